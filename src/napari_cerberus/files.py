@@ -1,0 +1,95 @@
+"""Writing so that a reader sees either the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import OutputError
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a path beside ``target`` to write to; on success it takes the place of ``target``.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written or the disk is full; ``target`` is as it was.
+    """
+    beside: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}.", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        beside = Path(name)
+        yield beside
+        _flush(beside)
+        beside.chmod(0o644)
+        beside.replace(target)
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error.strerror or error}.") from error
+    finally:
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Yield a new folder beside ``target``; on success it takes the place of ``target``, old content and all.
+
+    Raises
+    ------
+    OutputError
+        If the parent folder cannot be written or the disk is full; ``target`` is as it was.
+    """
+    beside: Path | None = None
+    retired: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.", dir=target.parent))
+        yield beside
+        for path in beside.rglob("*"):
+            if path.is_file():
+                _flush(path)
+        beside.chmod(0o755)
+        if target.exists():
+            retired = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.old.", dir=target.parent)) / target.name
+            target.replace(retired)
+        try:
+            beside.replace(target)
+        except OSError:
+            if retired is not None:
+                retired.replace(target)
+            raise
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error.strerror or error}.") from error
+    finally:
+        for leftover in (beside, retired.parent if retired is not None else None):
+            if leftover is not None:
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write UTF-8 ``text`` atomically. Raises ``OutputError``."""
+    with atomic_path(target) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())

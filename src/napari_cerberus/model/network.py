@@ -1,0 +1,186 @@
+"""The Cerberus network (Graham et al. 2023, Med Image Anal 83:102685), composed from small modules.
+
+A shared ResNet34 encoder, one U-shaped decoder and output head per dense task, and a tissue head on the deepest
+features. Images are NCHW, RGB, 0..255, any float dtype; the network divides by 255 itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import SettingsError
+from ..tasks import TaskSpec
+
+STRIDE_PX = 16
+"""Input sides must be multiples of this; it is also the spacing of the deepest features."""
+
+TISSUE_WINDOW_CELLS = 9
+"""Published window of the tissue head: 9 cells of ``STRIDE_PX`` = 144 px = 72 µm at 0.5 µm/px."""
+
+_SKIP_CHANNELS = (64, 64, 128, 256, 512)
+_REDUCED_CHANNELS = 256
+_DECODER_CHANNELS = ((256, 128), (128, 64), (64, 64), (64, 64))
+_HEAD_CHANNELS = 96
+_TISSUE_HIDDEN_CHANNELS = 256
+_TISSUE_DROPOUT = 0.3
+
+
+class Encoder(nn.Module):
+    """torchvision's ResNet34 with its first convolution at stride 1 and without its classifier.
+
+    ``forward`` maps (N, 3, H, W), 0..1, to five feature maps: 64 channels at full size, then 64, 128, 256 and 512
+    channels at 1/2, 1/4, 1/8 and 1/16.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        from torchvision.models import resnet34
+
+        trunk = resnet34(weights=None)
+        trunk.conv1.stride = (1, 1)
+        self.conv1, self.bn1, self.maxpool = trunk.conv1, trunk.bn1, trunk.maxpool
+        self.layer1, self.layer2 = trunk.layer1, trunk.layer2
+        self.layer3, self.layer4 = trunk.layer3, trunk.layer4
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        x0 = F.relu(self.bn1(self.conv1(image)))
+        x1 = self.layer1(self.maxpool(x0))
+        x2 = self.layer2(x1)
+        x3 = self.layer3(x2)
+        return x0, x1, x2, x3, self.layer4(x3)
+
+
+class ConvBnRelu(nn.Module):
+    """Convolution with bias, batch normalisation, ReLU; the size of the map stays."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2)
+        self.bn = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn(self.conv(x)))
+
+
+class Decoder(nn.Module):
+    """Four times: bilinear ×2, add the skip, two 3×3 convolutions. (N, 256, H/16, W/16) → (N, 64, H, W)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        stages = []
+        channels_in = _REDUCED_CHANNELS
+        for middle, out in _DECODER_CHANNELS:
+            stages.append(nn.Sequential(ConvBnRelu(channels_in, middle, 3), ConvBnRelu(middle, out, 3)))
+            channels_in = out
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, deepest: Tensor, skips: Sequence[Tensor]) -> Tensor:
+        x = deepest
+        for stage, skip in zip(self.stages, reversed(skips), strict=True):
+            x = stage(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False) + skip)
+        return x
+
+
+class TissueHead(nn.Module):
+    """Window average of the deepest features, then BN-ReLU-dropout-1×1-BN-ReLU-1×1 (the published Patch-Class head).
+
+    Parameters
+    ----------
+    classes : int
+        Number of tissue classes.
+    window_cells : int
+        Side of the averaged window in cells of ``STRIDE_PX`` px.
+    """
+
+    def __init__(self, classes: int, window_cells: int = TISSUE_WINDOW_CELLS) -> None:
+        super().__init__()
+        self.window_cells = window_cells
+        channels = _SKIP_CHANNELS[-1]
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.dropout = nn.Dropout2d(_TISSUE_DROPOUT)
+        self.conv1 = nn.Conv2d(channels, _TISSUE_HIDDEN_CHANNELS, 1)
+        self.bn2 = nn.BatchNorm2d(_TISSUE_HIDDEN_CHANNELS)
+        self.conv2 = nn.Conv2d(_TISSUE_HIDDEN_CHANNELS, classes, 1)
+
+    def forward(self, deepest: Tensor) -> Tensor:
+        """Logits (N, classes, 1, 1) of the central window of (N, 512, h, w)."""
+        height, width = deepest.shape[-2:]
+        top = max(0, (height - self.window_cells) // 2)
+        left = max(0, (width - self.window_cells) // 2)
+        window = deepest[..., top : top + self.window_cells, left : left + self.window_cells]
+        return self.classify(F.adaptive_avg_pool2d(window, 1))
+
+    def classify(self, pooled: Tensor) -> Tensor:
+        """Logits (N, classes, h, w) of averaged features (N, 512, h, w)."""
+        x = self.dropout(F.relu(self.bn1(pooled)))
+        return self.conv2(F.relu(self.bn2(self.conv1(x))))  # type: ignore[no-any-return]
+
+
+class Cerberus(nn.Module):
+    """The multi-task network.
+
+    Parameters
+    ----------
+    tasks : iterable of TaskSpec
+        What it predicts; one decoder and head per dense task, at most one tissue task.
+    tissue_window_cells : int
+        Window of the tissue head in cells of ``STRIDE_PX`` px.
+
+    Raises
+    ------
+    SettingsError
+        If two tasks share a key or there are two tissue tasks.
+    """
+
+    def __init__(self, tasks: Iterable[TaskSpec], tissue_window_cells: int = TISSUE_WINDOW_CELLS) -> None:
+        super().__init__()
+        self.tasks = tuple(tasks)
+        keys = [task.key for task in self.tasks]
+        if len(set(keys)) != len(keys) or sum(task.kind == "tissue" for task in self.tasks) > 1:
+            raise SettingsError(f"Tasks must have different keys and at most one tissue head, not {keys}.")
+        self.encoder = Encoder()
+        self.reduce = nn.Conv2d(_SKIP_CHANNELS[-1], _REDUCED_CHANNELS, 1, bias=False)
+        dense = [task for task in self.tasks if task.kind != "tissue"]
+        self.decoders = nn.ModuleDict({task.key: Decoder() for task in dense})
+        self.heads = nn.ModuleDict()
+        for task in self.tasks:
+            self.heads[task.key] = (
+                TissueHead(task.channels, tissue_window_cells)
+                if task.kind == "tissue"
+                else nn.Sequential(
+                    ConvBnRelu(_DECODER_CHANNELS[-1][-1], _HEAD_CHANNELS, 1),
+                    nn.Conv2d(_HEAD_CHANNELS, task.channels, 1),
+                )
+            )
+
+    @property
+    def tissue_task(self) -> TaskSpec | None:
+        """The tissue task, if there is one."""
+        return next((task for task in self.tasks if task.kind == "tissue"), None)
+
+    def encode(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Feature maps of (N, 3, H, W) RGB 0..255 whose sides are multiples of ``STRIDE_PX``."""
+        height, width = image.shape[-2:]
+        if image.ndim != 4 or image.shape[1] != 3 or height % STRIDE_PX or width % STRIDE_PX:
+            raise SettingsError(
+                f"The network takes (N, 3, H, W) with sides that are multiples of {STRIDE_PX}, not {tuple(image.shape)}."
+            )
+        return self.encoder(image / 255.0)  # type: ignore[no-any-return]
+
+    def decode(self, features: Sequence[Tensor], keys: Iterable[str]) -> dict[str, Tensor]:
+        """Logits of the named tasks: (N, channels, H, W), or (N, classes, 1, 1) for the tissue head."""
+        *skips, deepest = features
+        wanted = list(keys)
+        reduced = self.reduce(deepest) if any(key in self.decoders for key in wanted) else deepest
+        return {
+            key: self.heads[key](self.decoders[key](reduced, skips) if key in self.decoders else deepest)
+            for key in wanted
+        }
+
+    def forward(self, image: Tensor, keys: Iterable[str] | None = None) -> dict[str, Tensor]:
+        """Logits of the named tasks (all by default) for RGB 0..255 images, (N, 3, H, W)."""
+        return self.decode(self.encode(image), [task.key for task in self.tasks] if keys is None else keys)

@@ -1,0 +1,138 @@
+"""What a model is, apart from its weights: tasks, pixel size, calibration, provenance. Kept as ``model.json``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..errors import ModelError, SettingsError
+from ..tasks import TaskSpec
+from .network import TISSUE_WINDOW_CELLS
+
+FORMAT = "napari-cerberus model"
+FORMAT_VERSION = 1
+PIXEL_SIZE_RANGE_UM = (0.05, 20.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """Everything but the numbers.
+
+    Attributes
+    ----------
+    name : str
+        Shown to the user; one line.
+    tasks : tuple of TaskSpec
+        What it predicts.
+    pixel_size_um : float
+        Side of a pixel, in µm, at which the network was trained and must be run.
+    tissue_window_cells : int
+        Window of the tissue head, in cells of 16 px.
+    temperatures : mapping of task key to float
+        Logits are divided by this before the softmax (Guo et al. 2017); fitted on validation data; 1 where absent.
+    thresholds : mapping of task key to float
+        Foreground probability thresholds at balanced sensitivity, chosen on validation data; the published ones
+        where absent.
+    provenance : mapping
+        How it was made: data, split, command, seed, figures. JSON types only.
+    """
+
+    name: str
+    tasks: tuple[TaskSpec, ...]
+    pixel_size_um: float
+    tissue_window_cells: int = TISSUE_WINDOW_CELLS
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        low, high = PIXEL_SIZE_RANGE_UM
+        if not self.name.strip() or "\n" in self.name:
+            raise SettingsError("A model's name must be one line of text.")
+        if not (low <= self.pixel_size_um <= high):
+            raise SettingsError(f"pixel_size_um must lie in {low}..{high} µm, not {self.pixel_size_um}.")
+        if self.tissue_window_cells < 1 or not self.tasks:
+            raise SettingsError("A model needs a task and a tissue window of at least one cell.")
+        for key, value in {**self.temperatures, **self.thresholds}.items():
+            if not (math.isfinite(value) and value > 0):
+                raise SettingsError(f"Calibration of {key!r} must be a positive number, not {value}.")
+
+    def task(self, key: str) -> TaskSpec | None:
+        """The task named ``key``, if the model has it."""
+        return next((task for task in self.tasks if task.key == key), None)
+
+    @property
+    def tissue_classes(self) -> tuple[str, ...]:
+        """Class names of the tissue head; empty without one."""
+        return next((task.classes for task in self.tasks if task.kind == "tissue"), ())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types, with the format's name and version."""
+        return {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: Any, where: str) -> ModelSpec:
+        """Check every field of an untrusted mapping.
+
+        Raises
+        ------
+        ModelError
+            Names ``where`` and the first field that is missing or of the wrong type.
+        """
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise ModelError(f"{where} is not a napari-cerberus model description.")
+        if data.get("format_version") != FORMAT_VERSION:
+            raise ModelError(
+                f"{where} has format version {data.get('format_version')!r}; this program reads {FORMAT_VERSION}. "
+                "Update napari-cerberus."
+            )
+        try:
+            return cls(
+                name=_typed(data, "name", str),
+                tasks=tuple(_task(item) for item in _typed(data, "tasks", list)),
+                pixel_size_um=float(_typed(data, "pixel_size_um", (int, float))),
+                tissue_window_cells=_typed(data, "tissue_window_cells", int),
+                temperatures=_numbers(data, "temperatures"),
+                thresholds=_numbers(data, "thresholds"),
+                provenance=_typed(data, "provenance", dict),
+            )
+        except (SettingsError, TypeError, KeyError, ValueError) as error:
+            reason = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
+            raise ModelError(f"{where} is damaged: {reason}") from error
+
+
+def _typed(data: Mapping[str, Any], name: str, kind: type | tuple[type, ...]) -> Any:
+    value = data[name]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError(f"field {name!r} holds {type(value).__name__}.")
+    return value
+
+
+def _numbers(data: Mapping[str, Any], name: str) -> dict[str, float]:
+    values = _typed(data, name, dict)
+    return {str(key): float(_typed(values, key, (int, float))) for key in values}
+
+
+def _task(item: Any) -> TaskSpec:
+    if not isinstance(item, dict):
+        raise TypeError("field 'tasks' must hold one mapping per task.")
+    classes = _typed(item, "classes", list)
+    if not all(isinstance(name, str) for name in classes):
+        raise TypeError("field 'classes' must hold names.")
+    return TaskSpec(
+        key=_typed(item, "key", str),
+        kind=_typed(item, "kind", str),
+        classes=tuple(classes),
+        types_of=_typed(item, "types_of", str),
+    )
+
+
+def read_json(path_name: str, text: str) -> Any:
+    """Parse ``text``; a damaged file is a ``ModelError`` that names ``path_name``."""
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ModelError(f"{path_name} is not valid JSON: {error}") from error
