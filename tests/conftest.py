@@ -6,7 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-# Before torch, numpy or Qt are imported: two threads are plenty for tiny networks, and "offscreen" has no OpenGL.
+# Set before torch, numpy or Qt are imported. Two threads are plenty for tiny networks; Qt's "offscreen" platform
+# has no OpenGL, so napari cannot draw there.
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "2")
 if sys.platform == "linux":
@@ -56,7 +57,8 @@ def shared_dir() -> Path:
 def data_dir() -> Path:
     """Real training data: ``CERBERUS_DATA`` or ``../shared/data``; the test is skipped where it is absent."""
     chosen = os.environ.get("CERBERUS_DATA")
-    return _folder_or_skip(Path(chosen) if chosen else PROJECT_ROOT.parent / "shared" / "data", "the real data")
+    folder = Path(chosen) if chosen else PROJECT_ROOT.parent / "shared" / "data"
+    return _folder_or_skip(folder, "the folder of real data")
 
 
 @pytest.fixture(scope="session")
