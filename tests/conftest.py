@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-# Set before torch, numpy or Qt are imported. Two threads are plenty for tiny networks; the "offscreen" platform
-# of Qt has no OpenGL, so napari cannot draw there.
+# Set before torch, numpy or Qt are imported. Two threads are plenty for tiny networks;
+# the "offscreen" platform of Qt has no OpenGL, so napari cannot draw there.
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "2")
 if sys.platform == "linux":
