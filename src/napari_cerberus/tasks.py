@@ -67,7 +67,15 @@ def instances(key: str) -> TaskSpec:
     return TaskSpec(key=key, kind="instances", classes=INSTANCE_CHANNELS)
 
 
-NUCLEI_CLASSES = ("background", "neutrophil", "epithelial", "lymphocyte", "plasma", "eosinophil", "connective")
+NUCLEI_CLASSES = (
+    "background",
+    "neutrophil",
+    "epithelial",
+    "lymphocyte",
+    "plasma",
+    "eosinophil",
+    "connective",
+)
 GLAND_CLASSES = ("background", "gland", "surface epithelium")
 TISSUE_CLASSES = (
     "background",

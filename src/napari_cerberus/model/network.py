@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -167,7 +166,7 @@ class Cerberus(nn.Module):
         height, width = image.shape[-2:]
         if image.ndim != 4 or image.shape[1] != 3 or height % STRIDE_PX or width % STRIDE_PX:
             raise SettingsError(
-                f"The network takes (N, 3, H, W) with sides that are multiples of {STRIDE_PX}, not {tuple(image.shape)}."
+                f"The network takes (N, 3, H, W), sides multiples of {STRIDE_PX}, not {tuple(image.shape)}."
             )
         return self.encoder(image / 255.0)  # type: ignore[no-any-return]
 

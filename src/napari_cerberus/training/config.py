@@ -1,0 +1,270 @@
+"""A training run as a TOML file: what to learn, from which data, and how. Every field is checked when read."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import SettingsError
+from ..tasks import EBHI_CLASSES, GLANDS, LUMINA, NUCLEI, TaskSpec, instances
+
+SourceKind = Literal["ebhi", "instances", "tiles"]
+SOURCE_KINDS = ("ebhi", "instances", "tiles")
+DATA_ROOT_VARIABLE = "CERBERUS_DATA"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSettings:
+    """One data source.
+
+    Attributes
+    ----------
+    name : str
+        Short name; the first part of every tile's id.
+    kind : {"ebhi", "instances", "tiles"}
+        ``ebhi``: category/image + category/label; ``instances``: images/ + 16-bit labels/ of nuclei; ``tiles``: one
+        folder a class, no masks.
+    path : str
+        Folder, relative to the data root.
+    tasks : tuple of str
+        Task keys that learn from this source.
+    pixel_size_um : float or None
+        Side of a pixel; None: estimated image by image from ``object_diameter_um`` (said to be an estimate).
+    object_diameter_um : float or None
+        Typical diameter of an object, for images of unknown scale.
+    use : {"all", "train"}
+        ``train``: never part of validation or test (no patient is known, so nothing can be proven on it).
+    """
+
+    name: str
+    kind: SourceKind
+    path: str
+    tasks: tuple[str, ...]
+    pixel_size_um: float | None = None
+    object_diameter_um: float | None = None
+    use: Literal["all", "train"] = "all"
+
+    def __post_init__(self) -> None:
+        _require(self.kind in SOURCE_KINDS, f"source.kind must be one of {SOURCE_KINDS}, not {self.kind!r}.")
+        _require(self.use in ("all", "train"), f"source.use must be 'all' or 'train', not {self.use!r}.")
+        known = (self.pixel_size_um or 0) > 0 or (self.object_diameter_um or 0) > 0
+        _require(known, f"source {self.name!r} needs pixel_size_um or object_diameter_um, in µm.")
+        _require(bool(self.tasks), f"source {self.name!r} needs at least one task.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchSettings:
+    """One kind of batch.
+
+    Attributes
+    ----------
+    tasks : tuple of str
+        Tasks that learn from it; tiles come from the sources that have any of them.
+    share : float
+        Relative frequency among the kinds.
+    size, crop_px : int
+        Tiles a batch; side of a crop on the model grid (multiple of 16).
+    """
+
+    tasks: tuple[str, ...]
+    share: float = 1.0
+    size: int = 8
+    crop_px: int = 224
+
+    def __post_init__(self) -> None:
+        _require(self.share > 0 and self.size >= 1, "batch.share and batch.size must be positive.")
+        _require(self.crop_px >= 16 and self.crop_px % 16 == 0, "batch.crop_px must be a multiple of 16.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentSettings:
+    """Probabilities and ranges of the augmentations (the six of the thesis, then stain, scale and resolution).
+
+    Attributes
+    ----------
+    elastic, rotation, flip, brightness_contrast, blur, stain, resolution : float
+        Probability of each, 0..1.
+    rotation_deg : float
+        Angles are drawn from ± this.
+    brightness, contrast, stain_strength : float
+        Half-width of the factor around 1; stain jitter scales and shifts haematoxylin and eosin.
+    scale : float
+        Pixel sizes are drawn from 1/(1+scale) .. 1+scale times the true one.
+    resolution_factor : float
+        ``resolution`` shrinks the image by up to this and enlarges it again: a coarser scanner.
+    """
+
+    elastic: float = 0.5
+    rotation: float = 0.5
+    rotation_deg: float = 35.0
+    flip: float = 0.5
+    brightness_contrast: float = 0.5
+    brightness: float = 0.2
+    contrast: float = 0.2
+    blur: float = 0.15
+    stain: float = 0.5
+    stain_strength: float = 0.15
+    scale: float = 0.25
+    resolution: float = 0.15
+    resolution_factor: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name in ("elastic", "rotation", "flip", "brightness_contrast", "blur", "stain", "resolution"):
+            _require(0 <= getattr(self, name) <= 1, f"augment.{name} is a probability, 0..1.")
+        _require(0 <= self.scale < 1 and self.resolution_factor >= 1, "augment.scale must lie in 0..1.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimiserSettings:
+    """How weights move.
+
+    Attributes
+    ----------
+    name : {"adamw", "adam", "sgd"}
+    learning_rate, weight_decay : float
+    schedule : {"onecycle", "cosine", "step", "constant"}
+        ``step``: ×0.1 at half of the steps, as published.
+    clip_norm : float
+        Gradient norm above which gradients are scaled down; 0 switches it off.
+    ema_decay : float
+        Decay of the averaged weights that are validated and kept; 0 switches averaging off.
+    """
+
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    schedule: Literal["onecycle", "cosine", "step", "constant"] = "onecycle"
+    clip_norm: float = 5.0
+    ema_decay: float = 0.99
+
+    def __post_init__(self) -> None:
+        _require(self.name in ("adamw", "adam", "sgd"), "optimiser.name must be adamw, adam or sgd.")
+        _require(self.schedule in ("onecycle", "cosine", "step", "constant"), "optimiser.schedule is not known.")
+        _require(self.learning_rate > 0 and 0 <= self.ema_decay < 1, "optimiser.learning_rate must be positive.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """A whole run.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model it makes.
+    tasks : tuple of TaskSpec
+    pixel_size_um : float
+        The model grid.
+    steps, validate_every, checkpoint_every_s : int
+        Batches in all; batches between validations; seconds between checkpoints.
+    split : tuple of three floats
+        Shares of patients for train, validation, test.
+    split_file : str
+        Split to use instead, beside the config file.
+    sampling : {"fixed", "mixed"}
+        ``fixed``: a batch holds one batch kind's tiles; ``mixed``: every batch holds tiles of all kinds.
+    balance : float
+        Tiles are drawn with weight (tiles in their category) ** -balance; 0 off, 1 all categories alike.
+    head_weights : mapping
+        Loss weight of each task.
+    dice_weight : float
+        Weight of a soft Dice term beside the cross-entropy of dense heads (published: 0 for instance heads).
+    start : str
+        ``scratch``, ``imagenet``, or the name or path of a model or encoder-only file to start from.
+    """
+
+    name: str
+    seed: int
+    sources: tuple[SourceSettings, ...]
+    batches: tuple[BatchSettings, ...]
+    tasks: tuple[TaskSpec, ...]
+    pixel_size_um: float
+    steps: int
+    tissue_window_cells: int = 9
+    validate_every: int = 200
+    validation_tiles: int = 200
+    checkpoint_every_s: int = 120
+    split: tuple[float, float, float] = (0.7, 0.1, 0.2)
+    split_file: str = ""
+    sampling: Literal["fixed", "mixed"] = "fixed"
+    balance: float = 0.5
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    device: str = "auto"
+    start: str = "scratch"
+    dice_weight: float = 0.0
+    label_smoothing: float = 0.0
+    head_weights: Mapping[str, float] = field(
+        default_factory=lambda: {LUMINA: 1.5, GLANDS: 1.4, NUCLEI: 1.0, "gland_types": 1.0, "tissue": 0.4}
+    )
+    optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    data_root: str = ""
+
+    def __post_init__(self) -> None:
+        keys = {task.key for task in self.tasks}
+        _require(self.steps >= 1 and self.validate_every >= 1, "steps and validate_every must be positive.")
+        _require(self.sampling in ("fixed", "mixed"), "sampling must be 'fixed' or 'mixed'.")
+        _require(
+            abs(sum(self.split) - 1) < 1e-6 and min(self.split) >= 0,
+            "split must be three shares that sum to 1.",
+        )
+        for where, wanted in [(s.name, s.tasks) for s in self.sources] + [("batch", b.tasks) for b in self.batches]:
+            unknown = set(wanted) - keys
+            _require(not unknown, f"{where}: tasks {sorted(unknown)} are not among the model's {sorted(keys)}.")
+        _require(bool(self.sources) and bool(self.batches), "A run needs a source and a batch kind.")
+
+    def root(self, config_folder: Path) -> Path:
+        """Folder that source paths start from: the environment's, else ``data_root`` beside the config file."""
+        return Path(os.environ.get(DATA_ROOT_VARIABLE) or config_folder / self.data_root)
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Read and check a TOML file.
+
+    Raises
+    ------
+    SettingsError
+        Names the file and the field.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read as TOML: {error}") from error
+    try:
+        return _config(data)
+    except (SettingsError, TypeError, KeyError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise SettingsError(f"{path}: {reason}") from error
+
+
+def _config(data: dict[str, Any]) -> TrainConfig:
+    sources = tuple(_settings(SourceSettings, item, "source") for item in data.pop("source"))
+    batches = tuple(_settings(BatchSettings, item, "batch") for item in data.pop("batch"))
+    data["tasks"] = tuple(_task(key, data.get("tissue_classes")) for key in data["tasks"])
+    data.pop("tissue_classes", None)
+    for name, kind in (("optimiser", OptimiserSettings), ("augment", AugmentSettings)):
+        data[name] = _settings(kind, data.get(name, {}), name)
+    return _settings(TrainConfig, {**data, "sources": sources, "batches": batches}, "run")  # type: ignore[no-any-return]
+
+
+def _task(key: str, tissue_classes: list[str] | None) -> TaskSpec:
+    if key == "tissue":
+        return TaskSpec(key=key, kind="tissue", classes=tuple(tissue_classes or EBHI_CLASSES))
+    return instances(key)
+
+
+def _settings(kind: Any, values: Any, where: str) -> Any:
+    if not isinstance(values, dict):
+        raise SettingsError(f"{where} must be a table.")
+    known = {item.name for item in fields(kind)}
+    if unknown := sorted(set(values) - known):
+        raise SettingsError(f"{where} has unknown fields {unknown}; known are {sorted(known)}.")
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise SettingsError(message)

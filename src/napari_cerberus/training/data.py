@@ -1,0 +1,171 @@
+"""Tiles to learn from: every source becomes a list of ``Tile`` records that are loaded when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ..errors import DataError
+from ..pairs.ebhi import index_tree, read_mask, read_rgb
+from ..pairs.instances import index_class_folders, index_instances, read_labels
+from ..tasks import GLANDS, LUMINA
+from .config import SourceSettings, TrainConfig
+from .targets import weak_lumina
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedTile:
+    """Pixels and labels of one tile, at its own pixel size.
+
+    Attributes
+    ----------
+    image : (H, W, 3) uint8 array
+    labels : mapping of task key to (H, W) int32 array
+    pixel_size_um : float
+    """
+
+    image: NDArray[np.uint8]
+    labels: dict[str, NDArray[np.int32]]
+    pixel_size_um: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One record.
+
+    Attributes
+    ----------
+    id : str
+        ``source/category/name``, unique in a run.
+    patient : str
+        Group that must not be split.
+    stratum : str
+        Category, or the source's name where there is none.
+    tasks : frozenset of str
+        Tasks it has labels for.
+    tissue : int
+        Index among the model's tissue classes; -1 where unknown.
+    use : str
+        "all", or "train" where the tile must stay out of validation and test.
+    """
+
+    id: str
+    patient: str
+    stratum: str
+    tasks: frozenset[str]
+    load: Callable[[], LoadedTile] = field(repr=False, compare=False)
+    image_path: Path
+    tissue: int = -1
+    use: str = "all"
+
+
+def collect(config: TrainConfig, root: Path) -> list[Tile]:
+    """Records of all sources, sorted by id.
+
+    Raises
+    ------
+    DataError
+        If a source's folder is missing or holds nothing usable.
+    """
+    tissue = next((task.classes for task in config.tasks if task.kind == "tissue"), ())
+    tiles: list[Tile] = []
+    for source in config.sources:
+        found = list(_READERS[source.kind](source, root / source.path, tissue))
+        if not found:
+            raise DataError(f"Source {source.name!r}: {root / source.path} holds no usable tile.")
+        tiles.extend(found)
+    return sorted(tiles, key=lambda tile: tile.id)
+
+
+def in_memory(tiles: Sequence[Tile]) -> dict[str, LoadedTile]:
+    """Load every tile once; 1,700 EBHI tiles take about 0.6 GB with their labels."""
+    return {tile.id: tile.load() for tile in tiles}
+
+
+def _ebhi_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> Iterable[Tile]:
+    records, _problems = index_tree(folder)
+    for record in records:
+        yield Tile(
+            id=f"{source.name}/{record.category}/{record.name}",
+            patient=f"{source.name}:{record.patient}",
+            stratum=record.category,
+            tasks=frozenset(source.tasks),
+            load=partial(_load_ebhi, source, record.image_path, record.label_path),
+            image_path=record.image_path,
+            tissue=tissue.index(record.category) if record.category in tissue else -1,
+            use=source.use,
+        )
+
+
+def _load_ebhi(source: SourceSettings, image_path: Path, label_path: Path) -> LoadedTile:
+    image = read_rgb(image_path)
+    glands, _count = ndimage.label(read_mask(label_path))
+    glands = glands.astype(np.int32)
+    pixel_size_um = source.pixel_size_um or 1.0
+    labels = {}
+    if GLANDS in source.tasks:
+        labels[GLANDS] = glands
+    if LUMINA in source.tasks:
+        labels[LUMINA] = weak_lumina(image, glands, pixel_size_um)
+    return LoadedTile(image=image, labels=labels, pixel_size_um=pixel_size_um)
+
+
+def _instance_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> Iterable[Tile]:
+    for record in index_instances(folder):
+        yield Tile(
+            id=f"{source.name}/{record.id}",
+            patient=f"{source.name}:{record.patient}",
+            stratum=source.name,
+            tasks=frozenset(source.tasks),
+            load=partial(_load_instances, source, record.image_path, record.label_path),
+            image_path=record.image_path,
+            use=source.use,
+        )
+
+
+def _load_instances(source: SourceSettings, image_path: Path, label_path: Path) -> LoadedTile:
+    labels = read_labels(label_path)
+    pixel_size_um = source.pixel_size_um or _estimated_pixel_size(labels, source, label_path)
+    return LoadedTile(image=read_rgb(image_path), labels={source.tasks[0]: labels}, pixel_size_um=pixel_size_um)
+
+
+def _estimated_pixel_size(labels: NDArray[np.int32], source: SourceSettings, path: Path) -> float:
+    """µm/px at which the median object has the stated diameter: an estimate, for images of unknown scale."""
+    areas = np.bincount(labels.ravel())[1:]
+    areas = areas[areas > 0]
+    if not len(areas) or source.object_diameter_um is None:
+        raise DataError(f"{path} holds no object, so its pixel size cannot be estimated.")
+    return float(source.object_diameter_um / np.sqrt(4 * np.median(areas) / np.pi))
+
+
+def _class_folder_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> Iterable[Tile]:
+    for record in index_class_folders(folder):
+        if record.stratum not in tissue:
+            raise DataError(f"{folder}: folder {record.stratum!r} is not one of the tissue classes {list(tissue)}.")
+        yield Tile(
+            id=f"{source.name}/{record.id}",
+            patient=f"{source.name}:{record.patient}",
+            stratum=record.stratum,
+            tasks=frozenset(source.tasks),
+            load=partial(_load_plain, source, record.image_path),
+            image_path=record.image_path,
+            tissue=tissue.index(record.stratum),
+            use=source.use,
+        )
+
+
+def _load_plain(source: SourceSettings, image_path: Path) -> LoadedTile:
+    return LoadedTile(image=read_rgb(image_path), labels={}, pixel_size_um=source.pixel_size_um or 1.0)
+
+
+_READERS: dict[str, Callable[[SourceSettings, Path, Sequence[str]], Iterable[Tile]]] = {
+    "ebhi": _ebhi_tiles,
+    "instances": _instance_tiles,
+    "tiles": _class_folder_tiles,
+}

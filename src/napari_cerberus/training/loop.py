@@ -1,0 +1,259 @@
+"""The training loop: a resumable generator that knows no screen."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ..errors import CerberusError, DataError
+from ..model.network import Cerberus
+from ..model.runtime import cpu_has_bfloat16, keep_freed_memory
+from ..progress import Job, Progress
+from .config import OptimiserSettings, TrainConfig
+from .data import LoadedTile, Tile
+from .losses import dense_loss, finite, tissue_loss
+from .run_folder import append_metrics, load_checkpoint, save_checkpoint, trim_metrics
+from .sampler import Batch, TaskSampler
+from .validate import Scores, validate
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """Tiles of the two sides a run may look at, and their pixels."""
+
+    train: Sequence[Tile]
+    validation: Sequence[Tile]
+    loaded: Mapping[str, LoadedTile]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """Outcome: the best averaged weights by validation, their scores, the step they came from."""
+
+    network: Cerberus
+    scores: Scores
+    step: int
+    seconds: float
+
+
+def train(
+    config: TrainConfig,
+    data: TrainingData,
+    folder: Path,
+    *,
+    resume: bool = False,
+    start: Cerberus | None = None,
+) -> Job[Trained]:
+    """Train; yields at every batch.
+
+    A kill at any moment loses at most ``checkpoint_every_s`` seconds: a resumed run draws the same batches and gives
+    the same losses as one that was never stopped.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    data : TrainingData
+    folder : Path
+        Run folder; checkpoint and metrics go there.
+    resume : bool
+        Go on from the folder's checkpoint.
+    start : Cerberus, optional
+        Network to start from; a new one otherwise.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to resume from, or a loss is not finite (the last good checkpoint stays).
+    CerberusError
+        If torch fails (out of memory and the like).
+    """
+    keep_freed_memory()
+    trainer = Trainer(config, start)
+    if resume:
+        trainer.restore(load_checkpoint(folder))
+        trim_metrics(folder, trainer.step)
+    sampler = TaskSampler(config, data.train, data.loaded)
+    saved = time.monotonic()
+    while trainer.step < config.steps:
+        losses = trainer.advance(sampler.batch(trainer.step))
+        append_metrics(folder, {"step": trainer.step, "rate": trainer.rate, **losses})
+        due = trainer.step % config.validate_every == 0 or trainer.step == config.steps
+        if due:
+            yield Progress("Validating", trainer.step, config.steps)
+            trainer.judge(validate(trainer.averaged, data.validation, data.loaded, config))
+            append_metrics(folder, {"step": trainer.step, "validation": asdict(trainer.last_scores)})
+        if due or time.monotonic() - saved > config.checkpoint_every_s:
+            save_checkpoint(folder, trainer.state())
+            saved = time.monotonic()
+        yield Progress("Training", trainer.step, config.steps, _describe(losses, trainer))
+    return trainer.result()
+
+
+class Trainer:
+    """Network, averaged network, optimiser and schedule, as one thing that advances, saves and restores."""
+
+    def __init__(self, config: TrainConfig, start: Cerberus | None = None) -> None:
+        self._config = config
+        self._device = _device(config.device)
+        self._bf16 = config.precision == "bf16" or (
+            config.precision == "auto" and (self._device.type == "cuda" or cpu_has_bfloat16())
+        )
+        if start is None:
+            torch.manual_seed(config.seed)
+            start = Cerberus(config.tasks, config.tissue_window_cells)
+        self.network = start.to(self._device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        decay = config.optimiser.ema_decay
+        self._ema = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]
+        self._optimiser = make_optimiser(self.network, config.optimiser)
+        self._schedule = make_schedule(self._optimiser, config.optimiser, config.steps)
+        self.step = 0
+        self._seconds = 0.0
+        self.last_scores = Scores()
+        self._best: dict[str, Any] = {}
+
+    @property
+    def rate(self) -> float:
+        """Learning rate of the next step."""
+        return float(self._optimiser.param_groups[0]["lr"])
+
+    @property
+    def averaged(self) -> Cerberus:
+        """The network that is validated and kept: the running average, or the plain one without averaging."""
+        return cast(Cerberus, self._ema.module) if self._config.optimiser.ema_decay else self.network
+
+    def advance(self, batch: Batch) -> dict[str, float]:
+        """One optimiser step; returns the loss of each task. Tasks that the batch lacks stay untouched."""
+        began = time.monotonic()
+        self.network.train()
+        self._optimiser.zero_grad(set_to_none=True)
+        try:
+            losses = self._losses(batch)
+            total = torch.stack([self._config.head_weights.get(key, 1.0) * loss for key, loss in losses.items()]).sum()
+            if not finite(total):
+                raise DataError(
+                    f"The loss is not finite at step {self.step}; the last checkpoint is kept. Lower the learning rate."
+                )
+            total.backward()  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            raise CerberusError(f"Training failed at step {self.step}: {error}") from error
+        if self._config.optimiser.clip_norm:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self._config.optimiser.clip_norm)
+        self._optimiser.step()
+        self._schedule.step()
+        self._ema.update_parameters(self.network)
+        self.step += 1
+        self._seconds += time.monotonic() - began
+        return {key: float(loss.detach()) for key, loss in losses.items()}
+
+    def _losses(self, batch: Batch) -> dict[str, Tensor]:
+        images = batch.images.to(self._device, memory_format=torch.channels_last)
+        losses: dict[str, Tensor] = {}
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+            features = self.network.encode(images)
+            for key, rows in batch.rows.items():
+                rows = rows.to(self._device)
+                some = features if len(rows) == len(images) else tuple(f[rows] for f in features)
+                logits = self.network.decode(some, [key])[key]
+                target = batch.targets[key].to(self._device)
+                if key in batch.weights:
+                    weights = batch.weights[key].to(self._device)
+                    losses[key] = dense_loss(logits, target, weights, self._config.dice_weight)
+                else:
+                    losses[key] = tissue_loss(logits, target, self._config.label_smoothing)
+        return losses
+
+    def judge(self, scores: Scores) -> None:
+        """Keep the averaged weights if they are the best so far."""
+        self.last_scores = scores
+        if not self._best or scores.overall >= self._best["scores"]["overall"]:
+            weights = {name: value.detach().cpu().clone() for name, value in self.averaged.state_dict().items()}
+            self._best = {
+                "weights": weights,
+                "scores": {**asdict(scores), "overall": scores.overall},
+                "step": self.step,
+            }
+
+    def state(self) -> dict[str, Any]:
+        """Everything a resumed run needs: tensors and plain Python types only."""
+        return {
+            "step": self.step,
+            "seconds": self._seconds,
+            "network": self.network.state_dict(),
+            "average": self._ema.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "best": self._best,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a saved state.
+
+        Raises
+        ------
+        DataError
+            If it belongs to another network or configuration.
+        """
+        try:
+            self.network.load_state_dict(state["network"])
+            self._ema.load_state_dict(state["average"])
+            self._optimiser.load_state_dict(state["optimiser"])
+            self._schedule.load_state_dict(state["schedule"])
+            self.step, self._seconds, self._best = state["step"], state["seconds"], state["best"]
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise DataError(f"The checkpoint belongs to another configuration: {error}") from error
+
+    def result(self) -> Trained:
+        """The best network by validation."""
+        network = Cerberus(self._config.tasks, self._config.tissue_window_cells)
+        network.load_state_dict(self._best["weights"])
+        kept = {name: value for name, value in self._best["scores"].items() if name != "overall"}
+        return Trained(network=network.eval(), scores=Scores(**kept), step=self._best["step"], seconds=self._seconds)
+
+
+def make_optimiser(network: nn.Module, settings: OptimiserSettings) -> torch.optim.Optimizer:
+    """Optimiser over the parameters that train; normalisation and biases are not decayed."""
+    trainable = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if settings.name == "sgd":
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9, nesterov=True)
+    kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+    return kind(groups, lr=settings.learning_rate)
+
+
+def make_schedule(
+    optimiser: torch.optim.Optimizer, settings: OptimiserSettings, steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """Learning-rate schedule over ``steps`` batches."""
+    if settings.schedule == "onecycle":
+        return torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, settings.learning_rate, total_steps=steps + 1, pct_start=0.15, cycle_momentum=False
+        )
+    factor = {
+        "cosine": lambda step: 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0))),
+        "step": lambda step: 1.0 if step < steps / 2 else 0.1,
+        "constant": lambda step: 1.0,
+    }[settings.schedule]
+    return torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+
+
+def _device(name: str) -> torch.device:
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _describe(losses: Mapping[str, float], trainer: Trainer) -> str:
+    return ", ".join(f"{key} {loss:.3f}" for key, loss in losses.items()) + f"; step {trainer.step}"

@@ -1,0 +1,132 @@
+"""A whole run: read the config, gather and split the data, train, and leave a model folder with its provenance."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError, OutputError
+from ..files import write_text
+from ..model.checkpoint import save_model
+from ..model.spec import ModelSpec
+from ..pairs.split import SIDES, Split, apply_split, read_split, split_by_patient, write_split
+from ..progress import Job, Progress
+from .config import TrainConfig, read_config
+from .data import Tile, collect, in_memory
+from .loop import Trained, TrainingData, train
+from .run_folder import CHECKPOINT_FILE, MODEL_FOLDER, RUN_FILE, SPLIT_FILE, data_hash, environment
+
+
+def run_training(config_path: Path, folder: Path, *, resume: bool = False) -> Job[Path]:
+    """Train from a config file; returns the folder of the new model.
+
+    Parameters
+    ----------
+    config_path : Path
+        TOML file (``config.TrainConfig``).
+    folder : Path
+        Run folder: config, split, metrics, checkpoint and, at the end, ``model/``.
+    resume : bool
+        Go on from the folder's last checkpoint, with the folder's own config and split.
+
+    Raises
+    ------
+    SettingsError, DataError, OutputError
+    """
+    config = read_config(config_path)
+    if not resume and (folder / CHECKPOINT_FILE).exists():
+        raise OutputError(f"{folder} already holds a run; add --resume to go on with it, or name another folder.")
+    yield Progress("Gathering data")
+    tiles = collect(config, config.root(config_path.parent))
+    split = read_split(folder / SPLIT_FILE) if resume else make_split(config, config_path.parent, tiles)
+    sides = by_side(tiles, split)
+    if not resume:
+        _begin(folder, config_path, config, split, tiles)
+    yield Progress("Loading tiles", 0, len(tiles))
+    loaded = in_memory([*sides["train"], *sides["validation"]])
+    data = TrainingData(train=sides["train"], validation=sides["validation"], loaded=loaded)
+    trained = yield from train(config, data, folder, resume=resume)
+    return finish(folder, config, sides, trained)
+
+
+def make_split(config: TrainConfig, config_folder: Path, tiles: Sequence[Tile]) -> Split:
+    """The config's split file, or else a new split by patient, source by source.
+
+    Sources marked ``train`` stay on that side.
+    """
+    if config.split_file:
+        return read_split(config_folder / config.split_file)
+    sides: dict[str, list[str]] = {side: [] for side in SIDES}
+    sides["train"] += [tile.id for tile in tiles if tile.use == "train"]
+    for source in config.sources:
+        members = [tile for tile in tiles if tile.id.startswith(f"{source.name}/") and tile.use == "all"]
+        if members:
+            part = split_by_patient(members, config.split, config.seed)
+            for side, ids in part.sides.items():
+                sides[side].extend(ids)
+    stratum = {tile.id: tile.stratum for tile in tiles}
+    counts = {side: dict(sorted(Counter(stratum[i] for i in ids).items())) for side, ids in sides.items()}
+    train, validation, test = (tuple(sorted(sides[side])) for side in SIDES)
+    return Split(seed=config.seed, unit="patient", train=train, validation=validation, test=test, counts=counts)
+
+
+def by_side(tiles: Sequence[Tile], split: Split) -> dict[str, list[Tile]]:
+    """Tiles of each side.
+
+    Raises
+    ------
+    DataError
+        If the split names tiles that are not there, or leaves train or validation empty.
+    """
+    parts = apply_split(split, tiles)
+    sides = {"train": parts.train, "validation": parts.validation, "test": parts.test}
+    for side in ("train", "validation"):
+        if not sides[side]:
+            raise DataError(f"The {side} side of the split is empty; add patients or change the shares.")
+    return sides
+
+
+def finish(folder: Path, config: TrainConfig, sides: Mapping[str, Sequence[Tile]], trained: Trained) -> Path:
+    """Write the model folder of a finished run and return it."""
+    spec = ModelSpec(
+        name=config.name,
+        tasks=config.tasks,
+        pixel_size_um=config.pixel_size_um,
+        tissue_window_cells=config.tissue_window_cells,
+        provenance={
+            **json.loads((folder / RUN_FILE).read_text(encoding="utf-8")),
+            "best_step": trained.step,
+            "training_seconds": round(trained.seconds),
+            "validation": asdict(trained.scores),
+            "tiles": {side: len(members) for side, members in sides.items()},
+            "patients": {side: len({tile.patient for tile in members}) for side, members in sides.items()},
+            "test_patients": sorted({tile.patient for tile in sides["test"]}),
+        },
+    )
+    save_model(folder / MODEL_FOLDER, trained.network, spec)
+    return folder / MODEL_FOLDER
+
+
+def _begin(folder: Path, config_path: Path, config: TrainConfig, split: Split, tiles: Sequence[Tile]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(config_path, folder / "config.toml")
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror}.") from error
+    write_split(folder / SPLIT_FILE, split)
+    record: dict[str, Any] = {
+        "run": config.name,
+        "seed": config.seed,
+        "steps": config.steps,
+        "command": f"napari-cerberus train {config_path.name} --out DIR",
+        "data": {source.name: source.path for source in config.sources},
+        "data_sha256": data_hash(tiles),
+        "counts": dict(Counter(tile.stratum for tile in tiles)),
+        "environment": environment(),
+    }
+    write_text(folder / RUN_FILE, json.dumps(record, indent=2, ensure_ascii=False) + "\n")

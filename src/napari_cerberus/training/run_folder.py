@@ -1,0 +1,91 @@
+"""What a run leaves on disk: checkpoint, metrics, environment. Everything is written so that a kill cannot break it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import platform
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import DataError
+from ..files import atomic_path, write_text
+from .data import Tile
+
+CHECKPOINT_FILE = "checkpoint.pt"
+METRICS_FILE = "metrics.jsonl"
+RUN_FILE = "run.json"
+SPLIT_FILE = "split.json"
+MODEL_FOLDER = "model"
+
+
+def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
+    """Replace the run's checkpoint in one step. Raises ``OutputError``."""
+    with atomic_path(folder / CHECKPOINT_FILE) as beside:
+        torch.save(dict(state), beside)
+
+
+def load_checkpoint(folder: Path) -> dict[str, Any]:
+    """The last checkpoint of a run.
+
+    Raises
+    ------
+    DataError
+        If there is none, or it is damaged.
+    """
+    path = folder / CHECKPOINT_FILE
+    if not path.is_file():
+        raise DataError(f"{folder} holds no {CHECKPOINT_FILE} to resume from; start the run without --resume.")
+    try:
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise DataError(f"{path} is damaged and cannot be resumed from: {error}") from error
+
+
+def append_metrics(folder: Path, row: Mapping[str, Any]) -> None:
+    """Add one JSON line."""
+    with (folder / METRICS_FILE).open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(row) + "\n")
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """Rows written so far; a line cut off by a kill is left out."""
+    path = folder / METRICS_FILE
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return rows
+
+
+def trim_metrics(folder: Path, step: int) -> None:
+    """Forget rows after ``step``, so that a resumed run does not repeat them."""
+    kept = [row for row in read_metrics(folder) if row["step"] <= step]
+    write_text(folder / METRICS_FILE, "".join(json.dumps(row) + "\n" for row in kept))
+
+
+def environment() -> dict[str, Any]:
+    """Versions and processor, for the record."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def data_hash(tiles: Iterable[Tile]) -> str:
+    """SHA-256 over the tiles' ids and image bytes: the same data gives the same hash on any machine."""
+    digest = hashlib.sha256()
+    for tile in sorted(tiles, key=lambda tile: tile.id):
+        digest.update(tile.id.encode())
+        digest.update(tile.image_path.read_bytes())
+    return digest.hexdigest()

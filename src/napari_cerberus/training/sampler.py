@@ -1,0 +1,133 @@
+"""Which tiles stand in which batch. Step ``n`` of a seeded run always draws the same tiles: nothing to store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import DataError
+from .augment import augment, crop_window, margin_factor
+from .config import BatchSettings, TrainConfig
+from .data import LoadedTile, Tile
+from .targets import instance_target, neighbour_weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One training step's input.
+
+    Attributes
+    ----------
+    images : (N, 3, S, S) float32 tensor, RGB 0..255
+    rows : mapping of task key to (n,) int64 tensor
+        Which images carry labels of the task; a task without any is absent (its decoder stays frozen).
+    targets : mapping of task key to tensor
+        (n, S, S) uint8 classes of pixels, or (n,) int64 tissue classes.
+    weights : mapping of task key to (n, S, S) float32 tensor
+        Pixel weights of the dense tasks.
+    """
+
+    images: Tensor
+    rows: Mapping[str, Tensor]
+    targets: Mapping[str, Tensor]
+    weights: Mapping[str, Tensor]
+
+
+class TaskSampler:
+    """Draws batches.
+
+    ``fixed``: a batch holds the tiles of one batch kind, so the decoders of the other tasks stay frozen in that step
+    (dynamic weight freezing). ``mixed``: every batch holds tiles of all kinds, in proportion to their shares.
+
+    Raises
+    ------
+    DataError
+        If a batch kind has no tile to learn from.
+    """
+
+    def __init__(self, config: TrainConfig, tiles: Sequence[Tile], loaded: Mapping[str, LoadedTile]) -> None:
+        self._config = config
+        self._loaded = loaded
+        self._shares = np.array([kind.share for kind in config.batches]) / sum(k.share for k in config.batches)
+        self._pools = [_pool(kind, tiles) for kind in config.batches]
+        self._odds = [_odds(pool, config.balance) for pool in self._pools]
+
+    def batch(self, step: int) -> Batch:
+        """The batch of step ``step``; seeds torch's generator, so dropout is repeated too."""
+        rng = np.random.default_rng([self._config.seed, step])
+        torch.manual_seed(int(rng.integers(2**62)))
+        if self._config.sampling == "fixed":
+            kind = int(rng.choice(len(self._shares), p=self._shares))
+            members = [(kind, self._config.batches[kind].size)]
+            crop_px = self._config.batches[kind].crop_px
+        else:
+            size = max(kind.size for kind in self._config.batches)
+            counts = np.maximum(1, np.round(self._shares * size)).astype(int)
+            members = list(enumerate(counts.tolist()))
+            crop_px = max(kind.crop_px for kind in self._config.batches)
+        crops = [crop for kind, count in members for crop in self._crops(kind, count, crop_px, rng)]
+        return _collate(crops, self._config)
+
+    def _crops(self, kind: int, count: int, crop_px: int, rng: np.random.Generator) -> list[_Crop]:
+        pool, tasks = self._pools[kind], self._config.batches[kind].tasks
+        chosen = rng.choice(len(pool), size=count, p=self._odds[kind])
+        return [self._crop(pool[i], tasks, crop_px, rng) for i in chosen]
+
+    def _crop(self, tile: Tile, tasks: Sequence[str], crop_px: int, rng: np.random.Generator) -> _Crop:
+        settings, model_um = self._config.augment, self._config.pixel_size_um
+        loaded = self._loaded[tile.id]
+        jitter = (1 + settings.scale) ** rng.uniform(-1, 1)
+        labels = {key: value for key, value in loaded.labels.items() if key in tasks}
+        side_px = int(np.ceil(crop_px * margin_factor(settings)))
+        zoom = loaded.pixel_size_um / model_um * jitter
+        window, masks = crop_window(loaded.image, labels, side_px=side_px, zoom=zoom, rng=rng)
+        image, moved = augment(window, masks, settings, crop_px)
+        tissue = tile.tissue if "tissue" in tasks else -1
+        return _Crop(image, {key: value.numpy() for key, value in moved.items()}, tissue)
+
+
+@dataclass(frozen=True)
+class _Crop:
+    image: Tensor
+    labels: Mapping[str, np.ndarray]
+    tissue: int
+
+
+def _pool(kind: BatchSettings, tiles: Sequence[Tile]) -> list[Tile]:
+    pool = [tile for tile in tiles if tile.tasks & set(kind.tasks)]
+    if not pool:
+        raise DataError(f"No training tile has labels for the batch of {', '.join(kind.tasks)}.")
+    return pool
+
+
+def _odds(pool: Sequence[Tile], balance: float) -> np.ndarray:
+    counts = Counter(tile.stratum for tile in pool)
+    odds = np.array([counts[tile.stratum] ** -balance for tile in pool])
+    return np.asarray(odds / odds.sum())
+
+
+def _collate(crops: Sequence[_Crop], config: TrainConfig) -> Batch:
+    images = torch.stack([crop.image for crop in crops]).float()
+    rows: dict[str, Tensor] = {}
+    targets: dict[str, Tensor] = {}
+    weights: dict[str, Tensor] = {}
+    for task in config.tasks:
+        if task.kind == "tissue":
+            labelled = [i for i, crop in enumerate(crops) if crop.tissue >= 0]
+            values = [torch.tensor(crops[i].tissue) for i in labelled]
+        else:
+            labelled = [i for i, crop in enumerate(crops) if task.key in crop.labels]
+            maps = [crops[i].labels[task.key] for i in labelled]
+            values = [torch.from_numpy(instance_target(m, task.key, config.pixel_size_um)) for m in maps]
+            if maps:
+                near = [neighbour_weights(m, task.key, config.pixel_size_um) for m in maps]
+                weights[task.key] = torch.from_numpy(np.stack(near))
+        if labelled:
+            rows[task.key] = torch.tensor(labelled)
+            targets[task.key] = torch.stack(values)
+    return Batch(images=images, rows=rows, targets=targets, weights=weights)
