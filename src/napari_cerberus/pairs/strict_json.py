@@ -1,0 +1,51 @@
+"""JSON from outside, read with suspicion: size limit, one object, one sentence on what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ..errors import DataError
+
+MAX_BYTES = 1024 * 2**20
+"""Largest file that is read; a FeatureCollection of 100,000 nuclei takes about 100 MB."""
+
+
+def read_json(path: Path, *, max_bytes: int = MAX_BYTES) -> Any:
+    """Read any JSON value.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, larger than ``max_bytes``, not UTF-8, not JSON, nested too deep, or holds NaN.
+    """
+    try:
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise DataError(f"{path} has {size / 2**20:.0f} MB; at most {max_bytes / 2**20:.0f} MB are read.")
+        return loads(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not a JSON file: it is not UTF-8 text.") from error
+
+
+def read_object(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+    """Read a JSON object. Raises ``DataError`` as ``read_json``, and where the value is not an object."""
+    content = read_json(path, max_bytes=max_bytes)
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds no JSON object.")
+    return content
+
+
+def loads(text: str, source: str) -> Any:
+    """Parse JSON text that came from ``source``. Raises ``DataError``."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{source} is not a JSON file, or a damaged one: {error}.") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
