@@ -56,7 +56,9 @@ def test_damaged_settings_are_named(tmp_path, content, message):
 
 
 def test_missing_entries_are_named(tmp_path):
-    torch.save({"desc": {"decoder_head.Patch-Class.bn1.weight": torch.zeros(512)}}, settings(tmp_path, GOOD) / "weights.tar")
+    torch.save(
+        {"desc": {"decoder_head.Patch-Class.bn1.weight": torch.zeros(512)}}, settings(tmp_path, GOOD) / "weights.tar"
+    )
     with pytest.raises(ModelError, match=r"encoder\.conv1\.weight is missing"):
         load_published(tmp_path)
 

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+
+from napari_cerberus.errors import SettingsError
+from napari_cerberus.training.config import read_config
+
+STARTER = Path(__file__).parents[2] / "configs" / "starter.toml"
+
+
+def test_the_starters_config_reads():
+    config = read_config(STARTER)
+    assert [task.key for task in config.tasks] == ["lumina", "glands", "nuclei", "tissue"]
+    assert {source.name for source in config.sources} == {"ebhi", "tnbc", "dsb"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seed = 2023", "", "seed"),
+        ("steps =", "stepz =", "stepz"),
+        ('sampling = "fixed"', 'sampling = "random"', "sampling"),
+        ("size = 16", "size = 0", r"batch\.size"),
+        ("crop_px = 128", "crop_px = 100", "crop_px"),
+        ('kind = "ebhi"', 'kind = "zip"', r"source\.kind"),
+        ("object_diameter_um = 8.0", "", "object_diameter_um"),
+        ('tasks = ["nuclei"]', 'tasks = ["teeth"]', "teeth"),
+        ('name = "adamw"', 'name = "magic"', r"optimiser\.name"),
+        ("scale = 0.3", "flip = 3", r"augment\.flip"),
+        ("[optimiser]", "[optimiser", "TOML"),
+    ],
+)
+def test_each_mistake_is_named_with_its_field(tmp_path, old, new, message):
+    text = STARTER.read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / "run.toml").write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(SettingsError, match=message) as caught:
+        read_config(tmp_path / "run.toml")
+    assert "run.toml" in str(caught.value)
+
+
+def test_the_environment_names_the_data_root(monkeypatch, tmp_path):
+    config = read_config(STARTER)
+    monkeypatch.setenv("CERBERUS_DATA", str(tmp_path))
+    assert config.root(Path("x")) == tmp_path
+    monkeypatch.delenv("CERBERUS_DATA")
+    assert config.root(Path("x")) == Path("x") / config.data_root

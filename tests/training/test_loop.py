@@ -1,0 +1,97 @@
+"""Freezing, exact resumption and honest failure of the training loop, on the real network."""
+
+import dataclasses
+
+import pytest
+import torch
+from training import tiny_run
+
+from napari_cerberus.errors import DataError
+from napari_cerberus.progress import run_to_end
+from napari_cerberus.training.config import OptimiserSettings
+from napari_cerberus.training.loop import Trainer, train
+from napari_cerberus.training.run_folder import CHECKPOINT_FILE, load_checkpoint, read_metrics
+from napari_cerberus.training.sampler import TaskSampler
+
+
+def test_an_absent_tasks_decoder_keeps_weights_and_statistics_while_the_encoder_moves():
+    config, data = tiny_run.config(sampling="fixed"), tiny_run.data()
+    trainer = Trainer(config)
+    sampler = TaskSampler(config, data.train, data.loaded)
+    before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    batch = next(b for b in map(sampler.batch, range(20)) if "nuclei" in b.rows)
+    assert set(batch.rows) == {"nuclei"}
+    trainer.advance(batch)
+    after = trainer.network.state_dict()
+    moved = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    frozen = ("decoders.glands.", "heads.glands.", "heads.tissue.")
+    assert not [name for name in moved if name.startswith(frozen)]
+    assert any(name.startswith("encoder.conv1") for name in moved)
+    assert any(name.startswith("encoder.bn1.running_mean") for name in moved)
+    assert any(name.startswith("decoders.nuclei.") and name.endswith("running_var") for name in moved)
+
+
+def test_a_mixed_batch_holds_every_task():
+    config, data = tiny_run.config(sampling="mixed"), tiny_run.data()
+    batch = TaskSampler(config, data.train, data.loaded).batch(0)
+    assert set(batch.rows) == {"glands", "nuclei", "tissue"}
+    assert set(batch.rows["glands"].tolist()).isdisjoint(batch.rows["nuclei"].tolist())
+
+
+def test_a_resumed_run_gives_the_same_losses_and_weights(tmp_path):
+    config, data = tiny_run.config(), tiny_run.data()
+    whole = run_to_end(train(config, data, _made(tmp_path / "whole")))
+    job = train(config, data, _made(tmp_path / "cut"))
+    while not (tmp_path / "cut" / CHECKPOINT_FILE).exists():
+        next(job)
+    next(job)
+    next(job)  # goes past the checkpoint: these steps are lost, as in a kill
+    del job
+    resumed = run_to_end(train(config, data, tmp_path / "cut", resume=True))
+    assert read_metrics(tmp_path / "cut") == read_metrics(tmp_path / "whole")
+    assert resumed.step == whole.step
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, resumed.network.state_dict()[name]), name
+
+
+def test_losses_fall_on_one_tile():
+    config = tiny_run.config(steps=12, optimiser=OptimiserSettings(schedule="constant", ema_decay=0.0))
+    data = tiny_run.data()
+    trainer, sampler = Trainer(config), TaskSampler(config, data.train, data.loaded)
+    batch = next(b for b in map(sampler.batch, range(20)) if "glands" in b.rows)
+    losses = [trainer.advance(batch)["glands"] for _ in range(12)]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatch):
+    config, data = tiny_run.config(steps=6), tiny_run.data()
+    job = train(config, data, _made(tmp_path))
+    while not (tmp_path / CHECKPOINT_FILE).exists():
+        next(job)
+    good = load_checkpoint(tmp_path)["step"]
+    monkeypatch.setattr("napari_cerberus.training.loop.dense_loss", lambda *_: torch.tensor(float("nan")))
+    with pytest.raises(DataError, match="not finite at step"):
+        run_to_end(job)
+    assert load_checkpoint(tmp_path)["step"] == good
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):
+    config = tiny_run.config()
+    state = Trainer(config).state()
+    source = dataclasses.replace(config.sources[0], tasks=("nuclei",))
+    other = dataclasses.replace(config, tasks=config.tasks[1:2], batches=config.batches[1:], sources=(source,))
+    with pytest.raises(DataError, match="another configuration"):
+        Trainer(other).restore(state)
+
+
+def test_nothing_to_resume_and_damaged_checkpoints_are_named(tmp_path):
+    with pytest.raises(DataError, match="without --resume"):
+        load_checkpoint(tmp_path)
+    (tmp_path / CHECKPOINT_FILE).write_bytes(b"cut off")
+    with pytest.raises(DataError, match="damaged"):
+        load_checkpoint(tmp_path)
+
+
+def _made(folder):
+    folder.mkdir(exist_ok=True)
+    return folder
