@@ -67,3 +67,29 @@ def test_published_set_has_six_outputs():
 def test_senseless_tasks_are_refused(fields):
     with pytest.raises(SettingsError):
         TaskSpec(**fields)
+
+
+def test_freezing_stops_weights_and_statistics_and_train_respects_it():
+    torch.manual_seed(0)
+    network = Cerberus([instances("glands")]).train()
+    network.encoder.freeze_before(3)
+    network.train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    network(torch.rand(2, 3, 32, 32) * 255)["glands"].sum().backward()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.grad is not None:
+                parameter -= 0.1 * parameter.grad
+    moved = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    frozen = ("encoder.conv1", "encoder.bn1", "encoder.layer1", "encoder.layer2")
+    assert not [name for name in moved if name.startswith(frozen)]
+    assert any(name.startswith("encoder.layer3") and "running_mean" in name for name in moved)
+    assert any(name.startswith("encoder.layer4") and "weight" in name for name in moved)
+    network.encoder.freeze_before(1)
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("layer", [0, 6])
+def test_the_encoder_has_four_layers(network, layer):
+    with pytest.raises(SettingsError, match="layer 1 to 5"):
+        network.encoder.freeze_before(layer)

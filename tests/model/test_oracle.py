@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from model.official_layout import OUR_KEY, filled_state, write_published
 
+from model.official_layout import OUR_KEY, filled_state, write_published
 from napari_cerberus.model.official import load_published
 
 

@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 import torch
-from training import tiny_run
 
 from napari_cerberus.errors import DataError
 from napari_cerberus.progress import run_to_end
@@ -12,6 +11,7 @@ from napari_cerberus.training.config import OptimiserSettings
 from napari_cerberus.training.loop import Trainer, train
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, load_checkpoint, read_metrics
 from napari_cerberus.training.sampler import TaskSampler
+from training import tiny_run
 
 
 def test_an_absent_tasks_decoder_keeps_weights_and_statistics_while_the_encoder_moves():

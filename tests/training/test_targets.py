@@ -43,7 +43,8 @@ def test_inner_is_eroded_and_contour_is_the_ring_on_both_sides():
     labels[3:9, 3:9] = 1
     target = instance_target(labels, "nuclei", 0.5)
     assert np.array_equal(target == INNER, np.pad(np.ones((4, 4), bool), 4))
-    assert target[2, 5] == CONTOUR and target[3, 5] == CONTOUR
+    assert target[2, 5] == CONTOUR
+    assert target[3, 5] == CONTOUR
     assert target[2, 2] == BACKGROUND  # the 3 px element is a cross: corners stay out
 
 

@@ -26,6 +26,7 @@ _DECODER_CHANNELS = ((256, 128), (128, 64), (64, 64), (64, 64))
 _HEAD_CHANNELS = 96
 _TISSUE_HIDDEN_CHANNELS = 256
 _TISSUE_DROPOUT = 0.3
+_LAST_LAYER = 4
 
 
 class Encoder(nn.Module):
@@ -44,6 +45,32 @@ class Encoder(nn.Module):
         self.conv1, self.bn1, self.maxpool = trunk.conv1, trunk.bn1, trunk.maxpool
         self.layer1, self.layer2 = trunk.layer1, trunk.layer2
         self.layer3, self.layer4 = trunk.layer3, trunk.layer4
+        self._trains_from = 1
+
+    def freeze_before(self, layer: int) -> None:
+        """Let only ``layer`` .. 4 train: 1 trains everything, the stem too; 5 trains nothing.
+
+        Frozen parts also keep their normalisation statistics, and ``train()`` respects it.
+        """
+        if not 1 <= layer <= _LAST_LAYER + 1:
+            raise SettingsError(f"The encoder can train from layer 1 to {_LAST_LAYER + 1}, not {layer}.")
+        self._trains_from = layer
+        for part in self.children():
+            part.requires_grad_(True)
+        for part in self._frozen_parts():
+            part.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Encoder:
+        """As in torch, but frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for part in self._frozen_parts():
+            part.eval()
+        return self
+
+    def _frozen_parts(self) -> list[nn.Module]:
+        parts = [[self.conv1, self.bn1, self.layer1], [self.layer2], [self.layer3], [self.layer4]]
+        return [part for group in parts[: self._trains_from - 1] for part in group]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         x0 = F.relu(self.bn1(self.conv1(image)))
@@ -134,6 +161,12 @@ class Cerberus(nn.Module):
     SettingsError
         If two tasks share a key or there are two tissue tasks.
     """
+
+    encoder_reach_px = 226
+    """How far beyond a deepest cell's own pixel the encoder sees: 3 + 1 + 12 + 30 + 92 + 88 px, layer by layer."""
+
+    decoder_reach_px = 48
+    """How far beyond the wanted pixels the decoders need the features: 3 deepest cells."""
 
     def __init__(self, tasks: Iterable[TaskSpec], tissue_window_cells: int = TISSUE_WINDOW_CELLS) -> None:
         super().__init__()

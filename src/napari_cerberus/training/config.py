@@ -174,6 +174,8 @@ class TrainConfig:
         Weight of a soft Dice term beside the cross-entropy of dense heads (published: 0 for instance heads).
     start : str
         ``scratch``, ``imagenet``, or the name or path of a model or encoder-only file to start from.
+    train_from_layer : int
+        Encoder layers from this one on train: 1 all, 2 .. 4 fewer, 5 none (the thesis's transfer protocols).
     """
 
     name: str
@@ -194,6 +196,7 @@ class TrainConfig:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: str = "auto"
     start: str = "scratch"
+    train_from_layer: int = 1
     dice_weight: float = 0.0
     label_smoothing: float = 0.0
     head_weights: Mapping[str, float] = field(

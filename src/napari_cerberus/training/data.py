@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,9 +15,12 @@ from scipy import ndimage
 from ..errors import DataError
 from ..pairs.ebhi import index_tree, read_mask, read_rgb
 from ..pairs.instances import index_class_folders, index_instances, read_labels
+from ..pairs.problems import Problem
 from ..tasks import GLANDS, LUMINA
 from .config import SourceSettings, TrainConfig
 from .targets import weak_lumina
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +93,8 @@ def in_memory(tiles: Sequence[Tile]) -> dict[str, LoadedTile]:
 
 
 def _ebhi_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> Iterable[Tile]:
-    records, _problems = index_tree(folder)
+    records, problems = index_tree(folder)
+    _tell(problems)
     for record in records:
         yield Tile(
             id=f"{source.name}/{record.category}/{record.name}",
@@ -117,7 +122,9 @@ def _load_ebhi(source: SourceSettings, image_path: Path, label_path: Path) -> Lo
 
 
 def _instance_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> Iterable[Tile]:
-    for record in index_instances(folder):
+    records, problems = index_instances(folder)
+    _tell(problems)
+    for record in records:
         yield Tile(
             id=f"{source.name}/{record.id}",
             patient=f"{source.name}:{record.patient}",
@@ -145,7 +152,9 @@ def _estimated_pixel_size(labels: NDArray[np.int32], source: SourceSettings, pat
 
 
 def _class_folder_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> Iterable[Tile]:
-    for record in index_class_folders(folder):
+    records, problems = index_class_folders(folder)
+    _tell(problems)
+    for record in records:
         if record.stratum not in tissue:
             raise DataError(f"{folder}: folder {record.stratum!r} is not one of the tissue classes {list(tissue)}.")
         yield Tile(
@@ -162,6 +171,11 @@ def _class_folder_tiles(source: SourceSettings, folder: Path, tissue: Sequence[s
 
 def _load_plain(source: SourceSettings, image_path: Path) -> LoadedTile:
     return LoadedTile(image=read_rgb(image_path), labels={}, pixel_size_um=source.pixel_size_um or 1.0)
+
+
+def _tell(problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        _LOG.warning("%s", problem)
 
 
 _READERS: dict[str, Callable[[SourceSettings, Path, Sequence[str]], Iterable[Tile]]] = {

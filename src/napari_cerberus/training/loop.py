@@ -22,6 +22,7 @@ from .data import LoadedTile, Tile
 from .losses import dense_loss, finite, tissue_loss
 from .run_folder import append_metrics, load_checkpoint, save_checkpoint, trim_metrics
 from .sampler import Batch, TaskSampler
+from .transfer import starting_network
 from .validate import Scores, validate
 
 
@@ -65,8 +66,6 @@ def train(
         Run folder; checkpoint and metrics go there.
     resume : bool
         Go on from the folder's checkpoint.
-    start : Cerberus, optional
-        Network to start from; a new one otherwise.
 
     Raises
     ------
@@ -76,7 +75,9 @@ def train(
         If torch fails (out of memory and the like).
     """
     keep_freed_memory()
-    trainer = Trainer(config, start)
+    trainer = Trainer(config)
+    for note in trainer.notes:
+        yield Progress("Starting", message=note)
     if resume:
         trainer.restore(load_checkpoint(folder))
         trim_metrics(folder, trainer.step)
@@ -100,16 +101,14 @@ def train(
 class Trainer:
     """Network, averaged network, optimiser and schedule, as one thing that advances, saves and restores."""
 
-    def __init__(self, config: TrainConfig, start: Cerberus | None = None) -> None:
+    def __init__(self, config: TrainConfig) -> None:
         self._config = config
         self._device = _device(config.device)
         self._bf16 = config.precision == "bf16" or (
             config.precision == "auto" and (self._device.type == "cuda" or cpu_has_bfloat16())
         )
-        if start is None:
-            torch.manual_seed(config.seed)
-            start = Cerberus(config.tasks, config.tissue_window_cells)
-        self.network = start.to(self._device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        network, self.notes = starting_network(config)
+        self.network = network.to(self._device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         decay = config.optimiser.ema_decay
         self._ema = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]
         self._optimiser = make_optimiser(self.network, config.optimiser)

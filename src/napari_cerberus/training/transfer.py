@@ -1,0 +1,77 @@
+"""Where a run starts from: scratch, ImageNet, another model, a published folder or an encoder-only file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..errors import ModelError
+from ..model.library import open_model
+from ..model.network import Cerberus
+from ..model.official import load_encoder
+from .config import TrainConfig
+
+SCRATCH, IMAGENET = "scratch", "imagenet"
+
+
+def starting_network(config: TrainConfig) -> tuple[Cerberus, tuple[str, ...]]:
+    """A network with the config's tasks, filled from ``config.start`` as far as shapes agree, and frozen as asked.
+
+    Returns
+    -------
+    network : Cerberus
+    notes : tuple of str
+        What was taken over and what is new, in words.
+
+    Raises
+    ------
+    ModelError
+        If the start cannot be read, or ImageNet weights are neither cached nor reachable.
+    """
+    torch.manual_seed(config.seed)
+    network = Cerberus(config.tasks, config.tissue_window_cells)
+    notes: tuple[str, ...] = ()
+    if config.start == IMAGENET:
+        _fill_from_imagenet(network)
+        notes = ("Encoder from torchvision's ImageNet weights.",)
+    elif Path(config.start).is_file():
+        load_encoder(Path(config.start), network.encoder)
+        notes = (f"Encoder from {Path(config.start).name}.",)
+    elif config.start != SCRATCH:
+        notes = take_over(network, open_model(config.start).network)
+    network.encoder.freeze_before(config.train_from_layer)
+    return network, notes
+
+
+def take_over(network: Cerberus, source: Cerberus) -> tuple[str, ...]:
+    """Copy encoder, decoders and heads from ``source`` where task and shapes agree; say what starts new."""
+    network.encoder.load_state_dict(source.encoder.state_dict())
+    network.reduce.load_state_dict(source.reduce.state_dict())
+    known = {task.key: task for task in source.tasks}
+    fresh = []
+    for task in network.tasks:
+        if task.key in network.decoders and task.key in source.decoders:
+            network.decoders[task.key].load_state_dict(source.decoders[task.key].state_dict())
+        if known.get(task.key) == task:
+            network.heads[task.key].load_state_dict(source.heads[task.key].state_dict())
+        else:
+            fresh.append(task.key)
+    notes = ["Encoder and matching decoders from the base model."]
+    if fresh:
+        notes.append(f"New head for {', '.join(fresh)}: the base model does not predict these classes.")
+    return tuple(notes)
+
+
+def _fill_from_imagenet(network: Cerberus) -> None:
+    from torchvision.models import ResNet34_Weights
+
+    try:
+        state = ResNet34_Weights.DEFAULT.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise ModelError(
+            "ImageNet weights are not on this computer and cannot be downloaded; use start = 'starter' or 'scratch'."
+        ) from error
+    trunk: nn.Module = network.encoder
+    trunk.load_state_dict({name: value for name, value in state.items() if not name.startswith("fc.")})
