@@ -1,0 +1,281 @@
+"""The whole job: an image and a model in, labels, a table and a tissue readout out. One generator for every user of it.
+
+Importing this module loads no torch: the job does, when it starts.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import CerberusError, DeviceError, ImageError, SettingsError
+from ..progress import Job, Progress
+from ..tasks import GLANDS, LUMINA
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..model.checkpoint import Model
+    from .grid import ModelGrid
+    from .postprocess import ObjectSettings
+    from .predict import Prediction
+    from .tissue import TissueMap
+
+PIXEL_SIZE_RANGE_UM = (0.02, 50.0)
+MAX_MODEL_PIXELS = 400_000_000
+"""An image is refused if it were larger than this on the model grid (20,000 px square)."""
+_COARSE = 2.5
+_OBJECTS = "Finding objects"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotateSettings:
+    """What the user chose.
+
+    Attributes
+    ----------
+    pixel_size_um : float
+        Side of an image pixel in µm.
+    device : {"auto", "cpu", "cuda", "mps"}
+        ``auto`` takes the fastest that is there.
+    tile_size_px : int or None
+        Largest side of a tile in model pixels; None chooses. It changes memory and time, never the result.
+    sensitivity : float
+        -1 leans toward precision, +1 toward recall, 0 is balanced.
+
+    Raises
+    ------
+    SettingsError
+        If a value makes no sense.
+    """
+
+    pixel_size_um: float
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    tile_size_px: int | None = None
+    sensitivity: float = 0.0
+
+    def __post_init__(self) -> None:
+        low, high = PIXEL_SIZE_RANGE_UM
+        if not (math.isfinite(self.pixel_size_um) and low <= self.pixel_size_um <= high):
+            raise SettingsError(f"pixel_size_um must lie in {low}..{high} µm, not {self.pixel_size_um}.")
+        if self.device not in ("auto", "cpu", "cuda", "mps"):
+            raise SettingsError(f"device must be auto, cpu, cuda or mps, not {self.device!r}.")
+        if self.tile_size_px is not None and self.tile_size_px < 1:
+            raise SettingsError(f"tile_size_px must be 1 or more, not {self.tile_size_px}.")
+        if not -1.0 <= self.sensitivity <= 1.0:
+            raise SettingsError(f"sensitivity must lie in -1..1, not {self.sensitivity}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotation:
+    """What came out.
+
+    Attributes
+    ----------
+    labels : mapping of task key to (H, W) int32 array
+        One for each instance task of the model, on the image grid, ids 1..n.
+    objects : pandas.DataFrame
+        All tasks; columns as in ``docs/architecture.md``.
+    tissue : mapping of class to float
+        Probabilities for the whole image; empty without a tissue head.
+    tissue_map : TissueMap or None
+        For images of several tissue windows.
+    probabilities : mapping of task key to (2, h, w) float16 array
+        Inner and contour on the model grid.
+    model_name, model_sha256 : str
+    pixel_size_um, model_pixel_size_um : float
+    device, precision, device_reason : str
+        Where and how precisely the network ran, and why.
+    seconds : float
+    notes : tuple of str
+        Sentences worth telling the user.
+    """
+
+    labels: Mapping[str, NDArray[np.int32]]
+    objects: pd.DataFrame
+    tissue: Mapping[str, float] = field(default_factory=dict)
+    tissue_map: TissueMap | None = None
+    probabilities: Mapping[str, NDArray[np.float16]] = field(default_factory=dict)
+    model_name: str
+    model_sha256: str
+    pixel_size_um: float
+    model_pixel_size_um: float
+    device: str
+    precision: str
+    device_reason: str
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of objects of each task."""
+        return {task: int(labels.max(initial=0)) for task, labels in self.labels.items()}
+
+
+def annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job[Annotation]:
+    """Annotate one image.
+
+    Parameters
+    ----------
+    image : (H, W, 3) or (H, W, 4) array
+        Anything ``inference.image.to_rgb8`` takes; it is copied.
+    model : Model
+        Left as it is.
+    settings : AnnotateSettings
+
+    Yields
+    ------
+    Progress
+        At every tile and decoder, and at every task afterwards; closing the generator there cancels.
+
+    Returns
+    -------
+    Annotation
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be annotated.
+    DeviceError
+        If the device is absent or memory is short even for small tiles.
+    CerberusError
+        If the computation fails in any other way; never ``RuntimeError``.
+    """
+    try:
+        return (yield from _annotate(image, model, settings))
+    except MemoryError as error:
+        raise DeviceError("There is not enough memory for this image; annotate a smaller region.") from error
+    except RuntimeError as error:  # napari's workers swallow RuntimeError
+        raise CerberusError(f"The computation failed: {error}") from error
+
+
+def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job[Annotation]:
+    # These need torch and scikit-image, which take seconds to load: not before the job runs.
+    from .device import choose_runtime
+    from .grid import ModelGrid
+    from .image import to_rgb8
+    from .predict import predict
+    from .resample import to_model_grid
+
+    started = time.perf_counter()
+    yield Progress("Preparing the image")
+    rgb, notes = to_rgb8(image)
+    grid = ModelGrid.of((rgb.shape[0], rgb.shape[1]), settings.pixel_size_um, model.spec.pixel_size_um)
+    notes += _check_grid(grid, settings, model)
+    runtime = choose_runtime(settings.device)
+    on_model_grid = to_model_grid(rgb, grid)
+    prediction = yield from predict(on_model_grid, model, runtime, tile_size_px=settings.tile_size_px)
+    labels, objects = yield from _objects(prediction, model, settings, grid)
+    tissue, tissue_map, tissue_notes = _tissue(prediction, on_model_grid, model, grid)
+    return Annotation(
+        labels=labels,
+        objects=objects,
+        tissue=tissue,
+        tissue_map=tissue_map,
+        probabilities=prediction.probabilities,
+        model_name=model.name,
+        model_sha256=model.sha256,
+        pixel_size_um=settings.pixel_size_um,
+        model_pixel_size_um=model.spec.pixel_size_um,
+        device=runtime.device.type,
+        precision=runtime.precision,
+        device_reason=runtime.reason,
+        seconds=time.perf_counter() - started,
+        notes=(*notes, *prediction.notes, *tissue_notes),
+    )
+
+
+def _check_grid(grid: ModelGrid, settings: AnnotateSettings, model: Model) -> tuple[str, ...]:
+    """Notes on the pixel size. Raises ``ImageError`` where the image would be too large on the model grid."""
+    height, width = grid.shape
+    if height * width > MAX_MODEL_PIXELS:
+        raise ImageError(
+            f"With pixels of {settings.pixel_size_um:g} µm the model would have to read {width} × {height} pixels; "
+            "check the pixel size, or annotate a smaller region."
+        )
+    if settings.pixel_size_um > _COARSE * model.spec.pixel_size_um:
+        return (
+            f"The image has pixels of {settings.pixel_size_um:g} µm; the model knows {model.spec.pixel_size_um:g} µm "
+            "and will miss small objects.",
+        )
+    return ()
+
+
+def _objects(
+    prediction: Prediction, model: Model, settings: AnnotateSettings, grid: ModelGrid
+) -> Job[tuple[dict[str, NDArray[np.int32]], pd.DataFrame]]:
+    """Labels of each instance task on the image grid, and the table of all their objects."""
+    import pandas as pd
+
+    from .objects import empty_table, object_classes, object_confidence, object_table
+    from .postprocess import foreground_level
+    from .upsample import numbered_alike, to_image_grid
+
+    cut = yield from _cut(prediction, model, settings)
+    labels: dict[str, NDArray[np.int32]] = {}
+    tables: list[pd.DataFrame] = []
+    size_um = model.spec.pixel_size_um
+    for task, on_model in cut.items():
+        inner, contour = prediction.probabilities[task].astype(np.float32)
+        level = None
+        if not grid.identical:
+            level = foreground_level(task, inner, contour, size_um, _settings_of(task, model, settings))
+        drawn = yield from to_image_grid(on_model, level, grid, f"Drawing {task}")
+        labels[task], on_model = numbered_alike(drawn, on_model)
+        types = next((other for other in model.spec.tasks if other.types_of == task), None)
+        classes = object_classes(on_model, prediction.type_maps[types.key], types.classes) if types else None
+        confidence = object_confidence(on_model, inner, contour)
+        tables.append(
+            object_table(task, labels[task], settings.pixel_size_um, confidence=confidence, classes=classes)
+        )
+    filled = [table for table in tables if len(table)]
+    return labels, pd.concat(filled, ignore_index=True) if filled else empty_table()
+
+
+def _cut(
+    prediction: Prediction, model: Model, settings: AnnotateSettings
+) -> Job[dict[str, NDArray[np.int32]]]:
+    """Instance labels of each task on the model grid; lumina outside every gland are removed."""
+    from .postprocess import drop_outside, find_objects
+
+    cut: dict[str, NDArray[np.int32]] = {}
+    for done, (task, probabilities) in enumerate(prediction.probabilities.items()):
+        yield Progress(_OBJECTS, done, len(prediction.probabilities))
+        inner, contour = probabilities.astype(np.float32)
+        chosen = _settings_of(task, model, settings)
+        cut[task] = find_objects(task, inner, contour, model.spec.pixel_size_um, chosen)
+    if LUMINA in cut and GLANDS in cut:
+        cut[LUMINA] = drop_outside(cut[LUMINA], cut[GLANDS])
+    return cut
+
+
+def _settings_of(task: str, model: Model, settings: AnnotateSettings) -> ObjectSettings:
+    from .postprocess import settings_for
+
+    return settings_for(task, model.spec.thresholds.get(task)).leaning(settings.sensitivity)
+
+
+def _tissue(
+    prediction: Prediction, image: NDArray[np.uint8], model: Model, grid: ModelGrid
+) -> tuple[dict[str, float], TissueMap | None, tuple[str, ...]]:
+    from ..model.network import STRIDE_PX
+    from .tissue import TissueMap, deserves_map, read_out, tissue_cells
+
+    if prediction.tissue is None:
+        return {}, None, ()
+    classes = model.spec.tissue_classes
+    holds_tissue = tissue_cells(image)
+    tissue, notes = read_out(prediction.tissue, classes, holds_tissue)
+    if not deserves_map(holds_tissue.shape, model.spec.tissue_window_cells):
+        return tissue, None, notes
+    spacing = STRIDE_PX * grid.scale
+    tissue_map = TissueMap(
+        classes=classes, probabilities=prediction.tissue, holds_tissue=holds_tissue, spacing_px=spacing
+    )
+    return tissue, tissue_map, notes

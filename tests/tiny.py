@@ -1,0 +1,118 @@
+"""A network with the Cerberus class's face and next to no weights, for tests that run it often.
+
+All its weights are small fractions with power-of-two denominators and its features stay small, so that float32 sums
+are exact in any order: tiled and untiled answers can be compared bit by bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_cerberus.model.checkpoint import Model
+from napari_cerberus.model.network import STRIDE_PX
+from napari_cerberus.model.spec import ModelSpec
+from napari_cerberus.tasks import GLANDS, LUMINA, NUCLEI, TaskSpec, instances
+
+TINY_TASKS = (
+    instances(LUMINA),
+    instances(GLANDS),
+    instances(NUCLEI),
+    TaskSpec(key="nuclei_types", kind="types", classes=("background", "round", "long"), types_of=NUCLEI),
+    TaskSpec(key="tissue", kind="tissue", classes=("calm", "wild")),
+)
+_CHANNELS = 4
+
+
+class TinyTissueHead(nn.Module):
+    """Window average and one 1×1 convolution."""
+
+    def __init__(self, classes: int, window_cells: int) -> None:
+        super().__init__()
+        self.window_cells = window_cells
+        self.conv = nn.Conv2d(_CHANNELS, classes, 1)
+
+    def classify(self, pooled: Tensor) -> Tensor:
+        """Logits of averaged features."""
+        return self.conv(pooled)
+
+    def forward(self, deepest: Tensor) -> Tensor:
+        return self.classify(F.adaptive_avg_pool2d(deepest, 1))
+
+
+class TinyNetwork(nn.Module):
+    """Two levels, full size and 1/16, with zero-padded 3×3 convolutions and a bilinear way up.
+
+    A deepest cell sees the cells beside it (16 + 1 px); a pixel needs the cells beside its own, and 1 px around it.
+    """
+
+    encoder_reach_px = 32
+    decoder_reach_px = 32
+
+    def __init__(
+        self, tasks: Iterable[TaskSpec] = TINY_TASKS, *, seed: int = 0, tissue_window_cells: int = 3
+    ) -> None:
+        super().__init__()
+        self.tasks = tuple(tasks)
+        self.stem = nn.Conv2d(3, _CHANNELS, 3, padding=1)
+        self.deep = nn.Conv2d(_CHANNELS, _CHANNELS, 3, padding=1)
+        dense = [task for task in self.tasks if task.kind != "tissue"]
+        self.decoders = nn.ModuleDict(
+            {task.key: nn.Conv2d(_CHANNELS, _CHANNELS, 3, padding=1) for task in dense}
+        )
+        self.heads = nn.ModuleDict({task.key: nn.Conv2d(_CHANNELS, task.channels, 1) for task in dense})
+        for task in self.tasks:
+            if task.kind == "tissue":
+                self.heads[task.key] = TinyTissueHead(task.channels, tissue_window_cells)
+        self._fill(seed)
+
+    @property
+    def tissue_task(self) -> TaskSpec | None:
+        """The tissue task, if there is one."""
+        return next((task for task in self.tasks if task.kind == "tissue"), None)
+
+    def encode(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Features at full size and at 1/16."""
+        top = F.relu(self.stem(image / 64.0))
+        return top, F.relu(self.deep(F.avg_pool2d(top, STRIDE_PX)))
+
+    def decode(self, features: Sequence[Tensor], keys: Iterable[str]) -> dict[str, Tensor]:
+        """Logits of the named tasks."""
+        top, deepest = features
+        result = {}
+        for key in keys:
+            if key in self.decoders:
+                up = F.interpolate(deepest, scale_factor=STRIDE_PX, mode="bilinear", align_corners=False)
+                result[key] = self.heads[key](F.relu(self.decoders[key](up + top)))
+            else:
+                result[key] = self.heads[key](deepest)
+        return result
+
+    def forward(self, image: Tensor, keys: Iterable[str] | None = None) -> dict[str, Tensor]:
+        return self.decode(self.encode(image), [task.key for task in self.tasks] if keys is None else keys)
+
+    def _fill(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for parameter in self.parameters():
+            values = rng.integers(-4, 5, tuple(parameter.shape)) / 4.0
+            parameter.data = torch.from_numpy(values.astype(np.float32))
+
+
+def tiny_model(
+    tasks: Sequence[TaskSpec] = TINY_TASKS,
+    *,
+    pixel_size_um: float = 0.5,
+    seed: int = 0,
+    tissue_window_cells: int = 3,
+    sha256: str = "",
+) -> Model:
+    """A model around a ``TinyNetwork``; without a SHA-256 its network is prepared afresh for every run."""
+    spec = ModelSpec(
+        name="tiny", tasks=tuple(tasks), pixel_size_um=pixel_size_um, tissue_window_cells=tissue_window_cells
+    )
+    network = TinyNetwork(tasks, seed=seed, tissue_window_cells=tissue_window_cells)
+    return Model(network=network.eval(), spec=spec, sha256=sha256)  # type: ignore[arg-type]
