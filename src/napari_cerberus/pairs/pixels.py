@@ -40,6 +40,10 @@ _TIFF_ERRORS = (
 _GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "La")
 
 
+class GreyImageError(DataError):
+    """An image without colours stands where an H&E tile is needed."""
+
+
 def read_rgb(path: Path) -> NDArray[np.uint8]:
     """Read a colour tile.
 
@@ -55,11 +59,11 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     Raises
     ------
     DataError
-        If the file is missing, damaged, or a grey image.
+        If the file is missing or damaged; ``GreyImageError`` for a grey image.
     """
     picture = _open(path)
     if picture.mode in _GREY_MODES:
-        raise DataError(f"{path} is a grey image (mode {picture.mode}); an H&E tile needs colours.")
+        raise GreyImageError(f"{path} is a grey image (mode {picture.mode}); an H&E tile needs colours.")
     if "A" in picture.getbands() or "transparency" in picture.info:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
