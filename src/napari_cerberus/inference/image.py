@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ImageError
+from .reading import StoredImage, pixel_size_of_file, read_image
+
+__all__ = ["RgbImage", "StoredImage", "as_rgb8", "pixel_size_of_file", "read_image", "to_rgb8"]
 
 RgbImage = NDArray[np.uint8]
 
