@@ -34,5 +34,13 @@ class OutputError(CerberusError):
     """A result could not be written; nothing was left half-written."""
 
 
+class EditError(CerberusError):
+    """A correction cannot be made as asked; the labels are as they were."""
+
+
+class InstallationError(CerberusError):
+    """A library this package needs is missing or broken; the message names the commands that mend it."""
+
+
 class JobCancelled(CerberusError):
     """The user cancelled a job; everything is as it was before."""
