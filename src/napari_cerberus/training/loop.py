@@ -19,6 +19,7 @@ from ..model.runtime import cpu_has_bfloat16, keep_freed_memory
 from ..progress import Job, Progress
 from .config import OptimiserSettings, TrainConfig
 from .data import LoadedTile, Tile
+from .distributed import Team, team
 from .losses import dense_loss, finite, tissue_loss
 from .run_folder import append_metrics, load_checkpoint, save_checkpoint, trim_metrics
 from .sampler import Batch, TaskSampler
@@ -56,7 +57,7 @@ def train(
     """Train; yields at every batch.
 
     A kill at any moment loses at most ``checkpoint_every_s`` seconds: a resumed run draws the same batches and gives
-    the same losses as one that was never stopped.
+    the same losses as one that was never stopped. Under ``torchrun`` the processes share the work.
 
     Parameters
     ----------
@@ -75,25 +76,34 @@ def train(
         If torch fails (out of memory and the like).
     """
     keep_freed_memory()
-    trainer = Trainer(config)
+    with team() as us:
+        return (yield from _train(config, data, folder, us, resume))
+
+
+def _train(config: TrainConfig, data: TrainingData, folder: Path, us: Team, resume: bool) -> Job[Trained]:
+    trainer = Trainer(config, us)
     for note in trainer.notes:
         yield Progress("Starting", message=note)
     if resume:
         trainer.restore(load_checkpoint(folder))
-        trim_metrics(folder, trainer.step)
-    sampler = TaskSampler(config, data.train, data.loaded)
+        if us.leads:
+            trim_metrics(folder, trainer.step)
+    sampler = TaskSampler(config, data.train, data.loaded, rank=us.rank)
     saved = time.monotonic()
     while trainer.step < config.steps:
         losses = trainer.advance(sampler.batch(trainer.step))
-        append_metrics(folder, {"step": trainer.step, "rate": trainer.rate, **losses})
+        if us.leads:
+            append_metrics(folder, {"step": trainer.step, "rate": trainer.rate, **losses})
         due = trainer.step % config.validate_every == 0 or trainer.step == config.steps
         if due:
             yield Progress("Validating", trainer.step, config.steps)
             trainer.judge(validate(trainer.averaged, data.validation, data.loaded, config))
-            append_metrics(folder, {"step": trainer.step, "validation": asdict(trainer.last_scores)})
-        if due or time.monotonic() - saved > config.checkpoint_every_s:
+            if us.leads:
+                append_metrics(folder, {"step": trainer.step, "validation": asdict(trainer.last_scores)})
+        if us.leads and (due or time.monotonic() - saved > config.checkpoint_every_s):
             save_checkpoint(folder, trainer.state())
             saved = time.monotonic()
+        us.wait()
         yield Progress("Training", trainer.step, config.steps, _describe(losses, trainer))
     return trainer.result()
 
@@ -101,8 +111,9 @@ def train(
 class Trainer:
     """Network, averaged network, optimiser and schedule, as one thing that advances, saves and restores."""
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, us: Team | None = None) -> None:
         self._config = config
+        self._us = us or Team()
         self._device = _device(config.device)
         self._bf16 = config.precision == "bf16" or (
             config.precision == "auto" and (self._device.type == "cuda" or cpu_has_bfloat16())
@@ -141,12 +152,14 @@ class Trainer:
                     f"The loss is not finite at step {self.step}; the last checkpoint is kept. Lower the learning rate."
                 )
             total.backward()  # type: ignore[no-untyped-call]
+            self._us.average_gradients(self.network.parameters())
         except RuntimeError as error:
             raise CerberusError(f"Training failed at step {self.step}: {error}") from error
         if self._config.optimiser.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), self._config.optimiser.clip_norm)
         self._optimiser.step()
         self._schedule.step()
+        self._us.share_statistics(self.network)
         self._ema.update_parameters(self.network)
         self.step += 1
         self._seconds += time.monotonic() - began

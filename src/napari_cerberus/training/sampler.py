@@ -16,6 +16,9 @@ from .config import BatchSettings, TrainConfig
 from .data import LoadedTile, Tile
 from .targets import instance_target, neighbour_weights
 
+_MIN_TILES = 2
+"""The tissue head normalises one value per image and channel: it cannot learn from a single image."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
@@ -50,8 +53,11 @@ class TaskSampler:
         If a batch kind has no tile to learn from.
     """
 
-    def __init__(self, config: TrainConfig, tiles: Sequence[Tile], loaded: Mapping[str, LoadedTile]) -> None:
+    def __init__(
+        self, config: TrainConfig, tiles: Sequence[Tile], loaded: Mapping[str, LoadedTile], *, rank: int = 0
+    ) -> None:
         self._config = config
+        self._rank = rank
         self._loaded = loaded
         self._shares = np.array([kind.share for kind in config.batches]) / sum(k.share for k in config.batches)
         self._pools = [_pool(kind, tiles) for kind in config.batches]
@@ -60,18 +66,22 @@ class TaskSampler:
     def batch(self, step: int) -> Batch:
         """The batch of step ``step``; seeds torch's generator, so dropout is repeated too."""
         rng = np.random.default_rng([self._config.seed, step])
-        torch.manual_seed(int(rng.integers(2**62)))
-        if self._config.sampling == "fixed":
-            kind = int(rng.choice(len(self._shares), p=self._shares))
-            members = [(kind, self._config.batches[kind].size)]
-            crop_px = self._config.batches[kind].crop_px
-        else:
-            size = max(kind.size for kind in self._config.batches)
-            counts = np.maximum(1, np.round(self._shares * size)).astype(int)
-            members = list(enumerate(counts.tolist()))
-            crop_px = max(kind.crop_px for kind in self._config.batches)
+        seed = int(rng.integers(2**62))
+        members, crop_px = self._members(rng)
+        if self._rank:  # the same kind of batch in every process, other tiles
+            rng = np.random.default_rng([self._config.seed, step, self._rank])
+        torch.manual_seed(seed + self._rank)
         crops = [crop for kind, count in members for crop in self._crops(kind, count, crop_px, rng)]
         return _collate(crops, self._config)
+
+    def _members(self, rng: np.random.Generator) -> tuple[list[tuple[int, int]], int]:
+        """Batch kinds with their numbers of tiles, and the side of the crops."""
+        kinds = self._config.batches
+        if self._config.sampling == "fixed":
+            kind = int(rng.choice(len(kinds), p=self._shares))
+            return [(kind, kinds[kind].size)], kinds[kind].crop_px
+        counts = np.maximum(_MIN_TILES, np.round(self._shares * max(kind.size for kind in kinds))).astype(int)
+        return list(enumerate(counts.tolist())), max(kind.crop_px for kind in kinds)
 
     def _crops(self, kind: int, count: int, crop_px: int, rng: np.random.Generator) -> list[_Crop]:
         pool, tasks = self._pools[kind], self._config.batches[kind].tasks
@@ -127,7 +137,7 @@ def _collate(crops: Sequence[_Crop], config: TrainConfig) -> Batch:
             if maps:
                 near = [neighbour_weights(m, task.key, config.pixel_size_um) for m in maps]
                 weights[task.key] = torch.from_numpy(np.stack(near))
-        if labelled:
+        if len(labelled) >= (_MIN_TILES if task.kind == "tissue" else 1):
             rows[task.key] = torch.tensor(labelled)
             targets[task.key] = torch.stack(values)
     return Batch(images=images, rows=rows, targets=targets, weights=weights)

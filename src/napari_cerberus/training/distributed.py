@@ -1,0 +1,86 @@
+"""Several processes as one run (``torchrun``): each draws its own tiles, gradients are averaged, rank 0 writes.
+
+Frozen decoders are why this is not torch's DDP wrapper: which parameters have gradients changes from batch to batch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from ..errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Team:
+    """This process's place among all: ``rank`` of ``size``; a run without ``torchrun`` is a team of one."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """True for the one process that validates, writes and reports."""
+        return self.rank == 0
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace each gradient by the team's mean; a process whose batch lacked a task adds zeros for it."""
+        if self.size == 1:
+            return
+        trainable = [parameter for parameter in parameters if parameter.requires_grad]
+        present = torch.tensor([parameter.grad is not None for parameter in trainable], dtype=torch.int32)
+        present = present.to(trainable[0].device)
+        dist.all_reduce(present, op=dist.ReduceOp.MAX)
+        for parameter, anywhere in zip(trainable, present.tolist(), strict=True):
+            if not anywhere:
+                continue
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            dist.all_reduce(parameter.grad)
+            parameter.grad /= self.size
+
+    def share_statistics(self, network: nn.Module) -> None:
+        """Average the normalisation statistics, so that every process holds one and the same network."""
+        if self.size == 1:
+            return
+        for buffer in network.buffers():
+            if buffer.is_floating_point():
+                dist.all_reduce(buffer)
+                buffer /= self.size
+
+    def wait(self) -> None:
+        """Come together: nobody goes on before the leader has written."""
+        if self.size > 1:
+            dist.barrier()
+
+
+@contextmanager
+def team() -> Iterator[Team]:
+    """The team that ``torchrun`` started, or a team of one.
+
+    Raises
+    ------
+    SettingsError
+        If the environment names a rank or size that makes no sense.
+    """
+    try:
+        size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+        local = int(os.environ.get("LOCAL_RANK", "0"))
+    except ValueError as error:
+        raise SettingsError(f"WORLD_SIZE, RANK and LOCAL_RANK must be numbers: {error}.") from error
+    if size == 1:
+        yield Team()
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(local)
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", rank=rank, world_size=size)
+    try:
+        yield Team(rank, size)
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,24 @@
+"""Run by ``torchrun`` in two processes: trains the tiny run and leaves each process's weights."""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from tiny_run import config, data
+
+from napari_cerberus.progress import run_to_end
+from napari_cerberus.training.distributed import Team
+from napari_cerberus.training.loop import train
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    rank = int(os.environ["RANK"])
+    trained = run_to_end(train(config(sampling="mixed", steps=3), data(), folder))
+    torch.save(trained.network.state_dict(), folder / f"rank{rank}.pt")
+    assert Team(rank, 2).leads == (rank == 0)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
