@@ -20,7 +20,7 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Values:
     """Quotient; NaN, "not counted", where the denominator is 0."""
     above, below = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
     empty = np.full(np.broadcast_shapes(above.shape, below.shape), np.nan)
-    return np.divide(above, below, out=empty, where=below != 0)
+    return np.asarray(np.divide(above, below, out=empty, where=below != 0))
 
 
 def require_same_shape(truth: NDArray[Any], predicted: NDArray[Any]) -> None:

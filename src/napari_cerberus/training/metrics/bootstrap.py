@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ...errors import SettingsError
 from .arrays import Sums, Values
@@ -108,7 +108,7 @@ class PatientBootstrap:
         return {name: np.tensordot(times, values, axes=1) for name, values in self._by_patient.items()}
 
 
-def _added(values: Sequence[ArrayLike], place: Values, count: int) -> Values:
+def _added(values: Sequence[ArrayLike], place: NDArray[np.intp], count: int) -> Values:
     """Sums by patient, (patients, ...)."""
     each = np.stack([np.asarray(value, np.float64) for value in values])
     total = np.zeros((count, *each.shape[1:]))
