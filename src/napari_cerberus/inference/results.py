@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,12 @@ SUMMARY_FILE = "summary.json"
 _PX_PER_CM = 10_000.0
 
 
-def write_annotation(folder: Path, annotation: Annotation) -> None:
+def write_annotation(folder: Path, annotation: Annotation, *, about: Mapping[str, Any] | None = None) -> None:
     """Write ``<task>.tif`` for each instance task, ``objects.csv`` and ``summary.json`` into ``folder``.
 
     Labels are uint32 TIFF, zlib-compressed, on the image's grid, 0 = background, with the pixel size in their
-    resolution tags. An existing folder is replaced as a whole.
+    resolution tags. An existing folder is replaced as a whole. ``about`` holds further fields of the summary (the
+    image's name, where the pixel size comes from), plain JSON types.
 
     Raises
     ------
@@ -37,7 +39,9 @@ def write_annotation(folder: Path, annotation: Annotation) -> None:
             for task, labels in annotation.labels.items():
                 write_labels(beside / f"{task}.tif", labels, annotation.pixel_size_um)
             annotation.objects.to_csv(beside / OBJECTS_FILE, index=False, float_format="%.6g")
-            text = json.dumps(summary(annotation), indent=2, ensure_ascii=False, allow_nan=False)
+            text = json.dumps(
+                {**summary(annotation), **(about or {})}, indent=2, ensure_ascii=False, allow_nan=False
+            )
             (beside / SUMMARY_FILE).write_text(text + "\n", encoding="utf-8")
     except (ValueError, TypeError) as error:
         raise OutputError(f"{folder} cannot be written: {error}") from error

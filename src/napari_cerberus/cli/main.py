@@ -1,0 +1,124 @@
+"""Which subcommands there are, and what happens when one of them fails."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol, cast
+
+from .. import __version__
+from ..errors import CerberusError
+from ..installation import explain_import_failure
+
+PROGRAM = "napari-cerberus"
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+
+class CommandModule(Protocol):
+    """What the module of a subcommand offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Say which arguments it takes."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it; the exit code."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A subcommand: its name, one line of help, and the module that is imported when it is called."""
+
+    name: str
+    help: str
+    module: str
+
+
+COMMANDS = (
+    Command(
+        name="annotate",
+        help="find nuclei, glands, lumina and the tissue type in images",
+        module="napari_cerberus.cli.annotate",
+    ),
+    Command(
+        name="demo",
+        help="open napari with a tile and click Annotate",
+        module="napari_cerberus.demo",
+    ),
+    Command(
+        name="models",
+        help="list the models on this computer, or check their files",
+        module="napari_cerberus.cli.models",
+    ),
+    Command(
+        name="train",
+        help="train a model from a TOML file",
+        module="napari_cerberus.training.cli",
+    ),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``napari-cerberus`` with ``arguments`` (those of the process where None) and return the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    return guarded(lambda: _run(given))
+
+
+def guarded(action: Callable[[], int]) -> int:
+    """The exit code of ``action``; an error that we know becomes one line on stderr and exit code 1.
+
+    An interrupt (Ctrl+C) becomes 130. Errors we do not know keep their traceback: they are defects.
+    """
+    try:
+        return action()
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\n{PROGRAM}: stopped; nothing was left half-written.\n")
+        return EXIT_INTERRUPTED
+    except CerberusError as error:
+        return fail(error)
+    except BrokenPipeError:
+        # The reader of our output is gone (as in "models list | head"); Python must not try to flush to it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except (ImportError, OSError, RuntimeError) as error:
+        explained = explain_import_failure(error)
+        if explained is None:
+            raise
+        return fail(explained)
+
+
+def fail(error: CerberusError) -> int:
+    """Say ``error`` in one line and return the exit code for it."""
+    sys.stderr.write(f"{PROGRAM}: error: {one_line(error)}\n")
+    return EXIT_FAILED
+
+
+def one_line(error: BaseException) -> str:
+    """The error's text without line breaks."""
+    return " ".join(str(error).split())
+
+
+def _run(given: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Annotation assist for H&E histology: nuclei, glands, lumina and tissue type. Not for diagnosis.",
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    wanted = next((word for word in given if not word.startswith("-")), None)
+    for command in COMMANDS:
+        subparser = subparsers.add_parser(command.name, help=command.help, description=_sentence(command.help))
+        if command.name == wanted:
+            module = cast(CommandModule, import_module(command.module))
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    chosen = parser.parse_args(given)
+    return int(chosen.run(chosen))
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."

@@ -1,0 +1,143 @@
+"""Imports point down only. Walks every import of the package, those inside functions too."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "napari_cerberus"
+SOURCE = Path(__file__).resolve().parents[1] / "src" / PACKAGE
+
+BASE = {"errors", "progress", "tasks", "files", "installation", "samples"}
+SCIENCE = {"model", "inference", "annotation", "pairs", "training", "synthetic"}
+MAY_IMPORT = {
+    **dict.fromkeys(BASE, BASE),
+    "model": BASE,
+    "inference": BASE | {"model"},
+    "annotation": BASE | {"model"},
+    "pairs": BASE | {"model"},
+    "synthetic": BASE,
+    "training": BASE | {"model", "pairs"},
+    "viewer": BASE | SCIENCE,
+    "widgets": BASE | SCIENCE | {"viewer"},
+    "cli": BASE | SCIENCE,
+    "demo": BASE | SCIENCE | {"viewer", "widgets"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+"""Room to the rooms it may import, besides itself and the package's own version."""
+
+TORCH = {"torch", "torchvision"}
+SCREEN = {"napari", "qtpy", "PyQt5", "PyQt6", "PySide2", "PySide6", "psygnal", "superqt", "magicgui", "vispy"}
+TORCH_FREE = BASE | {"synthetic", "widgets", "__init__", "__main__"}
+SCREEN_FREE = BASE | SCIENCE | {"cli", "__init__", "__main__"}
+LAYER_CALLS = {"add_labels", "add_image", "add_points", "add_shapes", "add_layer", "_add_layer_from_data"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: where it stands and the absolute name it asks for."""
+
+    file: Path
+    line: int
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.file.relative_to(SOURCE)}:{self.line} imports {self.target}"
+
+
+def room_of(file: Path) -> str:
+    return file.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports_of(file: Path) -> Iterator[Import]:
+    package = (PACKAGE, *file.relative_to(SOURCE).parent.parts)
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (Import(file, node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join((*above, *([node.module] if node.module else [])))
+            yield from (Import(file, node.lineno, f"{module}.{alias.name}") for alias in node.names)
+
+
+FILES = sorted(SOURCE.rglob("*.py"))
+IMPORTS = [one for file in FILES for one in imports_of(file)]
+
+
+def test_the_walk_sees_relative_absolute_and_nested_imports(tmp_path: Path) -> None:
+    found = {str(one).split(" imports ")[1] for one in IMPORTS if one.file.name == "main.py"}
+    assert f"{PACKAGE}.errors.CerberusError" in found
+    assert "importlib.import_module" in found
+    nested = [one for one in IMPORTS if one.file.name == "annotate.py" and one.target.endswith("choose_runtime")]
+    assert nested
+
+
+def test_every_file_belongs_to_a_room() -> None:
+    assert {room_of(file) for file in FILES} <= set(MAY_IMPORT)
+
+
+def test_imports_point_down_only() -> None:
+    breaches = []
+    for one in IMPORTS:
+        parts = one.target.split(".")
+        if parts[0] != PACKAGE or len(parts) < 2 or not is_room(parts[1]):
+            continue
+        room = room_of(one.file)
+        if parts[1] not in MAY_IMPORT[room] | {room}:
+            breaches.append(str(one))
+    assert breaches == []
+
+
+def is_room(name: str) -> bool:
+    return (SOURCE / name).is_dir() or (SOURCE / f"{name}.py").is_file()
+
+
+def test_the_base_needs_the_standard_library_and_numpy_only() -> None:
+    known = set(sys.stdlib_module_names) | {"numpy", PACKAGE}
+    breaches = [str(one) for one in IMPORTS if room_of(one.file) in BASE and one.target.split(".")[0] not in known]
+    assert breaches == []
+
+
+@pytest.mark.parametrize(("rooms", "forbidden"), [(TORCH_FREE, TORCH), (SCREEN_FREE, SCREEN)], ids=["torch", "screen"])
+def test_libraries_stay_in_their_rooms(rooms: set[str], forbidden: set[str]) -> None:
+    breaches = [str(one) for one in IMPORTS if room_of(one.file) in rooms and one.target.split(".")[0] in forbidden]
+    assert breaches == []
+
+
+def test_only_the_layers_room_adds_layers() -> None:
+    breaches = [
+        f"{file.relative_to(SOURCE)}:{node.lineno} calls {node.func.attr}"
+        for file in FILES
+        if file != SOURCE / "viewer" / "layers.py"
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LAYER_CALLS
+    ]
+    assert breaches == []
+
+
+def test_only_the_jobs_room_uses_napari_threading() -> None:
+    breaches = [
+        str(one)
+        for one in IMPORTS
+        if one.target.startswith(("napari.qt.threading", "superqt.utils.create_worker"))
+        and one.file != SOURCE / "viewer" / "jobs.py"
+    ]
+    assert breaches == []
+
+
+@pytest.mark.parametrize(
+    "module",
+    [PACKAGE, f"{PACKAGE}.cli", f"{PACKAGE}.samples", f"{PACKAGE}.synthetic", f"{PACKAGE}.inference.annotate"],
+)
+def test_importing_loads_neither_torch_nor_qt(module: str) -> None:
+    heavy = sorted((TORCH | SCREEN) - {"psygnal"})
+    code = f"import sys, {module}; print(*[name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == []
