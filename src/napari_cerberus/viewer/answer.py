@@ -1,0 +1,110 @@
+"""What a finished annotation says, in values a panel can show and in words a user can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ..tasks import GLANDS, INSTANCE_TASKS, LUMINA, NUCLEI
+from .layers import Added
+from .record import LayerRecord
+from .requests import Request
+from .session import Readout
+
+UNCERTAIN_BELOW = 0.5
+UNCERTAIN_MARGIN = 0.15
+_SINGULAR = {NUCLEI: "nucleus", GLANDS: "gland", LUMINA: "lumen"}
+_DEVICE_NAMES = {"cpu": "CPU", "cuda": "GPU", "mps": "GPU", "openvino": "CPU (OpenVINO)"}
+
+
+def readout_of(request: Request, annotation: Any, image_name: str) -> Readout:
+    """The values of an annotation, without its arrays."""
+    objects = annotation.objects
+    counts = {task: annotation.counts[task] for task in ordered(annotation.labels)}
+    return Readout(
+        image_id=request.picture.image_id,
+        image_name=image_name,
+        tissue=dict(annotation.tissue),
+        counts=counts,
+        classes={task: typed for task in counts if (typed := _class_counts(objects, task))},
+        model_name=annotation.model_name,
+        device=annotation.device,
+        precision=annotation.precision,
+        device_reason=annotation.device_reason,
+        seconds=float(annotation.seconds),
+        notes=tuple(annotation.notes),
+        has_tissue_map=annotation.tissue_map is not None,
+    )
+
+
+def record_for(request: Request, annotation: Any) -> LayerRecord:
+    """Provenance common to the layers of one annotation."""
+    picture = request.picture
+    return LayerRecord(
+        task="",
+        image_fingerprint=picture.fingerprint,
+        image_name=picture.image_name,
+        image_path=picture.path,
+        region=picture.box.as_tuple(),
+        factors=picture.factors,
+        pixel_size_um=request.pixel_size_um,
+        pixel_size_source=request.pixel_size_source,
+        model_name=annotation.model_name,
+        model_sha256=annotation.model_sha256,
+        device=annotation.device,
+        precision=annotation.precision,
+        sensitivity=request.sensitivity,
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def ordered(tasks: Mapping[str, Any]) -> list[str]:
+    """Task keys, the known ones first and in drawing order."""
+    return sorted(tasks, key=lambda task: INSTANCE_TASKS.index(task) if task in INSTANCE_TASKS else 99)
+
+
+def counted(task: str, number: int) -> str:
+    """ "1 gland", "31 glands"."""
+    return f"{number:,} {_SINGULAR.get(task, task) if number == 1 else task}"
+
+
+def device_sentence(readout: Readout) -> str:
+    """ "3.2 s on CPU (bf16)"."""
+    device = _DEVICE_NAMES.get(readout.device, readout.device)
+    return f"{readout.seconds:.1f} s on {device} ({readout.precision})"
+
+
+def summary_sentence(readout: Readout) -> str:
+    """ "212 nuclei, 31 glands, 28 lumina; 3.2 s on CPU (bf16)"."""
+    found = ", ".join(counted(task, number) for task, number in readout.counts.items()) or "no objects"
+    return f"{found}; {device_sentence(readout)}"
+
+
+def added_sentence(readout: Readout, added: Added) -> str:
+    """The summary, and what became of layers the user had edited."""
+    sentence = f"{summary_sentence(readout)}."
+    if added.kept:
+        names = " and ".join(f"“{name}”" for name in added.kept)
+        sentence += (
+            f" {names} {'was' if len(added.kept) == 1 else 'were'} edited and kept; the new result is beside."
+        )
+    return sentence
+
+
+def doubt(tissue: Mapping[str, float]) -> str:
+    """Why a tissue readout should not be relied on; empty if it is clear."""
+    ranked = sorted(tissue.items(), key=lambda item: -item[1])
+    if not ranked:
+        return ""
+    if ranked[0][1] < UNCERTAIN_BELOW:
+        return "Uncertain: no tissue type reaches 50 %."
+    if len(ranked) > 1 and ranked[0][1] - ranked[1][1] < UNCERTAIN_MARGIN:
+        return f"Uncertain: {ranked[0][0]} and {ranked[1][0]} are close."
+    return ""
+
+
+def _class_counts(objects: Any, task: str) -> dict[str, int]:
+    """Objects per class, most frequent first; empty where the task has no classes."""
+    classes = objects.loc[objects["task"] == task, "class"]
+    return {str(name): int(number) for name, number in classes[classes != ""].value_counts().items()}

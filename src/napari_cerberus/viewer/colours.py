@@ -1,0 +1,63 @@
+"""Colours of result layers: by class (or by task, where objects have no class) and by object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+from napari.utils.colormaps import DirectLabelColormap, label_colormap
+from napari.utils.colormaps.standardize_color import transform_color
+
+from ..tasks import CLASS_COLOURS, GLANDS, LUMINA, NUCLEI, TASK_COLOURS
+from .session import ColourBy
+
+OUTLINE_PX = {NUCLEI: 1, GLANDS: 2, LUMINA: 2}
+"""Width of outlines, in pixels of the layer: nuclei are only a few pixels wide."""
+FILLED_OPACITY, OUTLINE_OPACITY = 0.45, 0.9
+_OTHER = (
+    "#8dd3c7",
+    "#bebada",
+    "#fb8072",
+    "#80b1d3",
+    "#fdb462",
+    "#b3de69",
+    "#fccde5",
+    "#bc80bd",
+    "#ccebc5",
+    "#ffed6f",
+)
+
+
+def class_colour(name: str) -> str:
+    """Hex colour of a class; a class we do not know gets one that depends on its name alone."""
+    return CLASS_COLOURS.get(name) or _OTHER[sum(name.encode()) % len(_OTHER)]
+
+
+def task_colour(task: str) -> str:
+    """Hex colour of a task's objects where they have no class."""
+    return TASK_COLOURS.get(task) or class_colour(task)
+
+
+def colormap_for(task: str, features: pd.DataFrame, colour_by: ColourBy) -> Any:
+    """The colormap of a result layer; ids that are not in ``features`` (drawn by the user) get the task's colour."""
+    if colour_by is ColourBy.OBJECT:
+        return label_colormap(49, 0.5, background_value=0)
+    classes = features["class"] if "class" in features else pd.Series("", index=features.index)
+    return direct_colormap(task_colour(task), zip(features["index"], classes, strict=True))
+
+
+def direct_colormap(default: str, classes: Iterable[tuple[Any, Any]]) -> DirectLabelColormap:
+    """Background clear, each id in its class's colour, every other id in ``default``."""
+    fallback = _rgba(default)
+    table = {"": fallback}
+    colours: dict[int | None, Any] = {None: fallback, 0: _rgba("transparent")}
+    for index, name in classes:
+        if name not in table:
+            table[name] = _rgba(class_colour(str(name)))
+        colours[int(index)] = table[name]
+    return DirectLabelColormap(color_dict=colours)
+
+
+def _rgba(colour: str) -> Any:
+    return transform_color(colour)[0]

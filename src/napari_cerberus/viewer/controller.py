@@ -1,0 +1,210 @@
+"""Between the panels and the viewer: turns choices into a request, runs it, and puts the answer where it belongs.
+
+Panels call its methods and listen to ``session``; nothing else of the viewer side is theirs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from napari.utils.notifications import show_error, show_warning
+
+from ..errors import CerberusError, ImageError, ModelError
+from ..progress import Job, Progress
+from .answer import added_sentence, readout_of, record_for
+from .choices import NO_IMAGE, Choices, read_pixel_size_um
+from .grid import placement
+from .jobs import Cancelled, End, Failed, JobRunner
+from .layers import ViewerLayers
+from .memory import Memory
+from .picture import fingerprint, take_picture, why_not
+from .requests import Annotator, Request, list_model_choices
+from .session import JobState, JobStatus, ModelChoice, Readout, Session
+from .watch import LayerWatch
+
+logger = logging.getLogger(__name__)
+
+
+class Controller:
+    """Owns session, choices, jobs and layers of one dock.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer, its public proxy, or napari.components.ViewerModel
+    memory : Memory
+    annotate : callable
+        Makes the job for a request; tests pass a fake one.
+    list_models : callable
+        Makes the job that looks up the models.
+    read_pixel_size : callable
+        Reads a file's metadata.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        memory: Memory | None = None,
+        *,
+        annotate: Callable[[Request], Job[Any]] | None = None,
+        list_models: Callable[[], Job[tuple[ModelChoice, ...]]] = list_model_choices,
+        read_pixel_size: Callable[[Path], float | None] = read_pixel_size_um,
+    ) -> None:
+        self.session = Session()
+        self.layers = ViewerLayers(viewer)
+        self.watch = LayerWatch(viewer)
+        memory = memory if memory is not None else Memory.of_napari()
+        self.choose = Choices(self.session, self.layers, self.watch, memory, read_pixel_size)
+        self._annotate = annotate if annotate is not None else Annotator()
+        self._list_models = list_models
+        self._jobs = JobRunner("Annotation")
+        self._lookup = JobRunner("Looking for models")
+        self._request: Request | None = None
+        self._stop_reason = ""
+        self._answers: dict[str, tuple[Request, Any, Readout]] = {}
+        self.watch.image_removed.connect(self._on_image_removed)
+        self.session.events.image_id.connect(self._on_image_chosen)
+
+    def look_up_models(self) -> None:
+        """Fill the list of models, beside the window."""
+        self._lookup.start(self._list_models, on_progress=lambda step: None, on_end=self._on_models)
+
+    def annotate(self) -> None:
+        """Start annotating the chosen region with the chosen settings; a problem is shown, not raised."""
+        if self._jobs.busy:
+            return
+        try:
+            request = self._freeze()
+            self._jobs.start(
+                lambda: self._annotate(request), on_progress=self._on_progress, on_end=self._on_end
+            )
+        except CerberusError as error:
+            self._fail(error)
+            return
+        self._request, self._stop_reason = request, ""
+        self.session.job = JobStatus(state=JobState.RUNNING, stage="Starting", message=request.picture.note)
+
+    def cancel(self) -> None:
+        """Stop the running annotation at its next step."""
+        if self._jobs.busy:
+            self._jobs.cancel()
+            self.session.job = JobStatus(state=JobState.CANCELLING, stage="Cancelling")
+
+    def show_tissue_map(self) -> None:
+        """Add the coarse tissue map of the last run on the chosen image as a layer."""
+        answer = self._answers.get(self.session.image_id)
+        if answer is None or answer[1].tissue_map is None:
+            return
+        request, annotation, _ = answer
+        image, picture = self._image(), request.picture
+        spacing = float(annotation.tissue_map.spacing_px)
+        origin = (picture.box.y0 / spacing, picture.box.x0 / spacing)
+        factors = (picture.factors[0] * spacing, picture.factors[1] * spacing)
+        where = placement(image, origin, factors)
+        self.layers.add_tissue_map(annotation, image, where, record_for(request, annotation))
+
+    def close(self) -> None:
+        """Stop the work, wait for it, and let go of the viewer. Safe to call twice."""
+        self._jobs.close()
+        self._lookup.close()
+        self.watch.close()
+        self._answers.clear()
+
+    def _image(self) -> Any:
+        layer = self.layers.find(self.session.image_id)
+        if layer is None:
+            raise ImageError(NO_IMAGE)
+        return layer
+
+    def _freeze(self) -> Request:
+        """The form and a copy of the image. Raises ``CerberusError``."""
+        layer, session = self._image(), self.session
+        picture = take_picture(self.layers.viewer, layer, session.region, self.layers.shapes())
+        if session.pixel_size is None:
+            raise ImageError(session.image_problem)
+        return Request(
+            picture=picture,
+            pixel_size_um=session.pixel_size.um * sum(picture.factors) / 2,
+            pixel_size_source=session.pixel_size.source.value,
+            model_name=session.model_name,
+            device=session.device,
+            sensitivity=session.sensitivity,
+        )
+
+    def _on_models(self, end: End) -> None:
+        if isinstance(end, Cancelled):
+            return
+        if isinstance(end, Failed):
+            self._fail(end.error)
+            return
+        self.session.models = end.result
+        if not end.result:
+            self._fail(ModelError("No model was found; install napari-cerberus again or add a model."))
+        elif self.session.model is None:
+            self.session.model_name = end.result[0].name
+
+    def _on_progress(self, step: Progress) -> None:
+        message = step.message or self.session.job.message
+        if step.message:
+            logger.info("%s", step.message)
+        self.session.job = JobStatus(
+            state=JobState.RUNNING, stage=step.stage, fraction=step.fraction, message=message
+        )
+
+    def _on_end(self, end: End) -> None:
+        request, self._request = self._request, None
+        if isinstance(end, Failed):
+            self._fail(end.error)
+        elif isinstance(end, Cancelled) or request is None:
+            message = self._stop_reason or "Cancelled; nothing was changed."
+            self.session.job = JobStatus(state=JobState.CANCELLED, message=message)
+        else:
+            self._show_safely(request, end.result)
+
+    def _show_safely(self, request: Request, annotation: Any) -> None:
+        """Whatever happens while layers are made, the job has ended and the window is usable."""
+        try:
+            self._show(request, annotation)
+        except CerberusError as error:
+            self._fail(error)
+        except Exception as error:
+            logger.exception("The result could not be shown")
+            self._fail(CerberusError(f"The result could not be shown ({error}); the log has the details."))
+
+    def _show(self, request: Request, annotation: Any) -> None:
+        picture = request.picture
+        image = self.layers.find(picture.image_id)
+        if image is None:
+            raise ImageError(f"“{picture.image_name}” was removed while it was annotated; nothing was added.")
+        if why_not(image) or fingerprint(image) != picture.fingerprint:
+            raise ImageError(f"“{image.name}” was changed while it was annotated; click Annotate again.")
+        where = placement(image, picture.box.origin, picture.factors)
+        record = record_for(request, annotation)
+        added = self.layers.add_annotation(annotation, str(image.name), where, record, self.session.display)
+        readout = readout_of(request, annotation, str(image.name))
+        self._answers[picture.image_id] = (request, annotation, readout)
+        if self.session.image_id == picture.image_id:
+            self.session.readout = readout
+        self.session.job = JobStatus(
+            state=JobState.RETURNED, fraction=1.0, message=added_sentence(readout, added)
+        )
+        for note in readout.notes:
+            show_warning(note)
+
+    def _fail(self, error: CerberusError) -> None:
+        self.session.job = JobStatus(state=JobState.FAILED, message=str(error))
+        show_error(str(error))
+
+    def _on_image_chosen(self, unique_id: str) -> None:
+        answer = self._answers.get(unique_id)
+        self.session.readout = answer[2] if answer is not None else None
+
+    def _on_image_removed(self, unique_id: str) -> None:
+        self._answers.pop(unique_id, None)
+        if self._request is not None and self._request.picture.image_id == unique_id:
+            self._stop_reason = (
+                f"“{self._request.picture.image_name}” was removed; its annotation was stopped."
+            )
+            self.cancel()

@@ -1,0 +1,202 @@
+"""What to annotate and with what: image, pixel size, region, model, device, sensitivity, and the one button."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from ..errors import CerberusError
+from ..viewer.controller import Controller
+from ..viewer.session import DEVICES, Region
+from .model_card import ModelCardDialog
+from .pixel_size_field import PixelSizeField
+from .section import Section
+from .sensitivity_slider import SensitivitySlider
+from .style import PRIMARY_BUTTON, SPACING_PX, Banner, Tone, field_label, guard_wheel, small_label
+
+_REGIONS = {Region.WHOLE: "Whole image", Region.VIEW: "Field of view", Region.RECTANGLE: "Drawn rectangle"}
+_DEVICES = {
+    "auto": "Automatic",
+    "cpu": "Processor (CPU)",
+    "cuda": "NVIDIA GPU (CUDA)",
+    "mps": "Apple GPU (MPS)",
+}
+
+
+class AnnotatePanel(QWidget):
+    """The form above the Annotate button, and the button.
+
+    Parameters
+    ----------
+    controller : Controller
+    """
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._controller, self._session = controller, controller.session
+        self._build_fields()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(SPACING_PX)
+        layout.addWidget(Section("Image", self._image_form()))
+        layout.addWidget(Section("Model", self._model_form()))
+        layout.addWidget(self.annotate)
+        self._connect_fields()
+        self._connect_session()
+
+    def reset_choices(self) -> None:
+        """List the viewer's images again."""
+        images = self._controller.layers.images()
+        self.image.blockSignals(True)
+        self.image.clear()
+        for unique_id, name in images:
+            self.image.addItem(name, unique_id)
+        self.image.setCurrentIndex(self.image.findData(self._session.image_id))
+        self.image.setEnabled(bool(images))
+        self.image.blockSignals(False)
+
+    # -- building --------------------------------------------------------------------------------
+
+    def _build_fields(self) -> None:
+        self.image, self.region, self.model, self.device = (_combo() for _ in range(4))
+        self.image.setPlaceholderText("no image is open")
+        for region, words in _REGIONS.items():
+            self.region.addItem(words, region.value)
+        for device in DEVICES:
+            self.device.addItem(_DEVICES[device], device)
+        self.problem = Banner()
+        self.pixel_size = PixelSizeField()
+        self.draw = QPushButton("Draw")
+        self.draw.setToolTip("Pull a rectangle on the image; only what lies in it is annotated.")
+        self.card = QPushButton("Card")
+        self.card.setToolTip("What this model was trained on, how good it is, and what it is not for")
+        self.about = small_label()
+        self.sensitivity = SensitivitySlider()
+        self.annotate = QPushButton("Annotate")
+        self.annotate.setStyleSheet(PRIMARY_BUTTON)
+        self.annotate.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def _image_form(self) -> QWidget:
+        form, grid = _form()
+        _add_row(grid, 0, "Image", self.image)
+        grid.addWidget(self.problem, 1, 0, 1, 2)
+        _add_row(grid, 2, "Pixel size", self.pixel_size, top=True)
+        _add_row(grid, 3, "Region", self.region, self.draw)
+        return form
+
+    def _model_form(self) -> QWidget:
+        form, grid = _form()
+        _add_row(grid, 0, "Model", self.model, self.card)
+        grid.addWidget(self.about, 1, 1)
+        _add_row(grid, 2, "Device", self.device)
+        _add_row(grid, 3, "Sensitivity", self.sensitivity, top=True)
+        return form
+
+    # -- connecting ------------------------------------------------------------------------------
+
+    def _connect_fields(self) -> None:
+        choose = self._controller.choose
+        self.image.activated.connect(lambda index: choose.image(self.image.itemData(index)))
+        self.pixel_size.answered.connect(choose.pixel_size)
+        self.region.activated.connect(lambda index: choose.region(Region(self.region.itemData(index))))
+        self.draw.clicked.connect(self._draw_rectangle)
+        self.model.activated.connect(lambda index: choose.model(self.model.itemData(index)))
+        self.card.clicked.connect(self._show_card)
+        self.device.activated.connect(lambda index: choose.device(self.device.itemData(index)))
+        self.sensitivity.chosen.connect(choose.sensitivity)
+        self.annotate.clicked.connect(self._controller.annotate)
+
+    def _connect_session(self) -> None:
+        events = self._session.events
+        self._controller.watch.images_changed.connect(self.reset_choices)
+        events.image_id.connect(self._show_image)
+        events.image_problem.connect(self._show_image)
+        events.pixel_size.connect(self.pixel_size.show_size)
+        events.region.connect(self._show_region)
+        events.models.connect(self._show_models)
+        events.model_name.connect(self._show_models)
+        events.job.connect(self._show_readiness)
+        self.reset_choices()
+        self._show_image()
+        self.pixel_size.show_size(self._session.pixel_size)
+        self._show_region()
+        self._show_models()
+        self.device.setCurrentIndex(self.device.findData(self._session.device))
+        self.sensitivity.show_value(self._session.sensitivity)
+
+    def _show_image(self) -> None:
+        self.image.setCurrentIndex(self.image.findData(self._session.image_id))
+        self.problem.say(self._session.image_problem, Tone.CAUTION if self._session.image_id else Tone.INFO)
+        self._show_readiness()
+
+    def _show_region(self) -> None:
+        self.region.setCurrentIndex(self.region.findData(self._session.region.value))
+        self.draw.setVisible(self._session.region is Region.RECTANGLE)
+
+    def _show_models(self) -> None:
+        session = self._session
+        self.model.clear()
+        for model in session.models:
+            self.model.addItem(model.name, model.name)
+        self.model.setCurrentIndex(self.model.findData(session.model_name))
+        self.model.setEnabled(bool(session.models))
+        self.model.setPlaceholderText("" if session.models else "looking for models …")
+        chosen = session.model
+        self.card.setEnabled(chosen is not None)
+        self.about.setText(
+            "" if chosen is None else f"{', '.join(chosen.predicts)}\nworks at {chosen.pixel_size_um:g} µm/px"
+        )
+        self._show_readiness()
+
+    def _show_readiness(self) -> None:
+        session = self._session
+        self.annotate.setEnabled(not session.image_problem and not session.job.state.busy)
+
+    # -- reacting --------------------------------------------------------------------------------
+
+    def _draw_rectangle(self) -> None:
+        try:
+            self._controller.choose.rectangle()
+        except CerberusError as error:
+            self.problem.say(str(error), Tone.CAUTION)
+
+    def _show_card(self) -> None:
+        if self._session.model is not None:
+            ModelCardDialog(self._session.model, self).show()
+
+
+def _combo() -> QComboBox:
+    combo = QComboBox()
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    combo.setMinimumContentsLength(10)
+    guard_wheel(combo)
+    return combo
+
+
+def _form() -> tuple[QWidget, QGridLayout]:
+    form = QWidget()
+    grid = QGridLayout(form)
+    grid.setContentsMargins(2, 0, 0, 0)
+    grid.setVerticalSpacing(SPACING_PX)
+    grid.setColumnStretch(1, 1)
+    return form, grid
+
+
+def _add_row(
+    grid: QGridLayout,
+    row: int,
+    title: str,
+    field: QWidget,
+    beside: QWidget | None = None,
+    *,
+    top: bool = False,
+) -> None:
+    alignment = Qt.AlignmentFlag.AlignTop if top else Qt.AlignmentFlag.AlignVCenter
+    grid.addWidget(field_label(title, field), row, 0, alignment)
+    if beside is None:
+        grid.addWidget(field, row, 1)
+        return
+    both = QHBoxLayout()
+    both.addWidget(field, 1)
+    both.addWidget(beside)
+    grid.addLayout(both, row, 1)

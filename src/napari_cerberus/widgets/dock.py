@@ -1,0 +1,78 @@
+"""The dock: the panels in the order in which one works, in one column that scrolls."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from ..viewer.controller import Controller
+from .annotate_panel import AnnotatePanel
+from .job_bar import JobBar
+from .objects_panel import ObjectsPanel
+from .readout import ReadoutPanel
+from .style import SPACING_PX
+
+_MINIMUM_WIDTH_PX = 310
+
+
+class CerberusDock(QWidget):
+    """What the manifest's command opens.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        napari passes a proxy of public names; the parameter's name is how it knows.
+    controller : Controller, optional
+        Tests pass one whose jobs are fake.
+    """
+
+    def __init__(self, napari_viewer: Any, controller: Controller | None = None) -> None:
+        super().__init__()
+        self.controller = controller if controller is not None else Controller(napari_viewer)
+        self._was_docked = False
+        self.annotate = AnnotatePanel(self.controller)
+        self.job_bar = JobBar(self.controller)
+        self.readout = ReadoutPanel(self.controller)
+        self.objects = ObjectsPanel(self.controller)
+        self._lay_out(self.annotate, self.job_bar, self.readout, self.objects)
+        # a bound method of self is not called any more when self is destroyed
+        self.destroyed.connect(partial(_close, self.controller))
+        self.controller.look_up_models()
+
+    def reset_choices(self, event: Any = None) -> None:
+        """Follow the layer list; napari's name for it."""
+        self.annotate.reset_choices()
+
+    def event(self, event: QEvent) -> bool:
+        """Stop the work when the dock's × takes this widget out of its dock without destroying it."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                self._was_docked = True
+            elif self._was_docked:
+                self.controller.close()
+        return bool(super().event(event))
+
+    def _lay_out(self, *panels: QWidget) -> None:
+        column = QWidget()
+        inner = QVBoxLayout(column)
+        inner.setContentsMargins(SPACING_PX, SPACING_PX, SPACING_PX, SPACING_PX)
+        inner.setSpacing(SPACING_PX)
+        for panel in panels:
+            inner.addWidget(panel)
+        inner.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(column)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(scroll)
+        self.setMinimumWidth(_MINIMUM_WIDTH_PX)
+
+
+def _close(controller: Controller, _destroyed: Any = None) -> None:
+    controller.close()
