@@ -53,7 +53,7 @@ def smooth(labels: Labels, object_id: int, radius_px: float = 2.0) -> ChangeSet:
     window = window_around(labels, object_id, margin)
     mask = window.mask(object_id)
     sigma = min(radius_px, math.sqrt(np.count_nonzero(mask) / math.pi) / 3)
-    blurred = ndimage.gaussian_filter(_continued(mask, window.ids < 0, margin), sigma, truncate=4)
+    blurred = ndimage.gaussian_filter(_continued(mask, window.ids < 0), sigma, truncate=4)
     rounded = (blurred > 0.5) & (mask | window.free)
     return window.reshaped(
         object_id,
@@ -63,16 +63,15 @@ def smooth(labels: Labels, object_id: int, radius_px: float = 2.0) -> ChangeSet:
     )
 
 
-def _continued(mask: Mask, outside: Mask, margin: int) -> NDArray[np.float32]:
+def _continued(mask: Mask, outside: Mask) -> NDArray[np.float32]:
     """The mask as floats, continued over the image's edge, so that an object cut by it is not rounded off there."""
     if not outside.any():
         return mask.astype(np.float32)
-    inside_rows: Mask = (~outside).any(axis=1)
-    inside_cols: Mask = (~outside).any(axis=0)
-    inner = mask[np.ix_(inside_rows, inside_cols)].astype(np.float32)
-    before = int(np.argmax(inside_rows)), int(np.argmax(inside_cols))
-    after = int(np.argmax(inside_rows[::-1])), int(np.argmax(inside_cols[::-1]))
-    return np.pad(inner, ((before[0], after[0]), (before[1], after[1])), mode="edge")
+    rows, cols = np.flatnonzero((~outside).any(axis=1)), np.flatnonzero((~outside).any(axis=0))
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1
+    inner = mask[top:bottom, left:right].astype(np.float32)
+    beyond = ((top, mask.shape[0] - bottom), (left, mask.shape[1] - right))
+    return np.pad(inner, beyond, mode="edge")
 
 
 def _main_pieces(before: Mask, after: Mask) -> Mask:
