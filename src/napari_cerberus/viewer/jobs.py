@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from napari.qt.threading import GeneratorWorkerSignals, WorkerBase, create_worker
 
 from ..errors import CerberusError, DeviceError, JobCancelled
+from ..installation import explain_import_failure
 from ..progress import Job, Progress
 
 logger = logging.getLogger(__name__)
@@ -205,6 +206,9 @@ def _out_of_memory(title: str, error: BaseException) -> CerberusError:
 
 
 def _unexpected(title: str, error: Exception) -> CerberusError:
+    if (explained := explain_import_failure(error)) is not None:
+        explained.__cause__ = error
+        return explained
     first_line = (str(error).strip().splitlines() or [""])[0][:200]
     if "out of memory" in first_line.lower():
         return _out_of_memory(title, error)
