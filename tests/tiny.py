@@ -1,7 +1,8 @@
 """A network with the Cerberus class's face and next to no weights, for tests that run it often.
 
-All its weights are small fractions with power-of-two denominators and its features stay small, so that float32 sums
-are exact in any order: tiled and untiled answers can be compared bit by bit.
+It calls dark pixels objects and grey ones contour, and lets everything it can see have a small say. All its weights
+are small fractions of powers of two, so sums in float64 are exact in any order: with ``EXACT`` as the runtime, tiled
+and untiled answers can be compared bit by bit.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_cerberus.inference.device import Runtime
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.network import STRIDE_PX
 from napari_cerberus.model.spec import ModelSpec
@@ -47,14 +49,15 @@ class TinyTissueHead(nn.Module):
 class TinyNetwork(nn.Module):
     """Two levels, full size and 1/16, with zero-padded 3×3 convolutions and a bilinear way up.
 
-    A deepest cell sees the cells beside it (16 + 1 px); a pixel needs the cells beside its own, and 1 px around it.
+    A deepest cell sees the cells beside it and 1 px more, up to 32 px from its first pixel; a pixel needs one cell
+    beside its own.
     """
 
     encoder_reach_px = 32
-    decoder_reach_px = 32
+    decoder_reach_px = 16
 
     def __init__(
-        self, tasks: Iterable[TaskSpec] = TINY_TASKS, *, seed: int = 0, tissue_window_cells: int = 3
+        self, tasks: Iterable[TaskSpec] = TINY_TASKS, *, seed: int = 1, tissue_window_cells: int = 3
     ) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
@@ -96,17 +99,54 @@ class TinyNetwork(nn.Module):
         return self.decode(self.encode(image), [task.key for task in self.tasks] if keys is None else keys)
 
     def _fill(self, seed: int) -> None:
+        """A fixed rule for darkness, in channel 0, and random fractions elsewhere."""
         rng = np.random.default_rng(seed)
-        for parameter in self.parameters():
-            values = rng.integers(-4, 5, tuple(parameter.shape)) / 4.0
+        for name, parameter in self.named_parameters():
+            unit = 1 / 64 if name.startswith("deep") else 1 / 32
+            values = rng.integers(-4, 5, tuple(parameter.shape)) * unit
             parameter.data = torch.from_numpy(values.astype(np.float32))
+        self.stem.weight.data[0] = 0.0
+        self.stem.weight.data[0, :, 1, 1] = -torch.tensor([0.25, 0.5, 0.25])
+        self.stem.bias.data[0] = 4.0
+        for task in self.tasks:
+            if task.key in self.decoders:
+                self.decoders[task.key].weight.data[0, 0, 1, 1] += 1.0
+            if task.kind == "instances":
+                head = self.heads[task.key]
+                head.weight.data[:, 0, 0, 0] = torch.tensor([0.0, 4.0, 2.0])
+                head.bias.data = torch.tensor([8.0, 0.0, 2.5])
+            elif task.kind == "types":
+                head = self.heads[task.key]
+                head.weight.data *= 16.0
+                head.weight.data[:, 0, 0, 0] = torch.tensor([0.0, 0.5, 0.5])[: task.channels]
+                head.bias.data.zero_()
+            else:
+                self.heads[task.key].conv.weight.data *= 16.0
+
+
+EXACT = Runtime(device=torch.device("cpu"), dtype=torch.float64, reason="exact, for tests")
+
+
+def spotted(shape: tuple[int, int], *, seed: int = 0, spots: int = 12, radius_px: float = 9.0) -> np.ndarray:
+    """A pink picture with dark round spots of different sizes, (H, W, 3) uint8."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    dark = np.zeros(shape)
+    for _ in range(spots):
+        centre = rng.uniform(0, shape)
+        radius = rng.uniform(0.4, 1.0) * radius_px
+        dark = np.maximum(dark, np.clip(1.5 * radius - np.hypot(y - centre[0], x - centre[1]), 0, 4) / 4)
+    tint = np.array([110.0, 170.0, 90.0])
+    return (
+        np.array([235.0, 205.0, 225.0]) - dark[..., None] * tint - rng.uniform(0, 12, (*shape, 1))
+    ).astype(np.uint8)
 
 
 def tiny_model(
     tasks: Sequence[TaskSpec] = TINY_TASKS,
     *,
     pixel_size_um: float = 0.5,
-    seed: int = 0,
+    seed: int = 1,
     tissue_window_cells: int = 3,
     sha256: str = "",
 ) -> Model:

@@ -5,18 +5,18 @@ Importing this module loads no torch: the job does, when it starts.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import CerberusError, DeviceError, ImageError, SettingsError
+from ..errors import CerberusError, DeviceError, ImageError
 from ..progress import Job, Progress
 from ..tasks import GLANDS, LUMINA
+from .settings import NO_REPAIR, AnnotateSettings, RepairSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,49 +27,12 @@ if TYPE_CHECKING:
     from .predict import Prediction
     from .tissue import TissueMap
 
-PIXEL_SIZE_RANGE_UM = (0.02, 50.0)
+__all__ = ["NO_REPAIR", "AnnotateSettings", "Annotation", "RepairSettings", "annotate"]
+
 MAX_MODEL_PIXELS = 400_000_000
 """An image is refused if it were larger than this on the model grid (20,000 px square)."""
 _COARSE = 2.5
 _OBJECTS = "Finding objects"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AnnotateSettings:
-    """What the user chose.
-
-    Attributes
-    ----------
-    pixel_size_um : float
-        Side of an image pixel in µm.
-    device : {"auto", "cpu", "cuda", "mps"}
-        ``auto`` takes the fastest that is there.
-    tile_size_px : int or None
-        Largest side of a tile in model pixels; None chooses. It changes memory and time, never the result.
-    sensitivity : float
-        -1 leans toward precision, +1 toward recall, 0 is balanced.
-
-    Raises
-    ------
-    SettingsError
-        If a value makes no sense.
-    """
-
-    pixel_size_um: float
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    tile_size_px: int | None = None
-    sensitivity: float = 0.0
-
-    def __post_init__(self) -> None:
-        low, high = PIXEL_SIZE_RANGE_UM
-        if not (math.isfinite(self.pixel_size_um) and low <= self.pixel_size_um <= high):
-            raise SettingsError(f"pixel_size_um must lie in {low}..{high} µm, not {self.pixel_size_um}.")
-        if self.device not in ("auto", "cpu", "cuda", "mps"):
-            raise SettingsError(f"device must be auto, cpu, cuda or mps, not {self.device!r}.")
-        if self.tile_size_px is not None and self.tile_size_px < 1:
-            raise SettingsError(f"tile_size_px must be 1 or more, not {self.tile_size_px}.")
-        if not -1.0 <= self.sensitivity <= 1.0:
-            raise SettingsError(f"sensitivity must lie in -1..1, not {self.sensitivity}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,17 +204,20 @@ def _objects(
 def _cut(
     prediction: Prediction, model: Model, settings: AnnotateSettings
 ) -> Job[dict[str, NDArray[np.int32]]]:
-    """Instance labels of each task on the model grid; lumina outside every gland are removed."""
+    """Instance labels of each task on the model grid, repaired; lumina outside every gland are removed."""
     from .postprocess import drop_outside, find_objects
+    from .repair import clip_lumina, repair
 
     cut: dict[str, NDArray[np.int32]] = {}
     for done, (task, probabilities) in enumerate(prediction.probabilities.items()):
         yield Progress(_OBJECTS, done, len(prediction.probabilities))
         inner, contour = probabilities.astype(np.float32)
         chosen = _settings_of(task, model, settings)
-        cut[task] = find_objects(task, inner, contour, model.spec.pixel_size_um, chosen)
+        found = find_objects(task, inner, contour, model.spec.pixel_size_um, chosen)
+        cut[task] = repair(task, found, contour, model.spec.pixel_size_um, settings.repair)
     if LUMINA in cut and GLANDS in cut:
-        cut[LUMINA] = drop_outside(cut[LUMINA], cut[GLANDS])
+        limit = clip_lumina if settings.repair.clip_lumina else drop_outside
+        cut[LUMINA] = limit(cut[LUMINA], cut[GLANDS])
     return cut
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 
 from ..errors import DeviceError, SettingsError
 from ..model.runtime import cpu_has_bfloat16, keep_freed_memory
-
-DeviceChoice = Literal["auto", "cpu", "cuda", "mps"]
-_PRECISION_NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float16: "float16"}
+from .settings import DeviceChoice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +32,7 @@ class Runtime:
     @property
     def precision(self) -> str:
         """Name of the precision: ``float32``, ``bfloat16`` or ``float16``."""
-        return _PRECISION_NAMES[self.dtype]
+        return str(self.dtype).removeprefix("torch.")
 
 
 def choose_runtime(choice: DeviceChoice = "auto") -> Runtime:

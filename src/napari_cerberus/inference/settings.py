@@ -1,0 +1,88 @@
+"""What a user can choose about an annotation. Standard library only, so that forms and command lines load fast."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from ..errors import SettingsError
+
+DeviceChoice = Literal["auto", "cpu", "cuda", "mps"]
+PIXEL_SIZE_RANGE_UM = (0.02, 50.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepairSettings:
+    """Mending of outlines after the published post-processing; each step can be switched off.
+
+    No step lets an object grow into, or up to, a neighbour that it did not touch before.
+
+    Attributes
+    ----------
+    split_touching : bool
+        Part glands and lumina along a continuous contour that the published threshold overlooks.
+    close_gaps : bool
+        Close notches of glands and lumina, each object on its own.
+    fill_holes : bool
+        Fill holes that one object alone surrounds.
+    smooth : bool
+        Smooth the outlines of glands and lumina.
+    clip_lumina : bool
+        Take away the parts of lumina that lie outside of glands.
+    """
+
+    split_touching: bool = True
+    close_gaps: bool = True
+    fill_holes: bool = True
+    smooth: bool = True
+    clip_lumina: bool = True
+
+
+NO_REPAIR = RepairSettings(
+    split_touching=False, close_gaps=False, fill_holes=False, smooth=False, clip_lumina=False
+)
+"""The published post-processing and nothing else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotateSettings:
+    """What the user chose.
+
+    Attributes
+    ----------
+    pixel_size_um : float
+        Side of an image pixel in µm.
+    device : {"auto", "cpu", "cuda", "mps"}
+        ``auto`` takes the fastest that is there.
+    tile_size_px : int or None
+        Largest side of a tile in model pixels; None chooses. It changes memory and time, never the result.
+    sensitivity : float
+        -1 leans toward precision, +1 toward recall, 0 is balanced.
+    repair : RepairSettings
+        Mending of outlines; ``NO_REPAIR`` gives the published post-processing.
+
+    Raises
+    ------
+    SettingsError
+        If a value makes no sense.
+    """
+
+    pixel_size_um: float
+    device: DeviceChoice = "auto"
+    tile_size_px: int | None = None
+    sensitivity: float = 0.0
+    repair: RepairSettings = field(default_factory=RepairSettings)
+
+    def __post_init__(self) -> None:
+        low, high = PIXEL_SIZE_RANGE_UM
+        if not (math.isfinite(self.pixel_size_um) and low <= self.pixel_size_um <= high):
+            raise SettingsError(f"pixel_size_um must lie in {low}..{high} µm, not {self.pixel_size_um}.")
+        if self.device not in get_args(DeviceChoice):
+            raise SettingsError(
+                f"device must be one of {', '.join(get_args(DeviceChoice))}, not {self.device!r}."
+            )
+        if self.tile_size_px is not None and self.tile_size_px < 1:
+            raise SettingsError(f"tile_size_px must be 1 or more, not {self.tile_size_px}.")
+        if not -1.0 <= self.sensitivity <= 1.0:
+            raise SettingsError(f"sensitivity must lie in -1..1, not {self.sensitivity}.")
