@@ -101,7 +101,7 @@ def measure(labels: Labels, pixel_size_um: float, ids: Iterable[int] | None = No
     if ids is None:
         found, renumbered = compact(labels)
         rows, cols = np.nonzero(renumbered)
-        slices = ndimage.find_objects(renumbered)
+        slices = ndimage.find_objects(renumbered) if found.size else []
         boxes = np.array([(y.start, x.start, y.stop, x.stop) for y, x in slices], dtype=np.int64)
         return _geometry(found, renumbered[rows, cols], rows, cols, boxes, pixel_size_um)
     chosen = as_ids(list(ids))
