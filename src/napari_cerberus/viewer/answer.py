@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,42 @@ UNCERTAIN_BELOW = 0.5
 UNCERTAIN_MARGIN = 0.15
 _SINGULAR = {NUCLEI: "nucleus", GLANDS: "gland", LUMINA: "lumen"}
 _DEVICE_NAMES = {"cpu": "CPU", "cuda": "GPU", "mps": "GPU", "openvino": "CPU (OpenVINO)"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The last annotation of an image, and where it lies; the copy of the image itself is gone.
+
+    Attributes
+    ----------
+    annotation : napari_cerberus.inference.annotate.Annotation
+    readout : Readout
+    record : LayerRecord
+    origin, factors : tuple of float
+        First pixel of the annotated part, and full-resolution pixels per pixel of it; see ``grid.placement``.
+    """
+
+    annotation: Any
+    readout: Readout
+    record: LayerRecord
+    origin: tuple[float, float]
+    factors: tuple[float, float]
+
+    @classmethod
+    def to(cls, request: Request, annotation: Any, image_name: str) -> Answer:
+        """The answer to ``request``."""
+        return cls(
+            annotation=annotation,
+            readout=readout_of(request, annotation, image_name),
+            record=record_for(request, annotation),
+            origin=request.picture.box.origin,
+            factors=request.picture.factors,
+        )
+
+    def cells(self, spacing: float) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Origin and factors of a map whose cells are ``spacing`` pixels of the annotated part wide."""
+        (y, x), (rows, columns) = self.origin, self.factors
+        return (y / spacing, x / spacing), (rows * spacing, columns * spacing)
 
 
 def readout_of(request: Request, annotation: Any, image_name: str) -> Readout:

@@ -14,7 +14,7 @@ from napari.utils.notifications import show_error, show_warning
 
 from ..errors import CerberusError, ImageError, ModelError
 from ..progress import Job, Progress
-from .answer import added_sentence, readout_of, record_for
+from .answer import Answer, added_sentence
 from .choices import NO_IMAGE, Choices, read_pixel_size_um
 from .grid import placement
 from .jobs import Cancelled, End, Failed, JobRunner
@@ -22,7 +22,7 @@ from .layers import ViewerLayers
 from .memory import Memory
 from .picture import fingerprint, take_picture, why_not
 from .requests import Annotator, Request, list_model_choices
-from .session import JobState, JobStatus, ModelChoice, Readout, Session
+from .session import JobState, JobStatus, ModelChoice, Session
 from .watch import LayerWatch
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Controller:
         self._lookup = JobRunner("Looking for models")
         self._request: Request | None = None
         self._stop_reason = ""
-        self._answers: dict[str, tuple[Request, Any, Readout]] = {}
+        self._answers: dict[str, Answer] = {}
         self.watch.image_removed.connect(self._on_image_removed)
         self.session.events.image_id.connect(self._on_image_chosen)
 
@@ -95,15 +95,12 @@ class Controller:
     def show_tissue_map(self) -> None:
         """Add the coarse tissue map of the last run on the chosen image as a layer."""
         answer = self._answers.get(self.session.image_id)
-        if answer is None or answer[1].tissue_map is None:
+        if answer is None or answer.annotation.tissue_map is None:
             return
-        request, annotation, _ = answer
-        image, picture = self._image(), request.picture
-        spacing = float(annotation.tissue_map.spacing_px)
-        origin = (picture.box.y0 / spacing, picture.box.x0 / spacing)
-        factors = (picture.factors[0] * spacing, picture.factors[1] * spacing)
+        image = self._image()
+        origin, factors = answer.cells(float(answer.annotation.tissue_map.spacing_px))
         where = placement(image, origin, factors)
-        self.layers.add_tissue_map(annotation, image, where, record_for(request, annotation))
+        self.layers.add_tissue_map(answer.annotation, image, where, answer.record)
 
     def close(self) -> None:
         """Stop the work, wait for it, and let go of the viewer. Safe to call twice."""
@@ -180,17 +177,17 @@ class Controller:
             raise ImageError(f"“{picture.image_name}” was removed while it was annotated; nothing was added.")
         if why_not(image) or fingerprint(image) != picture.fingerprint:
             raise ImageError(f"“{image.name}” was changed while it was annotated; click Annotate again.")
-        where = placement(image, picture.box.origin, picture.factors)
-        record = record_for(request, annotation)
-        added = self.layers.add_annotation(annotation, str(image.name), where, record, self.session.display)
-        readout = readout_of(request, annotation, str(image.name))
-        self._answers[picture.image_id] = (request, annotation, readout)
-        if self.session.image_id == picture.image_id:
-            self.session.readout = readout
-        self.session.job = JobStatus(
-            state=JobState.RETURNED, fraction=1.0, message=added_sentence(readout, added)
+        answer = Answer.to(request, annotation, str(image.name))
+        where = placement(image, answer.origin, answer.factors)
+        added = self.layers.add_annotation(
+            annotation, str(image.name), where, answer.record, self.session.display
         )
-        for note in readout.notes:
+        self._answers[picture.image_id] = answer
+        if self.session.image_id == picture.image_id:
+            self.session.readout = answer.readout
+        message = added_sentence(answer.readout, added)
+        self.session.job = JobStatus(state=JobState.RETURNED, fraction=1.0, message=message)
+        for note in annotation.notes:
             show_warning(note)
 
     def _fail(self, error: CerberusError) -> None:
@@ -199,7 +196,7 @@ class Controller:
 
     def _on_image_chosen(self, unique_id: str) -> None:
         answer = self._answers.get(unique_id)
-        self.session.readout = answer[2] if answer is not None else None
+        self.session.readout = answer.readout if answer is not None else None
 
     def _on_image_removed(self, unique_id: str) -> None:
         self._answers.pop(unique_id, None)

@@ -168,11 +168,15 @@ def _view_box(viewer: Any, layer: Any) -> Box:
 
 def _camera_corners(viewer: Any, layer: Any) -> np.ndarray[Any, Any] | None:
     """Corners of the canvas in data coordinates, ``(4, 2)``; None before napari 0.9 or where units are mixed."""
-    canvas = getattr(viewer, "canvas", None)
-    if canvas is None or any(tuple(other.units)[-2:] != tuple(layer.units) for other in viewer.layers):
+    canvas, scene = getattr(viewer, "canvas", None), getattr(viewer, "scene", None)
+    if (
+        canvas is None
+        or scene is None
+        or any(tuple(other.units)[-2:] != tuple(layer.units) for other in viewer.layers)
+    ):
         return None
-    half = np.asarray(canvas.size, dtype=float) / viewer.camera.zoom / 2
-    centre = np.asarray(viewer.camera.center, dtype=float)[-2:]
+    half = np.asarray(canvas.size, dtype=float) / scene.camera.zoom / 2
+    centre = np.asarray(scene.camera.center, dtype=float)[-2:]
     corners = [centre + half * (dy, dx) for dy in (-1, 1) for dx in (-1, 1)]
     return np.array([layer.world_to_data(corner)[-2:] for corner in corners])
 

@@ -1,0 +1,138 @@
+"""Jobs for tests of the viewer side: no network, no waiting, and gates to stop them where a test wants them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from napari_cerberus.inference.annotate import Annotation
+from napari_cerberus.inference.objects import empty_table, object_table
+from napari_cerberus.inference.tissue import TissueMap
+from napari_cerberus.progress import Job, Progress
+from napari_cerberus.viewer.requests import Request
+from napari_cerberus.viewer.session import ModelChoice
+
+TISSUE = {"Normal": 0.62, "Polyp": 0.17, "Adenocarcinoma": 0.21}
+STARTER = ModelChoice(
+    name="starter",
+    predicts=("nuclei", "glands", "lumina", "tissue"),
+    pixel_size_um=1.0,
+    sha256="ab" * 32,
+    card="# Card",
+)
+OTHER = ModelChoice(name="other", predicts=("nuclei",), pixel_size_um=0.5, sha256="cd" * 32)
+
+
+def two_models() -> Job[tuple[ModelChoice, ...]]:
+    """What looking for models gives in tests."""
+    yield Progress("Looking for models")
+    return STARTER, OTHER
+
+
+def he_like(height: int = 48, width: int = 64, seed: int = 0) -> np.ndarray[Any, Any]:
+    """An RGB picture with some colour, (height, width, 3) uint8."""
+    return np.random.default_rng(seed).integers(60, 250, (height, width, 3)).astype(np.uint8)
+
+
+def square_labels(height: int, width: int) -> dict[str, np.ndarray[Any, Any]]:
+    """One gland with one lumen and two nuclei; every image of at least 12 × 12 px holds them."""
+    labels = {task: np.zeros((height, width), np.int32) for task in ("nuclei", "glands", "lumina")}
+    labels["glands"][1:11, 1:11] = 1
+    labels["lumina"][4:7, 4:7] = 1
+    labels["nuclei"][1:3, 1:3] = 1
+    labels["nuclei"][8:10, 8:10] = 2
+    return labels
+
+
+def annotation_of(
+    labels: Mapping[str, np.ndarray[Any, Any]], pixel_size_um: float = 0.5, **changes: Any
+) -> Annotation:
+    """An annotation with these labels; nuclei are typed."""
+    tables = []
+    for task, array in labels.items():
+        count = int(array.max(initial=0))
+        if not count:
+            continue
+        classes = None
+        if task == "nuclei":
+            names = [("epithelial", "lymphocyte")[number % 2] for number in range(count)]
+            classes = (names, np.full(count, 0.9))
+        tables.append(
+            object_table(task, array, pixel_size_um, confidence=np.full(count, 0.8), classes=classes)
+        )
+    settings: dict[str, Any] = {
+        "labels": labels,
+        "objects": pd.concat(tables, ignore_index=True) if tables else empty_table(),
+        "tissue": TISSUE,
+        "model_name": "starter",
+        "model_sha256": "ab" * 32,
+        "pixel_size_um": pixel_size_um,
+        "model_pixel_size_um": 1.0,
+        "device": "cpu",
+        "precision": "bf16",
+        "device_reason": "CPU: no GPU here.",
+        "seconds": 3.2,
+    }
+    return Annotation(**{**settings, **changes})
+
+
+def tissue_map(height: int = 3, width: int = 4, spacing_px: float = 16.0) -> TissueMap:
+    """A map whose every cell is of the first class, but for the last cell, which is glass."""
+    probabilities = np.zeros((len(TISSUE), height, width), np.float32)
+    probabilities[0] = 1
+    holds_tissue = np.ones((height, width), bool)
+    holds_tissue[-1, -1] = False
+    return TissueMap(
+        classes=tuple(TISSUE), probabilities=probabilities, holds_tissue=holds_tissue, spacing_px=spacing_px
+    )
+
+
+class FakeAnnotate:
+    """A job factory that answers with squares.
+
+    Parameters
+    ----------
+    error : Exception, optional
+        Raised after the first step.
+    gated : bool
+        Wait at every step until ``gate`` is set.
+    changes
+        Fields of the annotation.
+    """
+
+    def __init__(
+        self, error: Exception | None = None, *, gated: bool = False, steps: int = 3, **changes: Any
+    ) -> None:
+        self.requests: list[Request] = []
+        self.gate = threading.Event()
+        self.stepped = threading.Event()
+        self.closed = threading.Event()
+        self._error, self._steps, self._changes = error, steps, changes
+        if not gated:
+            self.gate.set()
+
+    def __call__(self, request: Request) -> Job[Annotation]:
+        try:
+            self.requests.append(request)
+            image = request.picture.read()
+            for step in range(self._steps):
+                yield Progress("Reading tiles", step, self._steps)
+                self.stepped.set()
+                self.gate.wait(20)
+                if self._error is not None:
+                    raise self._error
+            labels = self._changes.pop("labels", None) or square_labels(*image.shape[:2])
+            return annotation_of(labels, request.pixel_size_um, **self._changes)
+        finally:
+            self.closed.set()
+
+
+def no_pixel_size(path: Any) -> None:
+    """Stands for a file that does not say how large its pixels are."""
+
+
+Factory = Callable[[Request], Job[Annotation]]
