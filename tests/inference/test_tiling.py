@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import EXACT, TinyNetwork, spotted, tiny_model
 
 from napari_cerberus.inference.annotate import AnnotateSettings, annotate
 from napari_cerberus.inference.device import Runtime
@@ -17,6 +16,7 @@ from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import CERBERUS_TASKS, TaskSpec, instances
+from tiny import EXACT, TinyNetwork, spotted, tiny_model
 
 SIDES = st.integers(1, 110)
 

@@ -1,0 +1,167 @@
+"""The rules for cutting objects, piece by piece."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+from skimage.segmentation import watershed
+
+from napari_cerberus.errors import SettingsError
+from napari_cerberus.inference.morphology import components, dilate, ellipse, erode, odd_diameter_px
+from napari_cerberus.inference.postprocess import (
+    PUBLISHED,
+    _flood,
+    drop_outside,
+    find_objects,
+    foreground_level,
+    settings_for,
+)
+from napari_cerberus.tasks import GLANDS, LUMINA, NUCLEI
+
+ELLIPSES = {
+    2: ["01", "11"],
+    3: ["010", "111", "010"],
+    5: ["00100", "11111", "11111", "11111", "00100"],
+    10: [
+        "0000010000",
+        "0011111110",
+        "0111111111",
+        "1111111111",
+        "1111111111",
+        "1111111111",
+        "1111111111",
+        "1111111111",
+        "0111111111",
+        "0011111110",
+    ],
+}
+
+
+@pytest.mark.parametrize("size", ELLIPSES)
+def test_ellipses_are_opencvs(size: int) -> None:
+    expected = np.array([[pixel == "1" for pixel in row] for row in ELLIPSES[size]])
+    np.testing.assert_array_equal(ellipse(size), expected)
+
+
+@given(height=st.integers(1, 20), width=st.integers(1, 20), size=st.integers(2, 12), seed=st.integers(0, 99))
+def test_dilation_and_erosion_are_the_plain_ones(height: int, width: int, size: int, seed: int) -> None:
+    mask = np.random.default_rng(seed).random((height, width)) < 0.2
+    element = ellipse(size)
+    expected = ndimage.maximum_filter(mask.astype(np.uint8), footprint=element, mode="constant", cval=0) > 0
+    np.testing.assert_array_equal(dilate(mask, element), expected)
+    expected = ndimage.minimum_filter(mask.astype(np.uint8), footprint=element, mode="constant", cval=1) > 0
+    np.testing.assert_array_equal(erode(mask, element), expected)
+
+
+@pytest.mark.parametrize(
+    ("um", "pixel_size_um", "px"),
+    [(1.5, 0.5, 3), (5.5, 0.5, 11), (5.5, 1.0, 5), (1.5, 1.0, 3), (5.5, 0.25, 21)],
+)
+def test_diameters_in_pixels(um: float, pixel_size_um: float, px: int) -> None:
+    assert odd_diameter_px(um, pixel_size_um) == px
+
+
+def test_published_sizes_at_half_a_micrometre() -> None:
+    assert PUBLISHED[NUCLEI].min_px(0.5) == 8
+    assert PUBLISHED[NUCLEI].marker_min_px(0.5) == 4
+    assert PUBLISHED[GLANDS].min_px(0.5) == 1000
+    assert PUBLISHED[LUMINA].min_px(0.5) == 150
+    assert PUBLISHED[LUMINA].min_px(1.0) == 38
+
+
+def block(shape: tuple[int, int], *boxes: tuple[int, int, int, int]) -> np.ndarray:
+    array = np.zeros(shape, np.float32)
+    for y0, x0, y1, x1 in boxes:
+        array[y0:y1, x0:x1] = 0.9
+    return array
+
+
+def test_an_object_of_exactly_the_limit_stays() -> None:
+    inner = block((40, 60), (5, 5, 15, 20), (20, 5, 30, 20))
+    inner[29, 19] = 0.0  # 149 px
+    labels = find_objects(LUMINA, inner, np.zeros_like(inner), 0.5)
+    assert labels.max() == 1
+    assert labels[10, 10] == 1
+    assert labels[25, 10] == 0
+
+
+def test_contour_parts_glands() -> None:
+    inner = block((60, 120), (5, 5, 55, 115))
+    contour = block((60, 120), (0, 58, 60, 62))
+    assert find_objects(GLANDS, inner, np.zeros_like(inner), 0.5).max() == 1
+    labels = find_objects(GLANDS, inner, contour, 0.5)
+    assert set(np.unique(labels[30])) == {0, 1, 2}
+
+
+def test_lumina_outside_of_every_gland_are_dropped() -> None:
+    lumina = np.array([[1, 0, 2], [1, 0, 2]], np.int32)
+    glands = np.array([[0, 0, 5], [0, 0, 0]], np.int32)
+    np.testing.assert_array_equal(drop_outside(lumina, glands), [[0, 0, 1], [0, 0, 1]])
+
+
+@given(seed=st.integers(0, 50))
+@settings(max_examples=25)
+def test_flooding_by_component_is_flooding_at_once(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    inner = ndimage.gaussian_filter(rng.random((60, 50)), 2).astype(np.float32)
+    inner = (inner - inner.min()) / np.ptp(inner)
+    foreground, seeds = components(inner > 0.4), components(inner > 0.6)
+    ours = _flood(foreground, seeds, inner)
+    at_once = watershed(-inner, seeds, mask=foreground > 0)
+    np.testing.assert_array_equal(ours > 0, at_once > 0)
+    pairs = np.unique(np.stack([ours.ravel(), at_once.ravel()]), axis=1)
+    assert len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1]
+
+
+@pytest.mark.parametrize("task", [NUCLEI, GLANDS, LUMINA])
+def test_leaning_toward_recall_adds_foreground_only(task: str) -> None:
+    rng = np.random.default_rng(3)
+    inner = ndimage.gaussian_filter(rng.random((300, 300)), 14).astype(np.float32)
+    inner = (inner - inner.min()) / np.ptp(inner)
+    previous, areas = np.zeros(inner.shape, bool), []
+    for sensitivity in (-1.0, -0.3, 0.0, 0.4, 1.0):
+        chosen = settings_for(task).leaning(sensitivity)
+        found = find_objects(task, inner, np.zeros_like(inner), 0.5, chosen) > 0
+        assert not (previous & ~found).any()
+        previous, areas = found, [*areas, int(found.sum())]
+    assert areas == sorted(set(areas))  # each step matters
+
+
+def test_balanced_sensitivity_is_the_published_rule() -> None:
+    assert settings_for(NUCLEI).leaning(0.0) == PUBLISHED[NUCLEI]
+    assert settings_for(GLANDS, 0.42).leaning(0.0).threshold == 0.42
+
+
+@pytest.mark.parametrize("value", [-1.01, 2.0, float("nan")])
+def test_sensitivity_out_of_range_is_refused(value: float) -> None:
+    with pytest.raises(SettingsError, match="sensitivity"):
+        settings_for(NUCLEI).leaning(value)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 3.0])
+def test_a_threshold_out_of_range_is_refused(value: float) -> None:
+    with pytest.raises(SettingsError, match="threshold"):
+        settings_for(NUCLEI, value)
+
+
+@pytest.mark.parametrize("task", [NUCLEI, GLANDS, LUMINA])
+def test_the_level_agrees_with_the_objects(task: str) -> None:
+    """Apart from filled holes and dropped specks, the level is positive exactly inside the objects."""
+    y, x = np.mgrid[:120, :120]
+    inner = np.clip(1.2 - np.hypot(y - 60, x - 55) / 40, 0, 1).astype(np.float32)
+    contour = np.zeros_like(inner)
+    labels = find_objects(task, inner, contour, 0.5)
+    level = foreground_level(task, inner, contour, 0.5)
+    assert labels.max() == 1
+    np.testing.assert_array_equal(level > 0, labels > 0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (33, 1)])
+@pytest.mark.parametrize("task", [NUCLEI, GLANDS, LUMINA])
+def test_tiny_maps(task: str, shape: tuple[int, int]) -> None:
+    ones = np.ones(shape, np.float32)
+    assert find_objects(task, ones, 0 * ones, 16.0).max() == 1
+    assert find_objects(task, 0 * ones, 0 * ones, 16.0).max() == 0
