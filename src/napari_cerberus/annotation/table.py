@@ -145,6 +145,13 @@ def new_rows(task: str, geometry: pd.DataFrame, **columns: Any) -> pd.DataFrame:
     return rows.astype(dict(COLUMNS)).reset_index(drop=True)
 
 
+def rows_with(task: str, geometry: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """Rows for measured objects whose other cells stand in a table indexed by id; missing ones have defaults."""
+    found = cells.reindex(geometry["index"].to_numpy())
+    columns = {name: found[name].fillna(_DEFAULTS[name]).to_numpy() for name in CELLS}
+    return new_rows(task, geometry, **columns)
+
+
 def edited(by: str, at: str = "") -> dict[str, Any]:
     """The cells of an object that someone has just changed by hand; ``at`` is now by default."""
     return {"state": EDITED, "changed_by": by, "changed_at": at or utc_now()}

@@ -6,14 +6,22 @@ copy of what it saw last, so ``sync`` finds any change by comparing (3 ms for 20
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from ..errors import DataError, EditError
 from .edits.changes import ChangeSet, difference
 from .regions import Labels, same_pixels
 from .table import EDITED, UNREVIEWED, after_change, cells_of, edited, of_task, set_cells, with_review
+
+
+@dataclass(frozen=True)
+class _Seen:
+    labels: Labels
+    objects: pd.DataFrame
+    model_labels: Labels
 
 
 class TrackedLabels:
@@ -48,10 +56,9 @@ class TrackedLabels:
         self.model_labels = labels.copy() if model_labels is None else model_labels.copy()
         self.objects = of_task(with_review(objects), task)
         self._earlier = self.objects.iloc[:0]
+        self._before: _Seen | None = None
         self._reclassified = self._edited_but_same(set(self.objects["index"]))
-        self._highest = int(
-            max(self.labels.max(initial=0), self.objects["index"].max() if len(self.objects) else 0)
-        )
+        self._highest = self._highest_now()
 
     @property
     def next_id(self) -> int:
@@ -71,7 +78,41 @@ class TrackedLabels:
         if labels.shape != self.labels.shape:
             raise EditError(f"The {self.task} layer now has another size; annotate the image again.")
         change = difference(self.labels, labels.astype(self.labels.dtype, copy=False), summary)
+        if change and self._before is not None and np.array_equal(labels, self._before.labels):
+            return self._swap(change)
         return self.apply(change, by=by, at=at) if change else change
+
+    def adopt(self, change: ChangeSet, objects: pd.DataFrame, model_labels: Labels) -> ChangeSet:
+        """Follow a re-run: ``change``, table and model labels of a ``MergeResult``, or of a first result.
+
+        Nothing becomes ``edited`` by it. When the layer is later found as it was before, as after an undo, table
+        and model labels are as before too; a redo brings the re-run back.
+        """
+        seen = _Seen(
+            change.applied(self.labels), of_task(with_review(objects), self.task), model_labels.copy()
+        )
+        self._before = seen
+        return self._swap(change)
+
+    def _swap(self, change: ChangeSet) -> ChangeSet:
+        """Exchange what is with what was seen before the last re-run."""
+        old, new = _Seen(self.labels, self.objects, self.model_labels), self._before
+        if new is None:
+            return change
+        self.labels, self.objects, self.model_labels = new.labels, new.objects, new.model_labels
+        self._before = old
+        self._reclassified = self._edited_but_same(set(self.objects["index"]))
+        self._highest = max(self._highest, self._highest_now())
+        return replace(
+            change,
+            features=cells_of(self.objects, self.objects["index"]),
+            previous_features=cells_of(old.objects, old.objects["index"]),
+        )
+
+    def _highest_now(self) -> int:
+        return int(
+            max([self.labels.max(initial=0), self.model_labels.max(initial=0), *self.objects["index"]])
+        )
 
     def apply(self, change: ChangeSet, *, by: str = "", at: str = "") -> ChangeSet:
         """Follow a change set that a tool made of ``labels``.
