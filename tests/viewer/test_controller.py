@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_jobs import FakeAnnotate, he_like, no_pixel_size, tissue_map, two_models
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
+from fake_jobs import FakeAnnotate, he_like, no_pixel_size, tissue_map, two_models
 from napari_cerberus.errors import ModelError, SettingsError
 from napari_cerberus.progress import Job, Progress
 from napari_cerberus.viewer.controller import Controller

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_jobs import he_like
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Shapes
 
+from fake_jobs import he_like
 from napari_cerberus.errors import ImageError
 from napari_cerberus.viewer import picture
 from napari_cerberus.viewer.picture import fingerprint, take_picture, why_not

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_jobs import he_like, no_pixel_size
 from napari.layers import Image
 
+from fake_jobs import he_like, no_pixel_size
 from napari_cerberus.errors import ImageError, SettingsError
 from napari_cerberus.viewer.memory import Memory, Preferences
 from napari_cerberus.viewer.pixel_size import PixelSize, Source, find_pixel_size, layer_pixel_size_um

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from fake_jobs import annotation_of, he_like, square_labels
 from napari.components import ViewerModel
 from napari.layers import Layer
 
+from fake_jobs import annotation_of, he_like, square_labels
 from napari_cerberus.errors import DataError
 from napari_cerberus.inference.results import write_annotation
 from napari_cerberus.viewer import reader

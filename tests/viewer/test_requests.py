@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fake_jobs import he_like
 from napari.components import ViewerModel
 from napari.layers import Image
-from tiny import tiny_model
 
+from fake_jobs import he_like
 from napari_cerberus.errors import ModelError
 from napari_cerberus.model import library
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.viewer.picture import take_picture
 from napari_cerberus.viewer.requests import Annotator, Request, list_model_choices
 from napari_cerberus.viewer.session import Region
+from tiny import tiny_model
 
 
 def request(model_name: str) -> Request:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from fake_jobs import annotation_of, he_like, square_labels, tissue_map
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
+from fake_jobs import annotation_of, he_like, square_labels, tissue_map
 from napari_cerberus.tasks import CLASS_COLOURS, TASK_COLOURS
 from napari_cerberus.viewer.colours import class_colour, direct_colormap
 from napari_cerberus.viewer.grid import placement
