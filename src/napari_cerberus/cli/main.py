@@ -50,6 +50,11 @@ COMMANDS = (
         module="napari_cerberus.demo",
     ),
     Command(
+        name="evaluate",
+        help="score a model against drawn labels and write a report",
+        module="napari_cerberus.cli.evaluate",
+    ),
+    Command(
         name="models",
         help="list the models on this computer, or check their files",
         module="napari_cerberus.cli.models",

@@ -20,6 +20,7 @@ CHECKPOINT_FILE = "checkpoint.pt"
 METRICS_FILE = "metrics.jsonl"
 RUN_FILE = "run.json"
 SPLIT_FILE = "split.json"
+CHECK_FILE = "data_check.txt"
 MODEL_FOLDER = "model"
 
 
@@ -86,6 +87,6 @@ def data_hash(tiles: Iterable[Tile]) -> str:
     """SHA-256 over the tiles' ids and image bytes: the same data gives the same hash on any machine."""
     digest = hashlib.sha256()
     for tile in sorted(tiles, key=lambda tile: tile.id):
-        digest.update(tile.id.encode())
+        digest.update(tile.id.encode(errors="backslashreplace"))
         digest.update(tile.image_path.read_bytes())
     return digest.hexdigest()

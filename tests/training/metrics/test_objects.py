@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.training.metrics.objects import OBJECT_FORMULAS, compare_objects
+from napari_cerberus.training.metrics.objects import compare_objects
 
 LABELS = arrays(np.int32, (7, 9), elements=st.integers(0, 4))
 
 
 def figures(truth, predicted):
-    sums = {name: np.float64(value) for name, value in compare_objects(truth, predicted).sums().items()}
-    return {key: float(formula(sums)) for key, formula in OBJECT_FORMULAS.items()}
+    return compare_objects(truth, predicted).figures()
 
 
 def brute_force(truth, predicted):

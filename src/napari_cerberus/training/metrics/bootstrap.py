@@ -79,8 +79,8 @@ class PatientBootstrap:
     def note(self) -> str:
         """What must be said of the intervals; empty where there are patients enough."""
         if self.patients < MIN_PATIENTS:
-            return f"Only {self.patients} patient(s): no interval."
-        return f"Only {self.patients} patients: intervals are rough." if self.patients < FEW_PATIENTS else ""
+            return f"{self.patients} patient{'s' * (self.patients > 1)} only: no interval"
+        return f"{self.patients} patients only: a rough interval" if self.patients < FEW_PATIENTS else ""
 
     @property
     def sums(self) -> dict[str, Values]:

@@ -16,6 +16,7 @@ which needs a match. An object is all pixels of one id, connected or not.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -59,6 +60,11 @@ class ObjectSums:
     def sums(self) -> dict[str, float]:
         """By name, for adding up."""
         return {name: float(value) for name, value in asdict(self).items()}
+
+    def figures(self) -> dict[str, float]:
+        """Every figure by key; NaN where it does not count."""
+        sums = {name: np.asarray(value) for name, value in self.sums().items()}
+        return {key: float(formula(sums)) for key, formula in OBJECT_FORMULAS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +194,7 @@ def object_dice(sums: Sums) -> Values:
     return np.where(nothing, np.nan, (drawn + found) / 2)
 
 
-OBJECT_FORMULAS = {
+OBJECT_FORMULAS: dict[str, Callable[[Sums], Values]] = {
     "f1": f1,
     "object_precision": object_precision,
     "object_recall": object_recall,

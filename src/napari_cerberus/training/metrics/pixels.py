@@ -15,7 +15,6 @@ A tile with objects where nothing is found has Dice, Jaccard and recall 0; they 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -69,10 +68,7 @@ ConformityState = Literal["number", "failure", "empty"]
 
 @dataclass(frozen=True, slots=True)
 class PixelSums:
-    """Pixels of one comparison: true positives, false positives, false negatives.
-
-    The figures of a single comparison are read off as properties; NaN means "not counted".
-    """
+    """Pixels of one comparison: true positives, false positives, false negatives."""
 
     tp: int
     fp: int
@@ -82,9 +78,9 @@ class PixelSums:
         """By name, for adding up."""
         return {"tp": float(self.tp), "fp": float(self.fp), "fn": float(self.fn)}
 
-    def figure(self, key: str) -> float:
-        """One of ``PIXEL_FORMULAS``."""
-        return float(PIXEL_FORMULAS[key](self.tp, self.fp, self.fn))
+    def figures(self) -> dict[str, float]:
+        """Every figure by key; NaN where it does not count."""
+        return {key: float(formula(self.tp, self.fp, self.fn)) for key, formula in PIXEL_FORMULAS.items()}
 
     @property
     def conformity_state(self) -> ConformityState:
@@ -110,24 +106,6 @@ def compare_pixels(truth: NDArray[Any], predicted: NDArray[Any]) -> PixelSums:
     drawn, found = truth > 0, predicted > 0
     tp = int(np.count_nonzero(drawn & found))
     return PixelSums(tp, int(np.count_nonzero(found)) - tp, int(np.count_nonzero(drawn)) - tp)
-
-
-def tile_means(pixels: PixelSums) -> dict[str, float]:
-    """Sums from which means over tiles are worked out: each figure and the number of tiles it counts in (0 or 1).
-
-    ``conformity_failures`` counts the tiles where the coefficient is a failure.
-    """
-    sums: dict[str, float] = {"conformity_failures": float(pixels.conformity_state == "failure")}
-    for key in PIXEL_FORMULAS:
-        value = pixels.figure(key)
-        counts = not np.isnan(value)
-        sums[f"{key}_sum"], sums[f"{key}_tiles"] = (value, 1.0) if counts else (0.0, 0.0)
-    return sums
-
-
-def mean_over_tiles(key: str, sums: Mapping[str, Values]) -> Values:
-    """Mean of a figure over the tiles it counts in, from the added sums of ``tile_means``."""
-    return ratio(sums[f"{key}_sum"], sums[f"{key}_tiles"])
 
 
 def _floats(*values: ArrayLike) -> tuple[Values, ...]:

@@ -1,0 +1,153 @@
+"""One tile: annotated as a user would have it annotated, and compared with what was drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import DataError, ImageError
+from ..inference.annotate import AnnotateSettings, Annotation, annotate
+from ..model.checkpoint import Model
+from ..progress import Job
+from .data import LoadedTile, Tile
+from .metrics.arrays import require_same_shape, tile_means
+from .metrics.classes import class_sums
+from .metrics.objects import ObjectSums, compare_objects
+from .metrics.pixels import PixelSums, compare_pixels
+
+TISSUE = "tissue"
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskScore:
+    """Comparison of one task's labels on one tile."""
+
+    pixels: PixelSums
+    objects: ObjectSums
+
+    def sums(self) -> dict[str, ArrayLike]:
+        """Everything that is added up over tiles, by name."""
+        failed = self.pixels.conformity_state == "failure"
+        return {
+            **self.pixels.sums(),
+            **self.objects.sums(),
+            **tile_means(self.pixels.figures()),
+            **tile_means(self.objects.figures()),
+            "conformity_failures": float(failed),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileScore:
+    """What is known of one tile after scoring it.
+
+    Attributes
+    ----------
+    id, patient, stratum : str
+        As in ``data.Tile``.
+    tasks : mapping of task key to TaskScore
+    tissue_truth : int
+        Index among the model's tissue classes; -1 where the tile has none of them.
+    tissue : tuple of float
+        Probability of each tissue class; empty where there is no truth.
+    runtime : str
+        Device and precision.
+    seconds : float
+        For annotating it.
+    problem : str
+        Why it could not be scored; empty where it could.
+    """
+
+    id: str
+    patient: str
+    stratum: str
+    tasks: Mapping[str, TaskScore] = field(default_factory=dict)
+    tissue_truth: int = -1
+    tissue: tuple[float, ...] = ()
+    runtime: str = ""
+    seconds: float = 0.0
+    problem: str = ""
+
+    def tissue_sums(self) -> Mapping[str, ArrayLike]:
+        """What the tile's tissue answer adds. Raises ``DataError`` where the tile has none."""
+        return class_sums(self.tissue_truth, self.tissue)
+
+    @property
+    def tissue_answer(self) -> int:
+        """Index of the most probable tissue class."""
+        return int(np.argmax(self.tissue))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TileScore:
+        """The inverse of ``to_json``. Raises ``KeyError``, ``TypeError`` or ``ValueError`` where it does not fit."""
+        tasks = {
+            key: TaskScore(pixels=PixelSums(**value["pixels"]), objects=ObjectSums(**value["objects"]))
+            for key, value in dict(data["tasks"]).items()
+        }
+        return cls(**{**data, "tasks": tasks, "tissue": tuple(float(share) for share in data["tissue"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """A tile's score and the labels it was scored with; without labels where it could not be scored."""
+
+    score: TileScore
+    labels: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
+
+
+def score_tile(model: Model, tile: Tile, *, device: Device = "auto", sensitivity: float = 0.0) -> Job[Scored]:
+    """Annotate a tile at its own pixel size and compare the result on the tile's own grid.
+
+    A tile that cannot be read, or whose labels do not fit, gives a score with a ``problem`` and no figures.
+
+    Raises
+    ------
+    DeviceError, CerberusError
+        If the model cannot run here: that is no fault of the tile.
+    """
+    try:
+        loaded = tile.load()
+        for labels in loaded.labels.values():
+            require_same_shape(labels, loaded.image[..., 0])
+        settings = AnnotateSettings(pixel_size_um=loaded.pixel_size_um, device=device, sensitivity=sensitivity)
+        annotation = yield from annotate(loaded.image, model, settings)
+        return compare(tile, loaded, annotation)
+    except (DataError, ImageError) as error:
+        problem = TileScore(id=tile.id, patient=tile.patient, stratum=tile.stratum, problem=str(error))
+        return Scored(score=problem)
+
+
+def compare(tile: Tile, loaded: LoadedTile, annotation: Annotation) -> Scored:
+    """Score an annotation of a tile; only tasks that both have are compared."""
+    classes = tuple(annotation.tissue)
+    truth = classes.index(tile.stratum) if TISSUE in tile.tasks and tile.stratum in classes else -1
+    keys = [key for key in loaded.labels if key in annotation.labels]
+    score = TileScore(
+        id=tile.id,
+        patient=tile.patient,
+        stratum=tile.stratum,
+        tasks={key: compare_labels(loaded.labels[key], annotation.labels[key]) for key in keys},
+        tissue_truth=truth,
+        tissue=_shares(list(annotation.tissue.values())) if truth >= 0 else (),
+        runtime=f"{annotation.device}, {annotation.precision}",
+        seconds=round(annotation.seconds, 3),
+    )
+    return Scored(score=score, labels={key: annotation.labels[key] for key in keys})
+
+
+def compare_labels(truth: NDArray[np.int32], predicted: NDArray[np.int32]) -> TaskScore:
+    """Pixels and objects of two label images of one size."""
+    return TaskScore(pixels=compare_pixels(truth, predicted), objects=compare_objects(truth, predicted))
+
+
+def _shares(values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(round(float(value), 6) for value in values)
