@@ -12,6 +12,7 @@ from ..errors import DataError
 from ..progress import Job, Progress
 from .check_look import Look, look_at_instances, look_at_pair, look_at_tile
 from .check_sets import check_duplicates, check_groups, check_split
+from .check_sidecars import check_manifest
 from .ebhi import PairRecord, index_tree
 from .instances import InstanceRecord, TileRecord, index_class_folders, index_instances
 from .pixels import MASK_THRESHOLD
@@ -123,6 +124,8 @@ def check_data(
     problems += _odd_sizes(seen)
     problems += _soft_edges(seen)
     problems += _unknown_patients(root, usable)
+    if chosen == "ebhi":
+        problems += check_manifest(root, [record for record in listed if isinstance(record, PairRecord)])
     problems += check_groups(root, usable)
     problems += check_duplicates(
         usable, [look.image_print for look in looks if look.usable and look.image_print]

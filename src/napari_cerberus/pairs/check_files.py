@@ -48,7 +48,9 @@ def check_same_size(path: Path, image: NDArray[np.uint8], label: NDArray[np.gene
         )
 
 
-def check_mask(path: Path, image: NDArray[np.uint8], grey: NDArray[np.uint8]) -> Iterator[Problem]:
+def check_mask(
+    path: Path, image: NDArray[np.uint8], grey: NDArray[np.uint8], *, may_be_empty: bool = False
+) -> Iterator[Problem]:
     """Empty, full, dark, soft and inverted masks.
 
     Parameters
@@ -58,10 +60,15 @@ def check_mask(path: Path, image: NDArray[np.uint8], grey: NDArray[np.uint8]) ->
     image : (H, W, 3) uint8 array
     grey : (H, W) uint8 array
         The mask as stored, before the threshold.
+    may_be_empty : bool
+        Whether a sidecar says that the tile holds no object.
     """
     mask = grey > MASK_THRESHOLD
     if not mask.any():
-        yield _dark(path, int(grey.max())) if grey.any() else _empty(path)
+        if grey.any():
+            yield _dark(path, int(grey.max()))
+        elif not may_be_empty:
+            yield _empty(path)
         return
     if mask.all():
         yield Problem(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from .check_files import check_instances, check_mask, check_same_size, check_transparency, has_soft_edges
+from .check_sidecars import check_sidecar
 from .ebhi import PairRecord
 from .hashing import ImagePrint, image_print
 from .instances import InstanceRecord, TileRecord
@@ -51,8 +52,11 @@ def look_at_pair(record: PairRecord) -> Look:
     if image is None or grey is None:
         return Look(problems=[found for found in (problem, label_problem) if found is not None])
     found = [*check_transparency(record.image_path), *check_same_size(record.label_path, image, grey)]
+    sidecar, sidecar_problems = check_sidecar(record, grey)
+    found += sidecar_problems
     if image.shape[:2] == grey.shape:
-        found += check_mask(record.label_path, image, grey)
+        negative = sidecar is not None and not any(one.in_mask for one in sidecar.objects)
+        found += check_mask(record.label_path, image, grey, may_be_empty=negative)
     return _look(image, found, soft_edges=has_soft_edges(grey))
 
 

@@ -122,7 +122,7 @@ def read_labels(path: Path) -> NDArray[np.int32]:
     DataError
         If the file is missing, damaged, not one plane of whole numbers, or has ids outside 0 .. 2**31 - 1.
     """
-    labels = _read_tiff(path) if path.suffix.lower() in (".tif", ".tiff") else np.asarray(_open(path))
+    labels = read_stack(path) if path.suffix.lower() in (".tif", ".tiff") else np.asarray(_open(path))
     if labels.ndim != 2 or labels.dtype.kind not in "uib":
         raise DataError(
             f"{path} is not a label image: it has shape {labels.shape} and type {labels.dtype}, "
@@ -131,6 +131,14 @@ def read_labels(path: Path) -> NDArray[np.int32]:
     if labels.size and (int(labels.min()) < 0 or int(labels.max()) > np.iinfo(np.int32).max):
         raise DataError(f"{path} has object ids below 0 or above {np.iinfo(np.int32).max}.")
     return labels.astype(np.int32)
+
+
+def read_stack(path: Path) -> NDArray[np.generic]:
+    """Read a TIFF of any shape and type as it is. Raises ``DataError`` if it is missing or damaged."""
+    try:
+        return np.asarray(tifffile.imread(path))
+    except _TIFF_ERRORS as error:
+        raise _unreadable(path, error) from error
 
 
 def image_shape(path: Path) -> tuple[int, int]:
@@ -154,13 +162,6 @@ def _open(path: Path) -> Image.Image:
                 picture.load()
                 return picture
     except (*_DECODE_ERRORS, Image.DecompressionBombError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _read_tiff(path: Path) -> NDArray[np.generic]:
-    try:
-        return np.asarray(tifffile.imread(path))
-    except _TIFF_ERRORS as error:
         raise _unreadable(path, error) from error
 
 

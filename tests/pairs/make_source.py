@@ -1,0 +1,50 @@
+"""An annotated image for export tests: violet disks on pink, nuclei inside, a table with classes and review states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from napari_cerberus.pairs.source import ExportSettings, ExportSource
+
+
+def make_source(height: int = 64, width: int = 64, seed: int = 0, **changes: Any) -> ExportSource:
+    """Disks of radius 9 every 24 px are glands, a 4 px square in each is a nucleus; ids are large and sparse."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width]
+    glands = np.zeros((height, width), np.int32)
+    nuclei = np.zeros((height, width), np.int32)
+    table = []
+    for number, (y, x) in enumerate((y, x) for y in range(12, height, 24) for x in range(12, width, 24)):
+        glands[(rows - y) ** 2 + (columns - x) ** 2 < 81] = 70_000 + number
+        nuclei[y - 2 : y + 2, x - 2 : x + 2] = 5 + 7 * number
+        state = ("accepted", "unreviewed", "rejected")[number % 3]
+        table.append(
+            {"task": "glands", "index": 70_000 + number, "class": "gland", "confidence": 0.5, "review": state}
+        )
+        table.append(
+            {"task": "nuclei", "index": 5 + 7 * number, "class": "epithelial", "class_probability": 0.9}
+        )
+    image = np.where(glands[..., None] > 0, (120, 80, 170), (230, 150, 190)) + rng.integers(
+        -9, 10, (height, width, 3)
+    )
+    values: dict[str, Any] = {
+        "image": image.astype(np.uint8),
+        "labels": {"glands": glands, "nuclei": nuclei},
+        "objects": pd.DataFrame(table),
+        "pixel_size_um": 0.5,
+        "name": "slide Ä.png",
+        "model_name": "starter",
+        "model_sha256": "ab" * 32,
+        "annotator": "Dr. Müller",
+        "effort": {"active_seconds": 12.5, "edits": 3.0},
+        "tissue": {"Normal": 0.75, "Polyp": 0.25},
+    }
+    return ExportSource(**(values | changes))
+
+
+def make_settings(**changes: Any) -> ExportSettings:
+    """Tiles of 32 px for patient 17, category Polyp."""
+    return ExportSettings(**({"patient_id": "17", "category": "Polyp", "tile_px": 32} | changes))
