@@ -134,7 +134,7 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
     runtime = choose_runtime(settings.device)
     on_model_grid = to_model_grid(rgb, grid)
     prediction = yield from predict(on_model_grid, model, runtime, tile_size_px=settings.tile_size_px)
-    labels, objects = yield from _objects(prediction, model, settings, grid)
+    labels, objects = yield from objects_from(prediction, model, settings, grid)
     tissue, tissue_map, tissue_notes = _tissue(prediction, on_model_grid, model, grid)
     return Annotation(
         labels=labels,
@@ -170,10 +170,13 @@ def _check_grid(grid: ModelGrid, settings: AnnotateSettings, model: Model) -> tu
     return ()
 
 
-def _objects(
+def objects_from(
     prediction: Prediction, model: Model, settings: AnnotateSettings, grid: ModelGrid
 ) -> Job[tuple[dict[str, NDArray[np.int32]], pd.DataFrame]]:
-    """Labels of each instance task on the image grid, and the table of all their objects."""
+    """Labels of each instance task on the image grid, and the table of all their objects.
+
+    It does not run the network, so that one prediction can be cut with many thresholds and settings.
+    """
     import pandas as pd
 
     from .objects import empty_table, object_classes, object_confidence, object_table
