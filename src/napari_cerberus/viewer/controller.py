@@ -16,13 +16,15 @@ from ..errors import CerberusError, ImageError, ModelError
 from ..progress import Job, Progress
 from .answer import Answer, added_sentence
 from .choices import NO_IMAGE, Choices, read_pixel_size_um
+from .export import Exporter
 from .grid import placement
 from .jobs import Cancelled, End, Failed, JobRunner
 from .layers import ViewerLayers
 from .memory import Memory
 from .picture import fingerprint, take_picture, why_not
 from .requests import Annotator, Request, list_model_choices
-from .session import JobState, JobStatus, ModelChoice, Session
+from .session import JobState, JobStatus, ModelChoice, Readout, Session
+from .subjects import Subjects
 from .watch import LayerWatch
 
 logger = logging.getLogger(__name__)
@@ -64,6 +66,8 @@ class Controller:
         self._request: Request | None = None
         self._stop_reason = ""
         self._answers: dict[str, Answer] = {}
+        subjects = Subjects(self.layers, self.readout_of, self._pixel_size_of)
+        self.export = Exporter(self.session, subjects)
         self.watch.image_removed.connect(self._on_image_removed)
         self.session.events.image_id.connect(self._on_image_chosen)
 
@@ -102,12 +106,23 @@ class Controller:
         where = placement(image, origin, factors)
         self.layers.add_tissue_map(answer.annotation, image, where, answer.record)
 
+    def readout_of(self, image_id: str) -> Readout | None:
+        """The last readout of an image layer."""
+        answer = self._answers.get(image_id)
+        return answer.readout if answer is not None else None
+
     def close(self) -> None:
         """Stop the work, wait for it, and let go of the viewer. Safe to call twice."""
         self._jobs.close()
         self._lookup.close()
+        self.export.close()
         self.watch.close()
         self._answers.clear()
+
+    def _pixel_size_of(self, image_id: str) -> float | None:
+        """In µm; None where ``image_id`` is not the chosen image."""
+        size = self.session.pixel_size
+        return size.um if size is not None and image_id == self.session.image_id else None
 
     def _image(self) -> Any:
         layer = self.layers.find(self.session.image_id)
@@ -195,8 +210,7 @@ class Controller:
         show_error(str(error))
 
     def _on_image_chosen(self, unique_id: str) -> None:
-        answer = self._answers.get(unique_id)
-        self.session.readout = answer.readout if answer is not None else None
+        self.session.readout = self.readout_of(unique_id)
 
     def _on_image_removed(self, unique_id: str) -> None:
         self._answers.pop(unique_id, None)

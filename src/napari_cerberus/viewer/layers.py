@@ -83,6 +83,10 @@ class ViewerLayers:
             if record is not None and fingerprint in ("", record.image_fingerprint)
         ]
 
+    def labels(self) -> list[Any]:
+        """Every Labels layer, top one first."""
+        return [layer for layer in reversed(list(self.viewer.layers)) if isinstance(layer, Labels)]
+
     # -- adding and changing ---------------------------------------------------------------------
 
     def add_annotation(
@@ -130,6 +134,10 @@ class ViewerLayers:
         for layer, record in self.results(fingerprint):
             if record.task != TISSUE_MAP:
                 _style(layer, record.task, display)
+
+    def recolour(self, layer: Any, task: str, display: Display) -> None:
+        """Follow the classes in a result layer's features."""
+        layer.colormap = colormap_for(task, layer.features, display.colour_by)
 
     def add_tissue_map(
         self, annotation: Any, image: Any, placement: dict[str, Any], record: LayerRecord

@@ -115,6 +115,22 @@ _EMPTY = {
 }
 
 
+def read_again(layer: Any, box: Box, factors: tuple[float, float]) -> Callable[[], np.ndarray[Any, Any]]:
+    """``Picture.read`` for a part that was taken before.
+
+    Raises
+    ------
+    ImageError
+        If the layer has no level with these ``factors`` any more.
+    """
+    height, width = _full_shape(layer)[:2]
+    for level in range(len(layer.data) if layer.multiscale else 1):
+        rows, columns = _full_shape(layer, level)[:2]
+        if (height / rows, width / columns) == tuple(factors):
+            return _reader(_level(layer, level), box)
+    raise ImageError(f"“{layer.name}” has other levels than when it was annotated; annotate it again.")
+
+
 def fingerprint(layer: Any) -> str:
     """Hash of an image's shape, type and content; of a grid of patches where it is large.
 

@@ -149,8 +149,12 @@ class Session:
     filled : bool
         Objects as filled areas; otherwise outlines.
     job : JobStatus
+    export : JobStatus
+        Of the export of training pairs.
     readout : Readout or None
         Of the last run on the chosen image.
+    reviewer : str
+        The user's name, as it goes into the table of corrected objects.
     """
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
@@ -167,7 +171,9 @@ class Session:
     colour_by: ColourBy = ColourBy.CLASS
     filled: bool = False
     job: JobStatus = field(default_factory=JobStatus)
+    export: JobStatus = field(default_factory=JobStatus)
     readout: Readout | None = None
+    reviewer: str = ""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if threading.current_thread() is not threading.main_thread():

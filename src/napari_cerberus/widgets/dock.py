@@ -34,7 +34,8 @@ class CerberusDock(QWidget):
         self.controller = controller if controller is not None else Controller(napari_viewer)
         self._was_docked = False
         self.annotate = AnnotatePanel(self.controller)
-        self.job_bar = JobBar(self.controller)
+        session = self.controller.session
+        self.job_bar = JobBar(session.job, session.events.job, self.controller.cancel)
         self.readout = ReadoutPanel(self.controller)
         self.objects = ObjectsPanel(self.controller)
         self._lay_out(self.annotate, self.job_bar, self.readout, self.objects)

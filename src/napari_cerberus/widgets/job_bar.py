@@ -1,10 +1,12 @@
-"""How the running job stands: progress, cancel, and how it ended."""
+"""How a job stands: progress, cancel, and how it ended."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from psygnal import SignalInstance
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from ..viewer.controller import Controller
 from ..viewer.session import JobState, JobStatus
 from .style import PROGRESS_BAR, SPACING_PX, Banner, Tone, small_label
 
@@ -13,26 +15,37 @@ _BAR_STEPS = 1000
 
 
 class JobBar(QWidget):
-    """Progress of the controller's job.
+    """Progress of one job.
 
     Parameters
     ----------
-    controller : Controller
+    status : JobStatus
+        Where it stands now.
+    changes : psygnal.SignalInstance
+        Sends every new ``JobStatus``.
+    cancel : callable
+        What the Cancel button does.
     """
 
-    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        status: JobStatus,
+        changes: SignalInstance,
+        cancel: Callable[[], None],
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.stage = small_label()
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setStyleSheet(PROGRESS_BAR)
         self.cancel = QPushButton("Cancel")
-        self.cancel.clicked.connect(controller.cancel)
+        self.cancel.clicked.connect(cancel)
         self.message = Banner()
         self._running = QWidget()
         self._lay_out()
-        controller.session.events.job.connect(self.show_status)
-        self.show_status(controller.session.job)
+        changes.connect(self.show_status)
+        self.show_status(status)
 
     def show_status(self, status: JobStatus) -> None:
         """Show where the job stands."""

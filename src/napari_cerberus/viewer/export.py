@@ -1,0 +1,212 @@
+"""Export of training pairs from open images: what would be written, and the writing, both beside the window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from psygnal import Signal
+
+from ..errors import CerberusError, OutputError, SettingsError
+from ..pairs.source import ExportSettings
+from ..progress import Progress
+from .export_jobs import Order, Outcome, Preview, export_job, preview_job
+from .jobs import Cancelled, End, Failed, JobRunner
+from .session import JobState, JobStatus, Session
+from .subjects import Subject, Subjects
+
+NOTHING = "Annotate an image first; then its masks can be exported."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageAnswer:
+    """What the user says about one image.
+
+    Attributes
+    ----------
+    subject : Subject
+    patient_id : str
+    patient_unknown : bool
+        The user chose "not known"; ``patient_id`` is not used.
+    category : str
+    block : int
+        Block of the biopsy, for the file names.
+    """
+
+    subject: Subject
+    patient_id: str
+    patient_unknown: bool
+    category: str
+    block: int = 1
+
+    @property
+    def missing(self) -> str:
+        """What is still to be said, as one sentence; empty if nothing."""
+        name = self.subject.name
+        if not self.patient_unknown and not self.patient_id.strip():
+            return f"Give the patient id of “{name}”, or tick “not known”."
+        return f"Choose the category of “{name}”." if not self.category.strip() else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportForm:
+    """The whole form, frozen.
+
+    Attributes
+    ----------
+    folder : str
+        The data set's folder as typed.
+    images : tuple of ImageAnswer
+        Those to export.
+    choices : ExportSettings
+        Everything that is the same for all images; its patient, category and block stand for none.
+    """
+
+    folder: str
+    images: tuple[ImageAnswer, ...]
+    choices: ExportSettings
+
+    @property
+    def missing(self) -> str:
+        """The first thing that is still to be said; empty if the form is complete."""
+        if not self.images:
+            return "Tick an image to export."
+        if not self.folder.strip():
+            return "Choose the folder of the data set; a new one will be made."
+        return next((image.missing for image in self.images if image.missing), "")
+
+
+class Exporter:
+    """Runs previews and exports of one dock; the state of the export is ``session.export``.
+
+    Attributes
+    ----------
+    preview_changed : Signal(object)
+        A new ``Preview``.
+
+    Parameters
+    ----------
+    session : Session
+    subjects : Subjects
+    """
+
+    preview_changed = Signal(object)
+
+    def __init__(self, session: Session, subjects: Subjects) -> None:
+        self.session, self._subjects = session, subjects
+        self._previews, self._exports = JobRunner("Preview of the export"), JobRunner("Export")
+        self._next: ExportForm | None = None
+        self._outcome: Outcome | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the last export went."""
+        return self._outcome.root if self._outcome is not None else None
+
+    def subjects(self) -> tuple[Subject, ...]:
+        """What can be exported now."""
+        return self._subjects.list()
+
+    def preview(self, form: ExportForm) -> None:
+        """Find out what ``form`` would write; an older question that is still open is dropped."""
+        self._next = form
+        if self._previews.busy:
+            self._previews.cancel()
+        else:
+            self._start_preview()
+
+    def export(self, form: ExportForm) -> None:
+        """Write what ``form`` says, from the layers as they are now; a problem is shown, not raised."""
+        if self._exports.busy:
+            return
+        try:
+            if form.missing:
+                raise SettingsError(form.missing)
+            orders = self._orders(form)
+            self._outcome = outcome = Outcome(root=_folder(form.folder))
+            self._exports.start(
+                lambda: export_job(outcome, orders), on_progress=self._on_progress, on_end=self._on_export_end
+            )
+        except CerberusError as error:
+            self.session.export = JobStatus(state=JobState.FAILED, message=str(error))
+            return
+        self.session.export = JobStatus(state=JobState.RUNNING, stage="Starting")
+
+    def cancel(self) -> None:
+        """Stop the export at its next pair; images that are not done leave nothing behind."""
+        if self._exports.busy:
+            self._exports.cancel()
+            self.session.export = JobStatus(state=JobState.CANCELLING, stage="Cancelling")
+
+    def close(self) -> None:
+        """Stop both jobs and wait for them. Safe to call twice."""
+        self._next = None
+        self._previews.close()
+        self._exports.close()
+
+    def _orders(self, form: ExportForm) -> list[Order]:
+        """Copies of the images that the form names. Raises ``CerberusError``."""
+        snapshots = self._subjects.snapshots()
+        gone = [image.subject.name for image in form.images if image.subject.key not in snapshots]
+        if gone:
+            raise OutputError(f"“{gone[0]}” was changed or closed; open the export again.")
+        return [
+            Order(name=image.subject.name, snapshot=snapshots[image.subject.key], settings=settings_for(form, image))
+            for image in form.images
+        ]
+
+    def _start_preview(self) -> None:
+        form, self._next = self._next, None
+        if form is None:
+            return
+        try:
+            orders = self._orders(form)
+            root = _folder(form.folder)
+            self._previews.start(
+                lambda: preview_job(root, orders), on_progress=lambda step: None, on_end=self._on_preview_end
+            )
+        except CerberusError as error:
+            self.preview_changed.emit(Preview(problems=(str(error),)))
+
+    def _on_preview_end(self, end: End) -> None:
+        if self._next is not None:
+            self._start_preview()
+        elif isinstance(end, Failed):
+            self.preview_changed.emit(Preview(problems=(str(end.error),)))
+        elif not isinstance(end, Cancelled):
+            self.preview_changed.emit(end.result)
+
+    def _on_progress(self, step: Progress) -> None:
+        self.session.export = JobStatus(state=JobState.RUNNING, stage=step.stage, fraction=step.fraction)
+
+    def _on_export_end(self, end: End) -> None:
+        outcome = self._outcome
+        if outcome is None:
+            return
+        if isinstance(end, Cancelled):
+            kept = f" Before that, {outcome.sentence}" if outcome.written else " Nothing was written."
+            self.session.export = JobStatus(state=JobState.CANCELLED, message=f"Cancelled.{kept}")
+        elif isinstance(end, Failed) or outcome.failed:
+            reasons = [*outcome.failed, *([str(end.error)] if isinstance(end, Failed) else [])]
+            kept = f" {outcome.sentence}" if outcome.results else ""
+            self.session.export = JobStatus(state=JobState.FAILED, message=" ".join(reasons) + kept)
+        else:
+            self.session.export = JobStatus(state=JobState.RETURNED, fraction=1.0, message=outcome.sentence)
+
+
+def settings_for(form: ExportForm, image: ImageAnswer) -> ExportSettings:
+    """The settings of one image. Raises ``SettingsError``."""
+    return replace(
+        form.choices,
+        patient_id=None if image.patient_unknown else image.patient_id,
+        category=image.category.strip(),
+        block=image.block,
+    )
+
+
+def _folder(text: str) -> Path:
+    """Raises ``SettingsError`` where the text cannot be a folder."""
+    try:
+        return Path(text.strip()).expanduser().absolute()
+    except (RuntimeError, ValueError) as error:
+        raise SettingsError(f"“{text[:80]}” is no folder: {error}.") from error
