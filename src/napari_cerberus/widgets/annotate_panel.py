@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from ..errors import CerberusError
 from ..viewer.controller import Controller
 from ..viewer.session import DEVICES, Region
+from .forms import add_row, combo, new_form
 from .model_card import ModelCardDialog
 from .pixel_size_field import PixelSizeField
 from .section import Section
 from .sensitivity_slider import SensitivitySlider
-from .style import PRIMARY_BUTTON, SPACING_PX, Banner, Tone, field_label, guard_wheel, small_label
+from .style import PRIMARY_BUTTON, SPACING_PX, Banner, Tone, small_label
 
 _REGIONS = {Region.WHOLE: "Whole image", Region.VIEW: "Field of view", Region.RECTANGLE: "Drawn rectangle"}
 _DEVICES = {
@@ -58,7 +59,7 @@ class AnnotatePanel(QWidget):
     # -- building --------------------------------------------------------------------------------
 
     def _build_fields(self) -> None:
-        self.image, self.region, self.model, self.device = (_combo() for _ in range(4))
+        self.image, self.region, self.model, self.device = (combo() for _ in range(4))
         self.image.setPlaceholderText("no image is open")
         for region, words in _REGIONS.items():
             self.region.addItem(words, region.value)
@@ -77,20 +78,20 @@ class AnnotatePanel(QWidget):
         self.annotate.setCursor(Qt.CursorShape.PointingHandCursor)
 
     def _image_form(self) -> QWidget:
-        form, grid = _form()
-        _add_row(grid, 0, "Image", self.image)
+        content, grid = new_form()
+        add_row(grid, 0, "Image", self.image)
         grid.addWidget(self.problem, 1, 0, 1, 2)
-        _add_row(grid, 2, "Pixel size", self.pixel_size, top=True)
-        _add_row(grid, 3, "Region", self.region, self.draw)
-        return form
+        add_row(grid, 2, "Pixel size", self.pixel_size, top=True)
+        add_row(grid, 3, "Region", self.region, self.draw)
+        return content
 
     def _model_form(self) -> QWidget:
-        form, grid = _form()
-        _add_row(grid, 0, "Model", self.model, self.card)
+        content, grid = new_form()
+        add_row(grid, 0, "Model", self.model, self.card)
         grid.addWidget(self.about, 1, 1)
-        _add_row(grid, 2, "Device", self.device)
-        _add_row(grid, 3, "Sensitivity", self.sensitivity, top=True)
-        return form
+        add_row(grid, 2, "Device", self.device)
+        add_row(grid, 3, "Sensitivity", self.sensitivity, top=True)
+        return content
 
     # -- connecting ------------------------------------------------------------------------------
 
@@ -163,40 +164,3 @@ class AnnotatePanel(QWidget):
     def _show_card(self) -> None:
         if self._session.model is not None:
             ModelCardDialog(self._session.model, self).show()
-
-
-def _combo() -> QComboBox:
-    combo = QComboBox()
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(10)
-    guard_wheel(combo)
-    return combo
-
-
-def _form() -> tuple[QWidget, QGridLayout]:
-    form = QWidget()
-    grid = QGridLayout(form)
-    grid.setContentsMargins(2, 0, 0, 0)
-    grid.setVerticalSpacing(SPACING_PX)
-    grid.setColumnStretch(1, 1)
-    return form, grid
-
-
-def _add_row(
-    grid: QGridLayout,
-    row: int,
-    title: str,
-    field: QWidget,
-    beside: QWidget | None = None,
-    *,
-    top: bool = False,
-) -> None:
-    alignment = Qt.AlignmentFlag.AlignTop if top else Qt.AlignmentFlag.AlignVCenter
-    grid.addWidget(field_label(title, field), row, 0, alignment)
-    if beside is None:
-        grid.addWidget(field, row, 1)
-        return
-    both = QHBoxLayout()
-    both.addWidget(field, 1)
-    both.addWidget(beside)
-    grid.addLayout(both, row, 1)
