@@ -164,6 +164,8 @@ class TrainConfig:
         Shares of patients for train, validation, test.
     split_file : str
         Split to use instead, beside the config file.
+    allow_leaks : bool
+        Train on a split with patients or near-duplicates on two sides; every report says so.
     sampling : {"fixed", "mixed"}
         ``fixed``: a batch holds one batch kind's tiles; ``mixed``: every batch holds tiles of all kinds.
     balance : float
@@ -191,6 +193,7 @@ class TrainConfig:
     checkpoint_every_s: int = 120
     split: tuple[float, float, float] = (0.7, 0.1, 0.2)
     split_file: str = ""
+    allow_leaks: bool = False
     sampling: Literal["fixed", "mixed"] = "fixed"
     balance: float = 0.5
     precision: Literal["auto", "fp32", "bf16"] = "auto"

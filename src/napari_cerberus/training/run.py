@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, OutputError
-from ..files import write_text
+from ..files import sha256_of, write_text
 from ..model.checkpoint import save_model
 from ..model.spec import ModelSpec
+from ..pairs.leak import LeakReport
 from ..pairs.split import SIDES, Split, apply_split, read_split, split_by_patient, write_split
 from ..progress import Job, Progress
 from .config import TrainConfig, read_config
 from .data import Tile, collect, in_memory
 from .loop import Trained, TrainingData, train
-from .run_folder import CHECKPOINT_FILE, MODEL_FOLDER, RUN_FILE, SPLIT_FILE, data_hash, environment
+from .precheck import refuse_leaks, usable_tiles
+from .run_folder import CHECK_FILE, CHECKPOINT_FILE, MODEL_FOLDER, RUN_FILE, SPLIT_FILE, data_hash, environment
 
 
 def run_training(config_path: Path, folder: Path, *, resume: bool = False) -> Job[Path]:
@@ -42,11 +44,13 @@ def run_training(config_path: Path, folder: Path, *, resume: bool = False) -> Jo
     if not resume and (folder / CHECKPOINT_FILE).exists():
         raise OutputError(f"{folder} already holds a run; add --resume to go on with it, or name another folder.")
     yield Progress("Gathering data")
-    tiles = collect(config, config.root(config_path.parent))
+    root = config.root(config_path.parent)
+    tiles = yield from usable_tiles(config, root, collect(config, root), folder / CHECK_FILE)
     split = read_split(folder / SPLIT_FILE) if resume else make_split(config, config_path.parent, tiles)
+    leaks = yield from refuse_leaks(config, split, tiles)
     sides = by_side(tiles, split)
     if not resume:
-        _begin(folder, config_path, config, split, tiles)
+        _begin(folder, config_path, config, split, tiles, leaks)
     yield Progress("Loading tiles", 0, len(tiles))
     loaded = in_memory([*sides["train"], *sides["validation"]])
     data = TrainingData(train=sides["train"], validation=sides["validation"], loaded=loaded)
@@ -105,14 +109,17 @@ def finish(folder: Path, config: TrainConfig, sides: Mapping[str, Sequence[Tile]
             "validation": asdict(trained.scores),
             "tiles": {side: len(members) for side, members in sides.items()},
             "patients": {side: len({tile.patient for tile in members}) for side, members in sides.items()},
-            "test_patients": sorted({tile.patient for tile in sides["test"]}),
+            **{f"{side}_patients": sorted({tile.patient for tile in members}) for side, members in sides.items()},
+            "split_sha256": sha256_of(folder / SPLIT_FILE),
         },
     )
     save_model(folder / MODEL_FOLDER, trained.network, spec)
     return folder / MODEL_FOLDER
 
 
-def _begin(folder: Path, config_path: Path, config: TrainConfig, split: Split, tiles: Sequence[Tile]) -> None:
+def _begin(
+    folder: Path, config_path: Path, config: TrainConfig, split: Split, tiles: Sequence[Tile], leaks: LeakReport
+) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(config_path, folder / "config.toml")
@@ -127,6 +134,7 @@ def _begin(folder: Path, config_path: Path, config: TrainConfig, split: Split, t
         "data": {source.name: source.path for source in config.sources},
         "data_sha256": data_hash(tiles),
         "counts": dict(Counter(tile.stratum for tile in tiles)),
+        "leaks": leaks.summary,
         "environment": environment(),
     }
     write_text(folder / RUN_FILE, json.dumps(record, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,117 @@
+"""A whole run from a TOML file over a small EBHI-style tree: check, split, train, model folder, resume, refusals."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_cerberus.errors import DataError, OutputError
+from napari_cerberus.model.checkpoint import load_model
+from napari_cerberus.pairs.split import Split, read_split, write_split
+from napari_cerberus.progress import run_to_end
+from napari_cerberus.training.run import run_training
+
+CATEGORIES = ("Normal", "Polyp")
+CONFIG = """
+name = "tiny"
+seed = 1
+data_root = "data"
+tasks = ["glands", "lumina", "tissue"]
+tissue_classes = ["Normal", "Polyp"]
+pixel_size_um = 1.0
+steps = 2
+validate_every = 1
+precision = "fp32"
+device = "cpu"
+split = [0.5, 0.25, 0.25]
+{extra}
+[[source]]
+name = "ebhi"
+kind = "ebhi"
+path = "tree"
+pixel_size_um = 1.0
+tasks = ["glands", "lumina", "tissue"]
+[[batch]]
+tasks = ["glands", "lumina", "tissue"]
+size = 2
+crop_px = 32
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.delenv("CERBERUS_DATA", raising=False)
+    rng = np.random.default_rng(0)
+    for category in CATEGORIES:
+        for patient in range(8):
+            name = f"GT{category[0]}20{patient + 10 * CATEGORIES.index(category):02d}-1-400-001"
+            for part in ("image", "label"):
+                (tmp_path / "data" / "tree" / category / part).mkdir(parents=True, exist_ok=True)
+            image = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8).repeat(10, 0).repeat(10, 1)
+            mask = np.zeros((40, 40), np.uint8)
+            mask[5:25, 8:30] = 255
+            Image.fromarray(image).save(tmp_path / "data" / "tree" / category / "image" / f"{name}.png")
+            Image.fromarray(mask).save(tmp_path / "data" / "tree" / category / "label" / f"{name}.png")
+    write_config(tmp_path)
+    return tmp_path
+
+
+def write_config(folder, extra=""):
+    (folder / "run.toml").write_text(CONFIG.format(extra=extra), encoding="utf-8")
+
+
+def test_a_run_leaves_a_model_that_tells_where_it_came_from(project):
+    folder = run_to_end(run_training(project / "run.toml", project / "out"))
+    model = load_model(folder)
+    record = model.spec.provenance
+    split = read_split(project / "out" / "split.json")
+    assert record["tiles"] == {side: len(ids) for side, ids in split.sides.items()}
+    assert set(record["test_patients"]).isdisjoint(record["train_patients"])
+    assert record["leaks"].startswith("No patient")
+    assert set(record["validation"]["dice"]) == {"glands", "lumina"}
+    rows = [json.loads(line) for line in (project / "out" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "rate" in row] == [1, 2]
+
+
+def test_a_finished_run_is_not_overwritten_and_can_be_resumed(project):
+    first = run_to_end(run_training(project / "run.toml", project / "out"))
+    sha256 = load_model(first).sha256
+    with pytest.raises(OutputError, match="--resume"):
+        run_to_end(run_training(project / "run.toml", project / "out"))
+    again = run_to_end(run_training(project / "run.toml", project / "out", resume=True))
+    assert load_model(again).sha256 == sha256
+
+
+def test_a_leaking_split_is_refused_unless_asked_for_by_name(project):
+    image = project / "data" / "tree" / "Normal" / "image"
+    label = project / "data" / "tree" / "Normal" / "label"
+    names = sorted(path.stem for path in image.iterdir())
+    twin = names[0].replace("-001", "-002")
+    Image.fromarray(np.random.default_rng(9).integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(image / f"{twin}.png")
+    (label / f"{twin}.png").write_bytes((label / f"{names[0]}.png").read_bytes())
+    ids = {"train": (f"ebhi/Normal/{names[0]}", f"ebhi/Normal/{names[1]}"), "validation": (f"ebhi/Normal/{twin}",)}
+    counts = {"train": {"Normal": 2}, "validation": {"Normal": 1}, "test": {}}
+    write_split(project / "leak.json", Split(seed=0, unit="image", test=(), counts=counts, **ids))
+    write_config(project, 'split_file = "leak.json"')
+    with pytest.raises(DataError, match="This split leaks: 1 patient"):
+        run_to_end(run_training(project / "run.toml", project / "out"))
+    write_config(project, 'split_file = "leak.json"\nallow_leaks = true')
+    folder = run_to_end(run_training(project / "run.toml", project / "out"))
+    assert load_model(folder).spec.provenance["leaks"].startswith("This split leaks")
+
+
+def test_damaged_files_are_listed_and_left_out(project):
+    broken = next((project / "data" / "tree" / "Polyp" / "image").iterdir())
+    broken.write_bytes(b"not an image")
+    folder = run_to_end(run_training(project / "run.toml", project / "out"))
+    assert broken.name in (project / "out" / "data_check.txt").read_text(encoding="utf-8")
+    assert sum(load_model(folder).spec.provenance["tiles"].values()) == 15
+
+
+def test_missing_data_is_named(project):
+    write_config(project)
+    text = (project / "run.toml").read_text().replace('path = "tree"', 'path = "elsewhere"')
+    (project / "run.toml").write_text(text)
+    with pytest.raises(DataError, match="elsewhere"):
+        run_to_end(run_training(project / "run.toml", project / "out"))
