@@ -45,6 +45,11 @@ COMMANDS = (
         module="napari_cerberus.cli.annotate",
     ),
     Command(
+        name="calibrate",
+        help="fit a model's temperature and thresholds on validation tiles",
+        module="napari_cerberus.cli.calibrate",
+    ),
+    Command(
         name="demo",
         help="open napari with a tile and click Annotate",
         module="napari_cerberus.demo",
@@ -58,6 +63,11 @@ COMMANDS = (
         name="models",
         help="list the models on this computer, or check their files",
         module="napari_cerberus.cli.models",
+    ),
+    Command(
+        name="release",
+        help="write a trained model as it is shipped, with its card",
+        module="napari_cerberus.cli.release",
     ),
     Command(
         name="train",

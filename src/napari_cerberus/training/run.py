@@ -50,12 +50,12 @@ def run_training(config_path: Path, folder: Path, *, resume: bool = False) -> Jo
     leaks = yield from refuse_leaks(config, split, tiles)
     sides = by_side(tiles, split)
     if not resume:
-        _begin(folder, config_path, config, split, tiles, leaks)
+        _begin(folder, config_path, config, split, tiles)
     yield Progress("Loading tiles", 0, len(tiles))
     loaded = in_memory([*sides["train"], *sides["validation"]])
     data = TrainingData(train=sides["train"], validation=sides["validation"], loaded=loaded)
     trained = yield from train(config, data, folder, resume=resume)
-    return finish(folder, config, sides, trained)
+    return finish(folder, config, sides, trained, leaks)
 
 
 def make_split(config: TrainConfig, config_folder: Path, tiles: Sequence[Tile]) -> Split:
@@ -95,7 +95,9 @@ def by_side(tiles: Sequence[Tile], split: Split) -> dict[str, list[Tile]]:
     return sides
 
 
-def finish(folder: Path, config: TrainConfig, sides: Mapping[str, Sequence[Tile]], trained: Trained) -> Path:
+def finish(
+    folder: Path, config: TrainConfig, sides: Mapping[str, Sequence[Tile]], trained: Trained, leaks: LeakReport
+) -> Path:
     """Write the model folder of a finished run and return it."""
     spec = ModelSpec(
         name=config.name,
@@ -107,6 +109,7 @@ def finish(folder: Path, config: TrainConfig, sides: Mapping[str, Sequence[Tile]
             "best_step": trained.step,
             "training_seconds": round(trained.seconds),
             "validation": asdict(trained.scores),
+            "leaks": leaks.summary,
             "tiles": {side: len(members) for side, members in sides.items()},
             "patients": {side: len({tile.patient for tile in members}) for side, members in sides.items()},
             **{f"{side}_patients": sorted({tile.patient for tile in members}) for side, members in sides.items()},
@@ -117,9 +120,7 @@ def finish(folder: Path, config: TrainConfig, sides: Mapping[str, Sequence[Tile]
     return folder / MODEL_FOLDER
 
 
-def _begin(
-    folder: Path, config_path: Path, config: TrainConfig, split: Split, tiles: Sequence[Tile], leaks: LeakReport
-) -> None:
+def _begin(folder: Path, config_path: Path, config: TrainConfig, split: Split, tiles: Sequence[Tile]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(config_path, folder / "config.toml")
@@ -134,7 +135,6 @@ def _begin(
         "data": {source.name: source.path for source in config.sources},
         "data_sha256": data_hash(tiles),
         "counts": dict(Counter(tile.stratum for tile in tiles)),
-        "leaks": leaks.summary,
         "environment": environment(),
     }
     write_text(folder / RUN_FILE, json.dumps(record, indent=2, ensure_ascii=False) + "\n")

@@ -43,11 +43,11 @@ def answers(count, sharpness, seed=0):
 
 @pytest.mark.parametrize("sharpness", [0.5, 1.0, 3.0])
 def test_the_temperature_undoes_what_made_the_answers_too_sure(sharpness):
-    fit = fit_temperature(answers(3000, sharpness), present=2.0)
-    assert fit.temperature == pytest.approx(2.0 * sharpness, rel=0.08)
+    fit = fit_temperature(answers(1000, sharpness), present=2.0)
+    assert fit.temperature == pytest.approx(2.0 * sharpness, rel=0.12)
     assert fit.log_loss_after <= fit.log_loss_before
-    assert fit.ece_after < 0.03
-    assert fit.tiles == 3000
+    assert fit.ece_after < 0.05
+    assert fit.tiles == 1000
 
 
 def test_a_fit_is_never_worse_than_none():

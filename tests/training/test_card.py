@@ -1,0 +1,71 @@
+import json
+
+import pytest
+import torch
+
+from napari_cerberus.errors import DataError
+from napari_cerberus.model.checkpoint import load_model, save_model
+from napari_cerberus.model.network import Cerberus
+from napari_cerberus.model.spec import ModelSpec
+from napari_cerberus.tasks import EBHI_CLASSES, TaskSpec
+from napari_cerberus.training.card import read_report, release
+from napari_cerberus.training.evaluation import REPORT_FORMAT
+
+TASKS = (TaskSpec(key="tissue", kind="tissue", classes=EBHI_CLASSES),)
+
+
+def estimate(value):
+    return {"value": value, "low": 0.5, "high": 0.75}
+
+
+def report(sha256):
+    figures = dict.fromkeys(("dice", "jaccard", "precision", "recall", "f1", "pq", "aji"), estimate(0.625))
+    group = {"name": "All", "tiles": 7, "patients": 3, "figures": {**figures, "pq": {"value": None}}}
+    return {
+        "format": REPORT_FORMAT,
+        "model": {"sha256": sha256},
+        "split": {"side": "test"},
+        "standing": {"kind": "held out", "sentence": "It has not learnt from them."},
+        "tasks": [{"task": "lumina", "weak": True, "groups": [group]}],
+        "tissue": {
+            "figures": dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1", "ece"), estimate(0.7)),
+            "classes": [{"name": "Polyp", "tiles": 4, **dict.fromkeys(("recall", "precision", "f1"), estimate(0.6))}],
+        },
+    }
+
+
+@pytest.fixture
+def model(tmp_path):
+    torch.manual_seed(0)
+    spec = ModelSpec(name="m", tasks=TASKS, pixel_size_um=1.0, provenance={"command": "train x", "seed": 3, "steps": 9})
+    save_model(tmp_path / "m", Cerberus(TASKS), spec, half_precision=True)
+    return load_model(tmp_path / "m")
+
+
+def test_the_card_tells_words_making_and_figures_and_the_weights_stay(model, tmp_path):
+    sha256 = release(model, "# m\n\nNot for diagnosis.", report(model.sha256), tmp_path / "released")
+    assert sha256 == model.sha256
+    text = load_model(tmp_path / "released").card()
+    assert text.startswith("# m\n\nNot for diagnosis.")
+    assert "`train x`, seed 3" in text
+    assert "| All | 7 | 3 | 0.625 (0.500-0.750) |" in text
+    assert "not counted" in text
+    assert "weak labels" in text
+
+
+def test_a_report_of_another_model_is_refused(model, tmp_path):
+    with pytest.raises(DataError, match="not of"):
+        release(model, "# m", report("0" * 64), tmp_path / "released")
+    assert not (tmp_path / "released").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"format": "other"}'])
+def test_something_else_is_not_a_report(tmp_path, content):
+    (tmp_path / "report.json").write_text(content)
+    with pytest.raises(DataError, match=r"report\.json"):
+        read_report(tmp_path / "report.json")
+
+
+def test_a_report_is_read(tmp_path):
+    (tmp_path / "report.json").write_text(json.dumps(report("a")))
+    assert read_report(tmp_path / "report.json")["split"]["side"] == "test"
