@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "annotation": BASE | {"model"},
     "pairs": BASE | {"model"},
     "synthetic": BASE,
-    "training": BASE | {"model", "pairs"},
+    "training": BASE | {"model", "pairs", "inference"},
     "viewer": BASE | SCIENCE,
     "widgets": BASE | SCIENCE | {"viewer"},
     "cli": BASE | SCIENCE,

@@ -108,7 +108,7 @@ EBHI_TASKS = (
 )
 """The starter model's tasks: the six EBHI-SEG categories as tissue classes."""
 
-TASK_COLOURS: dict[str, str] = {NUCLEI: "#3f6fd8", GLANDS: "#2f9e5b", LUMINA: "#e0a526"}
+TASK_COLOURS: dict[str, str] = {NUCLEI: "#00c8ff", GLANDS: "#2fc46b", LUMINA: "#ffb000"}
 CLASS_COLOURS: dict[str, str] = {
     "neutrophil": "#f4a6c0",
     "epithelial": "#d7443e",

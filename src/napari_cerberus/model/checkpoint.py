@@ -19,12 +19,7 @@ from torch import Tensor, nn
 from ..errors import ModelError
 from ..files import atomic_folder, sha256_of
 from .network import Cerberus
-from .spec import ModelSpec, read_json
-
-WEIGHTS_FILE = "weights.safetensors"
-SPEC_FILE = "model.json"
-CARD_FILE = "MODEL_CARD.md"
-_MAX_SPEC_BYTES = 8 << 20
+from .spec import CARD_FILE, SPEC_FILE, WEIGHTS_FILE, ModelSpec, load_spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,22 +40,6 @@ class Model:
         """The model card in Markdown; empty where the model has none."""
         card = self.path / CARD_FILE if self.path is not None else None
         return card.read_text(encoding="utf-8") if card is not None and card.is_file() else ""
-
-
-def load_spec(folder: Path) -> tuple[ModelSpec, str]:
-    """Description of a model folder and the SHA-256 its weights must have, without reading the weights."""
-    spec_path = folder / SPEC_FILE
-    try:
-        if spec_path.stat().st_size > _MAX_SPEC_BYTES:
-            raise ModelError(f"{spec_path} is too large to be a model description.")
-        data = read_json(str(spec_path), spec_path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{folder} is not a napari-cerberus model: {SPEC_FILE} cannot be read.") from error
-    spec = ModelSpec.from_json(data, str(spec_path))
-    sha256 = data.get("weights_sha256")
-    if not isinstance(sha256, str) or len(sha256) != 64:
-        raise ModelError(f"{spec_path} is damaged: field 'weights_sha256' is missing.")
-    return spec, sha256
 
 
 def load_model(folder: Path) -> Model:

@@ -1,6 +1,6 @@
 """Models on this computer: the shipped starter and those the user added or trained.
 
-A library is a folder with one model folder per entry. Promotion, rollback and comparison build on it.
+A library is a folder with one model folder per entry. Listing it loads no torch; opening a model does.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import sys
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import ModelError
 from ..files import sha256_of
-from .checkpoint import SPEC_FILE, WEIGHTS_FILE, Model, load_model, load_spec
-from .official import is_published_folder, load_published
-from .spec import ModelSpec
+from .spec import SPEC_FILE, WEIGHTS_FILE, ModelSpec, load_spec
+
+if TYPE_CHECKING:
+    from .checkpoint import Model
 
 STARTER = "starter"
 LIBRARY_VARIABLE = "NAPARI_CERBERUS_MODELS"
@@ -77,6 +79,9 @@ def open_model(name_or_path: str) -> Model:
     ModelError
         If nothing of that name is there, or the model is damaged or of another shape.
     """
+    from .checkpoint import load_model
+    from .official import is_published_folder, load_published
+
     named = [entry.path for entry in list_models() if entry.name == name_or_path]
     folder = named[0] if named else Path(name_or_path).expanduser()
     if folder.is_file() and folder.name in (SPEC_FILE, WEIGHTS_FILE):

@@ -13,12 +13,10 @@ from torch import Tensor, nn
 
 from ..errors import SettingsError
 from ..tasks import TaskSpec
+from .spec import TISSUE_WINDOW_CELLS
 
 STRIDE_PX = 16
 """Input sides must be multiples of this; it is also the spacing of the deepest features."""
-
-TISSUE_WINDOW_CELLS = 9
-"""Published window of the tissue head: 9 cells of ``STRIDE_PX`` = 144 px = 72 µm at 0.5 µm/px."""
 
 _SKIP_CHANNELS = (64, 64, 128, 256, 512)
 _REDUCED_CHANNELS = 256
