@@ -105,11 +105,11 @@ def test_a_folder_without_a_table_has_no_features(folder: Path) -> None:
 
 def test_samples_open_at_their_pixel_size() -> None:
     (synthetic,), (field,) = synthetic_colon(), he_field()
-    for (pixels, settings, kind), um in ((synthetic, 0.5), (field, 0.25)):
+    for (pixels, settings, kind), um, unit in ((synthetic, 0.5, "micrometer"), (field, 0.25, "pixel")):
         layer = Layer.create(pixels, settings, kind)
         assert layer.rgb
         np.testing.assert_array_equal(layer.scale, (um, um))
-        assert str(layer.units[0]) == "micrometer"
+        assert str(layer.units[0]) == unit, "a scale without a unit is marked as assumed in the dock"
 
 
 def test_the_truth_comes_with_the_drawn_tile() -> None:
