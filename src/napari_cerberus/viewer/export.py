@@ -8,6 +8,7 @@ from pathlib import Path
 from psygnal import Signal
 
 from ..errors import CerberusError, OutputError, SettingsError
+from ..pairs.dataset import Dataset
 from ..pairs.source import ExportSettings
 from ..progress import Progress
 from .export_jobs import Order, Outcome, Preview, export_job, preview_job
@@ -99,9 +100,10 @@ class Exporter:
         self._outcome: Outcome | None = None
 
     @property
-    def folder(self) -> Path | None:
-        """Where the last export went."""
-        return self._outcome.root if self._outcome is not None else None
+    def written_folder(self) -> Path | None:
+        """Where the last export went; None where it wrote nothing."""
+        outcome = self._outcome
+        return outcome.root if outcome is not None and outcome.results else None
 
     def subjects(self) -> tuple[Subject, ...]:
         """What can be exported now."""
@@ -202,6 +204,16 @@ def settings_for(form: ExportForm, image: ImageAnswer) -> ExportSettings:
         category=image.category.strip(),
         block=image.block,
     )
+
+
+def categories_in(folder: str) -> list[str]:
+    """Categories of the data set in a folder; none where it does not exist yet or cannot be read."""
+    if not folder.strip():
+        return []
+    try:
+        return Dataset(_folder(folder), ()).categories
+    except (OSError, SettingsError):
+        return []
 
 
 def _folder(text: str) -> Path:

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from ..viewer.controller import Controller
 from .annotate_panel import AnnotatePanel
+from .export_panel import ExportPanel
 from .job_bar import JobBar
 from .objects_panel import ObjectsPanel
 from .readout import ReadoutPanel
@@ -38,7 +39,8 @@ class CerberusDock(QWidget):
         self.job_bar = JobBar(session.job, session.events.job, self.controller.cancel)
         self.readout = ReadoutPanel(self.controller)
         self.objects = ObjectsPanel(self.controller)
-        self._lay_out(self.annotate, self.job_bar, self.readout, self.objects)
+        self.export = ExportPanel(self.controller)
+        self._lay_out(self.annotate, self.job_bar, self.readout, self.objects, self.export)
         # a bound method of self is not called any more when self is destroyed
         self.destroyed.connect(partial(_close, self.controller))
         self.controller.look_up_models()
