@@ -91,3 +91,15 @@ def test_confidence_stays_between_0_and_1(seed: int) -> None:
     confidence = object_confidence(labels, inner, contour)
     assert confidence.shape == (labels.max(),)
     assert ((confidence >= 0) & (confidence <= 1)).all()
+
+
+def test_bands_of_rows_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    labels = components(rng.random((50, 30)) < 0.5)
+    inner, contour = rng.random((2, 50, 30)) / 2
+    at_once = object_confidence(labels, inner, contour)
+    table = object_table("nuclei", labels, 1.0, confidence=at_once)
+    monkeypatch.setattr("napari_cerberus.inference.objects._BAND_PIXELS", 90)
+    in_bands = object_confidence(labels, inner, contour)
+    np.testing.assert_allclose(in_bands, at_once, rtol=1e-12)
+    pd.testing.assert_frame_equal(object_table("nuclei", labels, 1.0, confidence=at_once), table)

@@ -11,7 +11,7 @@ So an object in doubt as a whole scores low, and a certain object with a vague o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,8 @@ COLUMNS: Mapping[str, str] = {
     "x1_px": "int64",
 }
 """Columns of the object table and their types; ``docs/architecture.md`` says what they mean."""
+
+_BAND_PIXELS = 1 << 22
 
 Columns = dict[str, NDArray[np.generic] | Sequence[str]]
 
@@ -113,42 +115,56 @@ def object_confidence(
     inner, contour : (h, w) float arrays
     """
     count = int(labels.max(initial=0))
-    inside = labels > 0
-    foreground = np.clip(inner[inside].astype(np.float64) + contour[inside], 0.0, 1.0)
-    margin = _means(labels[inside], np.abs(2.0 * foreground - 1.0), count)
-    rim = inside & _outline(labels)
-    blur = _means(labels[rim], _entropy(inner[rim], contour[rim]), count)
-    return np.clip(margin * (1.0 - 0.5 * blur), 0.0, 1.0)
+    pixels, certainty = np.zeros(count + 1), np.zeros(count + 1)
+    rim_pixels, blur = np.zeros(count + 1), np.zeros(count + 1)
+    for rows in _bands(labels):
+        ids, first, second = labels[rows], inner[rows], contour[rows]
+        inside = ids > 0
+        foreground = np.clip(first[inside].astype(np.float64) + second[inside], 0.0, 1.0)
+        pixels += np.bincount(ids[inside], minlength=count + 1)
+        certainty += np.bincount(ids[inside], np.abs(2.0 * foreground - 1.0), count + 1)
+        rim = inside & _outline(labels, rows)
+        rim_pixels += np.bincount(ids[rim], minlength=count + 1)
+        blur += np.bincount(ids[rim], _entropy(first[rim], second[rim]), count + 1)
+    margins, blurs = certainty / np.maximum(pixels, 1), blur / np.maximum(rim_pixels, 1)
+    return np.asarray(np.clip(margins * (1.0 - 0.5 * blurs), 0.0, 1.0)[1:])
 
 
 def _geometry(labels: Labels, count: int, pixel_size_um: float) -> Columns:
-    rows, columns = np.nonzero(labels)
-    ids = labels[rows, columns]
-    areas = np.bincount(ids, minlength=count + 1)[1:]
-    found = ndimage.find_objects(labels)
-    box = np.array([(b[0].start, b[1].start, b[0].stop, b[1].stop) for b in found], dtype=np.int64)
+    areas, down, across = np.zeros((3, count + 1))
+    for rows in _bands(labels):
+        y, x = np.nonzero(labels[rows])
+        ids = labels[rows][y, x]
+        areas += np.bincount(ids, minlength=count + 1)
+        down += np.bincount(ids, y + rows.start, count + 1)
+        across += np.bincount(ids, x, count + 1)
+    box = np.array([(b[0].start, b[1].start, b[0].stop, b[1].stop) for b in ndimage.find_objects(labels)])
     return {
-        "area_um2": areas * pixel_size_um**2,
-        "centroid_y_px": np.bincount(ids, rows, count + 1)[1:] / areas,
-        "centroid_x_px": np.bincount(ids, columns, count + 1)[1:] / areas,
+        "area_um2": areas[1:] * pixel_size_um**2,
+        "centroid_y_px": down[1:] / areas[1:],
+        "centroid_x_px": across[1:] / areas[1:],
         **{name: box[:, place] for place, name in enumerate(("y0_px", "x0_px", "y1_px", "x1_px"))},
     }
 
 
-def _means(ids: NDArray[np.int32], values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    sums = np.bincount(ids, values, count + 1)[1:]
-    return np.asarray(sums / np.maximum(np.bincount(ids, minlength=count + 1)[1:], 1))
+def _bands(labels: Labels) -> Iterator[slice]:
+    """Rows in portions, so that large images need little memory beside themselves."""
+    step = max(1, _BAND_PIXELS // max(labels.shape[1], 1))
+    for start in range(0, len(labels), step):
+        yield slice(start, min(start + step, len(labels)))
 
 
-def _outline(labels: Labels) -> NDArray[np.bool_]:
-    """Pixels with a 4-neighbour of another id; the image's border is none."""
-    edge = np.zeros(labels.shape, bool)
-    down, across = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
+def _outline(labels: Labels, rows: slice) -> NDArray[np.bool_]:
+    """Pixels of some rows with a 4-neighbour of another id; the image's border is none."""
+    above, below = min(rows.start, 1), min(len(labels) - rows.stop, 1)
+    near = labels[rows.start - above : rows.stop + below]
+    edge = np.zeros(near.shape, bool)
+    down, across = near[1:] != near[:-1], near[:, 1:] != near[:, :-1]
     edge[1:] |= down
     edge[:-1] |= down
     edge[:, 1:] |= across
     edge[:, :-1] |= across
-    return edge
+    return edge[above : len(edge) - below]
 
 
 def _entropy(inner: NDArray[np.floating], contour: NDArray[np.floating]) -> NDArray[np.float64]:
