@@ -18,11 +18,9 @@ from ..errors import DataError, SettingsError
 from .edits import ChangeSet, difference
 from .edits.window import free_ids
 from .findings import DISAGREEMENT, NAMES, as_findings
+from .frame import Region
 from .regions import IntArray, Labels, Overlaps, compact, overlaps, present_ids, same_pixels
 from .table import CELLS, DECIDED, measure, rows_with, with_review
-
-Region = tuple[int, int, int, int]
-"""Top, left, bottom, right in image pixels, half-open."""
 
 _MATCH_IOU = 0.5
 """Above this at most one object of each map matches one of the other (Kirillov et al. 2019)."""
@@ -66,7 +64,8 @@ class Rerun:
     pixel_size_um : float
         Of the image.
     region : Region or None
-        Where the model ran; nothing outside it changes.
+        Where the model ran, in pixels of these maps; nothing outside it changes. Maps of different regions are
+        brought to one grid by ``frame.placed`` first.
     first_new_id : int or None
         Ids from here on are free, as of ``TrackedLabels.next_id``.
     """

@@ -107,6 +107,7 @@ class TrackedLabels:
             change,
             features=cells_of(self.objects, self.objects["index"]),
             previous_features=cells_of(old.objects, old.objects["index"]),
+            model_change=difference(old.model_labels, new.model_labels, "Model's result"),
         )
 
     def _highest_now(self) -> int:

@@ -38,6 +38,8 @@ class ChangeSet:
         For a new id, the object it came from, whose class it inherits.
     features, previous_features : mapping
         Table cells after and before, ``{id: {column: value}}``.
+    model_change : ChangeSet or None
+        Re-runs only: what changes in the map of the model's last result.
     """
 
     summary: str
@@ -50,9 +52,10 @@ class ChangeSet:
     parents: Mapping[int, int] = field(default_factory=dict)
     features: Features = field(default_factory=dict)
     previous_features: Features = field(default_factory=dict)
+    model_change: ChangeSet | None = None
 
     def __bool__(self) -> bool:
-        return self.changed_px > 0 or bool(self.features)
+        return self.changed_px > 0 or bool(self.features) or bool(self.model_change)
 
     @property
     def changed_px(self) -> int:
@@ -76,6 +79,7 @@ class ChangeSet:
             changed_ids=self.changed_ids,
             features=self.previous_features,
             previous_features=self.features,
+            model_change=None if self.model_change is None else self.model_change.inverse(),
         )
 
     def applied(self, labels: Labels) -> Labels:

@@ -1,0 +1,146 @@
+"""Reading a journal back: labels, table and history as they were at the last whole record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ...errors import DataError
+from ..frame import Frame
+from ..table import CELLS, measure, rows_with
+from . import pixels
+from .record import MAX_LINE_BYTES, SNAPSHOT, Record, data_of, decode
+
+FORMAT = "napari-cerberus journal"
+FORMAT_VERSION = 1
+TaskLabels = NDArray[np.int32]
+
+
+@dataclass(kw_only=True, eq=False)
+class Replay:
+    """What a journal restores.
+
+    Attributes
+    ----------
+    frame : Frame
+        Image and region that it belongs to.
+    labels, model_labels : mapping of task to (h, w) int32 array
+        As they were at the last whole record; the model's last result.
+    cells : mapping of task to {id: {column: value}}
+        Table cells that labels alone do not give.
+    records : list of Record
+        The history, without pixels and cells.
+    good_bytes : int
+        Length of the part of the file that was used.
+    problem : str
+        One sentence where the rest could not be used, else empty.
+    torn : bool
+        The problem is only an unfinished last line, as a crash leaves it.
+    """
+
+    frame: Frame
+    labels: dict[str, TaskLabels] = field(default_factory=dict)
+    model_labels: dict[str, TaskLabels] = field(default_factory=dict)
+    cells: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+    good_bytes: int = 0
+    problem: str = ""
+    torn: bool = False
+
+    def objects(self, task: str, pixel_size_um: float) -> pd.DataFrame:
+        """The object table of one task, measured from its labels."""
+        cells = pd.DataFrame.from_dict(self.cells.get(task, {}), orient="index", columns=list(CELLS))
+        return rows_with(task, measure(self.labels[task], pixel_size_um), cells)
+
+    def follow(self, record: Record) -> None:
+        """Do what a record says.
+
+        Raises
+        ------
+        DataError
+            If it is not the next one or does not fit.
+        """
+        if record.seq != len(self.records) + 1:
+            raise DataError(f"record {len(self.records) + 1} is missing")
+        if not record.thin:
+            self._change(record)
+        self.records.append(record.thinned() if not record.thin else record)
+
+    def _change(self, record: Record) -> None:
+        if record.kind == SNAPSHOT or record.task not in self.labels:
+            self.labels[record.task] = np.zeros(self.frame.shape, dtype=np.int32)
+            self.model_labels[record.task] = np.zeros(self.frame.shape, dtype=np.int32)
+            self.cells[record.task] = {}
+        maps = (self.labels[record.task], self.model_labels[record.task])
+        changes = [
+            pixels.unpack(packed, map_)
+            for packed, map_ in zip((record.pixels, record.model_pixels), maps, strict=True)
+        ]
+        for map_, (flat, ids) in zip(maps, changes, strict=True):  # only now, when both are known to be sound
+            map_.reshape(-1)[flat] = ids
+        cells = self.cells[record.task]
+        for object_id in record.removed_ids:
+            cells.pop(object_id, None)
+        for object_id, changed in record.features.items():
+            cells.setdefault(object_id, {}).update(changed)
+
+
+def read_journal(path: Path) -> Replay:
+    """Replay a journal file as far as it is whole.
+
+    An unfinished last line is dropped; at a damaged record the replay stops, and ``problem`` says so.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or is no journal at all.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.readline(MAX_LINE_BYTES)
+            replay = Replay(frame=_frame(head, path), good_bytes=len(head))
+            for line in iter(lambda: stream.readline(MAX_LINE_BYTES), b""):
+                if not _follow_line(replay, line, path):
+                    break
+            return replay
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _follow_line(replay: Replay, line: bytes, path: Path) -> bool:
+    if not line.endswith(b"\n"):
+        replay.problem = "The last change was cut off before it was whole; everything before it is restored."
+        replay.torn = True
+        return False
+    try:
+        replay.follow(decode(data_of(line[:-1])))
+    except DataError as error:
+        count = len(replay.records)
+        replay.problem = (
+            f"{path.name} is damaged after change {count} ({error}); everything before it is restored."
+        )
+        return False
+    replay.good_bytes += len(line)
+    return True
+
+
+def _frame(head: bytes, path: Path) -> Frame:
+    try:
+        data = data_of(head.rstrip(b"\n"))
+    except DataError as error:
+        raise DataError(f"{path} is not a journal of napari-cerberus.") from error
+    if data.get("format") != FORMAT:
+        raise DataError(f"{path} is not a journal of napari-cerberus.")
+    if data.get("format_version") != FORMAT_VERSION:
+        raise DataError(f"{path} was written by another version of napari-cerberus; update it.")
+    return Frame.from_json(data.get("frame"), str(path))
+
+
+def header(frame: Frame) -> dict[str, Any]:
+    """The first line of a journal."""
+    return {"format": FORMAT, "format_version": FORMAT_VERSION, "frame": frame.to_json()}
