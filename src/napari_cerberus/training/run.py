@@ -110,6 +110,7 @@ def finish(
             "training_seconds": round(trained.seconds),
             "validation": asdict(trained.scores),
             "leaks": leaks.summary,
+            "acquisition_pixel_size_um": _usual_pixel_size(config, sides["train"]),
             "tiles": {side: len(members) for side, members in sides.items()},
             "patients": {side: len({tile.patient for tile in members}) for side, members in sides.items()},
             **{f"{side}_patients": sorted({tile.patient for tile in members}) for side, members in sides.items()},
@@ -118,6 +119,14 @@ def finish(
     )
     save_model(folder / MODEL_FOLDER, trained.network, spec)
     return folder / MODEL_FOLDER
+
+
+def _usual_pixel_size(config: TrainConfig, tiles: Sequence[Tile]) -> float:
+    """Pixel size of the source with most training tiles: the best assumption for an image that does not say."""
+    numbers = Counter(tile.id.partition("/")[0] for tile in tiles)
+    known = [source for source in config.sources if source.pixel_size_um]
+    usual = max(known, key=lambda source: numbers[source.name], default=None)
+    return usual.pixel_size_um or config.pixel_size_um if usual else config.pixel_size_um
 
 
 def _begin(folder: Path, config_path: Path, config: TrainConfig, split: Split, tiles: Sequence[Tile]) -> None:
