@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from numbers import Real
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError
@@ -20,10 +16,10 @@ from .label_arrays import Box, object_boxes, object_ids
 from .resample import resample_image, resample_labels, same_scale, scaled_shape
 from .sidecar import SidecarObject
 from .source import ACCEPTED_STATES, REJECTED_STATES, Choice, ExportSettings, ExportSource
+from .table import Row, rows_by_object, share_cell, text_cell
 from .tiles import Window, grid_windows, object_windows
 
 _MAX_CANVAS_PX = 400_000_000
-_MAX_TEXT = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +73,7 @@ class Canvas:
     labels: Mapping[str, NDArray[np.int32]]
     scale: tuple[float, float]
     areas: Mapping[str, Mapping[int, int]]
-    rows: Mapping[tuple[str, int], Mapping[str, Any]]
+    rows: Mapping[tuple[str, int], Row]
 
     @property
     def pixel_size_um(self) -> float:
@@ -129,14 +125,14 @@ class Canvas:
 
     def _object(self, task: str, number: int, source_id: int, area: int) -> SidecarObject:
         row = self.rows.get((task, source_id), {})
-        review = _text(row.get("review"))
+        review = text_cell(row, "review")
         return SidecarObject(
             task=task,
             id=number,
             source_id=source_id,
-            class_name=_text(row.get("class")),
-            class_probability=_known(row.get("class_probability")),
-            confidence=_known(row.get("confidence")),
+            class_name=text_cell(row, "class"),
+            class_probability=share_cell(row, "class_probability"),
+            confidence=share_cell(row, "confidence"),
             review=review,
             in_mask=task == self.settings.task and is_chosen(review, self.settings.objects),
             whole=area == int(self.areas[task][source_id]),
@@ -144,7 +140,7 @@ class Canvas:
 
     def _reviewed_boxes(self) -> Iterator[Box]:
         for id_, box in object_boxes(self.labels[self.settings.task]):
-            review = _text(self.rows.get((self.settings.task, id_), {}).get("review"))
+            review = text_cell(self.rows.get((self.settings.task, id_), {}), "review")
             if review in ACCEPTED_STATES:
                 yield box
 
@@ -176,7 +172,7 @@ def make_canvas(source: ExportSource, settings: ExportSettings) -> Job[Canvas]:
         labels=labels,
         scale=(shape[0] / height, shape[1] / width),
         areas={task: _areas(plane) for task, plane in labels.items()},
-        rows=_rows(source.objects),
+        rows=rows_by_object(source.objects),
     )
 
 
@@ -197,19 +193,3 @@ def _areas(labels: NDArray[np.int32]) -> Mapping[int, int]:
     """Pixels of each object, for ids of any size."""
     ids, counts = np.unique(labels, return_counts=True)
     return dict(zip(ids.tolist(), counts.tolist(), strict=True))
-
-
-def _rows(objects: pd.DataFrame) -> dict[tuple[str, int], dict[str, Any]]:
-    rows = [{str(name): value for name, value in row.items()} for row in objects.to_dict("records")]
-    return {(str(row["task"]), int(row["index"])): row for row in rows}
-
-
-def _text(value: object) -> str:
-    """A cell as text; tables that were joined hold NaN where there is none."""
-    return value[:_MAX_TEXT] if isinstance(value, str) else ""
-
-
-def _known(value: object) -> float | None:
-    if not isinstance(value, Real) or not math.isfinite(value):
-        return None
-    return min(max(float(value), 0.0), 1.0)

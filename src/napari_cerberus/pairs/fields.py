@@ -40,6 +40,18 @@ class Fields:
             self._wrong(name, "a text" if empty else "a text that is not empty")
         return value
 
+    def has(self, name: str) -> bool:
+        """Whether the field is there and not null."""
+        return self._content.get(name) is not None
+
+    def value(self, name: str) -> Any:
+        """Whatever the field holds. Raises ``DataError`` if it is missing."""
+        return self._value(name)
+
+    def text_or(self, name: str, default: str) -> str:
+        """As ``text``, or ``default`` where the field is missing or null."""
+        return self.text(name, empty=True) if self.has(name) else default
+
     def choice(self, name: str, allowed: Collection[str]) -> str:
         """One of some strings."""
         value = self._value(name)

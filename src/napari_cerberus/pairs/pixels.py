@@ -29,7 +29,7 @@ _DECODE_ERRORS = (
     KeyError,
     struct.error,
 )
-_TIFF_ERRORS = (
+TIFF_ERRORS = (
     *_DECODE_ERRORS,
     tifffile.TiffFileError,
     TypeError,
@@ -137,8 +137,8 @@ def read_stack(path: Path) -> NDArray[np.generic]:
     """Read a TIFF of any shape and type as it is. Raises ``DataError`` if it is missing or damaged."""
     try:
         return np.asarray(tifffile.imread(path))
-    except _TIFF_ERRORS as error:
-        raise _unreadable(path, error) from error
+    except TIFF_ERRORS as error:
+        raise unreadable(path, error) from error
 
 
 def image_shape(path: Path) -> tuple[int, int]:
@@ -149,7 +149,7 @@ def image_shape(path: Path) -> tuple[int, int]:
             with Image.open(path) as picture:
                 return picture.height, picture.width
     except (*_DECODE_ERRORS, Image.DecompressionBombError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def _open(path: Path) -> Image.Image:
@@ -162,10 +162,11 @@ def _open(path: Path) -> Image.Image:
                 picture.load()
                 return picture
     except (*_DECODE_ERRORS, Image.DecompressionBombError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: BaseException) -> DataError:
+def unreadable(path: Path, error: BaseException) -> DataError:
+    """The error to raise where a library could not read a file."""
     if not path.exists():
         return DataError(f"{path} does not exist.")
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__

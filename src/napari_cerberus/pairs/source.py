@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, SettingsError
 from ..tasks import GLANDS
 from .names import check_category, check_patient_id
+from .table import check_table
 
 Choice = Literal["all", "accepted"]
 Cut = Literal["grid", "objects"]
@@ -30,7 +31,6 @@ REJECTED_STATES = frozenset({"rejected"})
 """Review states of objects that never enter a mask."""
 
 TILE_SIDE_RANGE_PX = (16, 4096)
-NEEDED_COLUMNS = ("task", "index")
 
 
 def pixels_sha256(image: NDArray[np.uint8]) -> str:
@@ -97,7 +97,7 @@ class ExportSource:
             raise DataError(f"{self.name} has no label layer; annotate it first.")
         for task, labels in self.labels.items():
             self._check_labels(task, labels)
-        self._check_table()
+        check_table(self.objects, self.name)
         for name in ("effort", "tissue"):
             if not all(math.isfinite(value) for value in getattr(self, name).values()):
                 raise DataError(f"{self.name}: {name} must hold finite numbers.")
@@ -106,16 +106,6 @@ class ExportSource:
             raise DataError(
                 f"{self.name} has changed since it was annotated; annotate it again, or restore the file."
             )
-
-    def _check_table(self) -> None:
-        if self.objects.empty:
-            return
-        for name in NEEDED_COLUMNS:
-            if name not in self.objects:
-                raise DataError(f"{self.name}: the object table has no column {name!r}.")
-        index = pd.to_numeric(self.objects["index"], errors="coerce")
-        if not (index.notna() & (index % 1 == 0)).all():
-            raise DataError(f"{self.name}: the object table's column 'index' must hold whole numbers.")
 
     def _check_labels(self, task: str, labels: NDArray[np.integer]) -> None:
         if labels.shape != self.image.shape[:2] or labels.dtype.kind not in "ui":

@@ -12,18 +12,19 @@ MAX_BYTES = 1024 * 2**20
 """Largest file that is read; a FeatureCollection of 100,000 nuclei takes about 100 MB."""
 
 
-def read_json(path: Path, *, max_bytes: int = MAX_BYTES) -> Any:
+def read_json(path: Path, *, max_bytes: int | None = None) -> Any:
     """Read any JSON value.
 
     Raises
     ------
     DataError
-        If the file is missing, larger than ``max_bytes``, not UTF-8, not JSON, nested too deep, or holds NaN.
+        If the file is missing, larger than ``max_bytes`` (None: ``MAX_BYTES``), not UTF-8, not JSON, nested too
+        deep, or holds NaN.
     """
     try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise DataError(f"{path} has {size / 2**20:.0f} MB; at most {max_bytes / 2**20:.0f} MB are read.")
+        size, limit = path.stat().st_size, max_bytes or MAX_BYTES
+        if size > limit:
+            raise DataError(f"{path} has {size / 2**20:.0f} MB; at most {limit / 2**20:.0f} MB are read.")
         return loads(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
@@ -31,7 +32,7 @@ def read_json(path: Path, *, max_bytes: int = MAX_BYTES) -> Any:
         raise DataError(f"{path} is not a JSON file: it is not UTF-8 text.") from error
 
 
-def read_object(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+def read_object(path: Path, *, max_bytes: int | None = None) -> dict[str, Any]:
     """Read a JSON object. Raises ``DataError`` as ``read_json``, and where the value is not an object."""
     content = read_json(path, max_bytes=max_bytes)
     if not isinstance(content, dict):
