@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from ..errors import SettingsError
+from ..inference.settings import RepairSettings
 from ..model.checkpoint import Model
 from ..model.library import STARTER, open_model
 from ..progress import run_to_end
 from ..training.evaluate import evaluate
 from ..training.evaluation import EvaluateSettings
 from ..training.report import REPORT_FILE
+from ..training.scoring import ScoreSettings
 from ..training.selection import Selection, select_config, select_folder
 from .report import ProgressLine
+
+REPAIR_STEPS = tuple(step.name for step in fields(RepairSettings))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,13 +37,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with an evaluation that was cut off")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     parser.add_argument("--sensitivity", type=float, default=0.0, metavar="S", help="as in annotate; default: 0")
+    parser.add_argument(
+        "--without",
+        nargs="+",
+        choices=(*REPAIR_STEPS, "all"),
+        default=(),
+        metavar="STEP",
+        help=f"repair steps to leave out: {', '.join(REPAIR_STEPS)}, or all",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate and say where the report is."""
     model = open_model(arguments.model)
     selection = select(arguments, model).limited(arguments.limit)
-    settings = EvaluateSettings(device=arguments.device, sensitivity=arguments.sensitivity)
+    settings = EvaluateSettings(scoring=score_settings(arguments))
     line = ProgressLine("evaluate")
     outcome = run_to_end(evaluate(model, selection, arguments.out, settings, resume=arguments.resume), line)
     line.close()
@@ -46,6 +59,12 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"TRAINING DATA: {outcome.standing.sentence}\n")
     sys.stdout.write(f"{arguments.out / REPORT_FILE}\n")
     return 0
+
+
+def score_settings(arguments: argparse.Namespace) -> ScoreSettings:
+    """Device, sensitivity and repair steps. Raises ``SettingsError``."""
+    steps = {name: not {name, "all"} & set(arguments.without) for name in REPAIR_STEPS}
+    return ScoreSettings(device=arguments.device, sensitivity=arguments.sensitivity, repair=RepairSettings(**steps))
 
 
 def select(arguments: argparse.Namespace, model: Model) -> Selection:

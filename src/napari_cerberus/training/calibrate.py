@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, ImageError, OutputError
-from ..inference.annotate import AnnotateSettings
+from ..inference.settings import AnnotateSettings, DeviceChoice
 from ..model.checkpoint import Model, save_model
 from ..model.spec import ModelSpec
 from ..pairs.split import SIDES
@@ -27,7 +27,7 @@ from .calibration import (
     threshold_point,
 )
 from .data import Tile
-from .scoring import TISSUE, Device, TaskScore, compare_labels
+from .scoring import TISSUE, TaskScore, compare_labels
 from .seen import SeenTile, cut_objects, see_tile
 from .selection import Selection
 from .standing import is_own_split
@@ -60,7 +60,7 @@ class Calibrated:
 
 
 def calibrate(
-    model: Model, selection: Selection, folder: Path, *, device: Device = "auto", half_precision: bool = False
+    model: Model, selection: Selection, folder: Path, *, device: DeviceChoice = "auto", half_precision: bool = False
 ) -> Job[Calibrated]:
     """Fit temperature and thresholds, and write the model with them.
 

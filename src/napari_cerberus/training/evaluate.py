@@ -71,8 +71,7 @@ def _score_all(
         step = Progress("Scoring tiles", done, total)
         yield step
         if tile.id not in store.scores:
-            job = score_tile(model, tile, device=settings.device, sensitivity=settings.sensitivity)
-            store.add((yield from _as_one_step(job, step)))
+            store.add((yield from _as_one_step(score_tile(model, tile, settings.scoring), step)))
     yield Progress("Scoring tiles", total, total)
     return [store.scores[tile.id] for tile in selection.tiles]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..model.checkpoint import Model
 from ..pairs.leak import LeakReport
 from .data import Tile
 from .run_folder import data_hash, environment
-from .scoring import Device, TileScore
+from .scoring import ScoreSettings, TileScore
 from .selection import Selection
 from .standing import Standing, standing
 from .summary import BootstrapSettings, TaskSummary, TissueSummary, summarise_tasks, summarise_tissue
@@ -26,14 +26,11 @@ class EvaluateSettings:
 
     Attributes
     ----------
-    device : {"auto", "cpu", "cuda", "mps"}
-    sensitivity : float
-        As in ``AnnotateSettings``; 0, balanced, is what a first click gives.
+    scoring : ScoreSettings
     bootstrap : BootstrapSettings
     """
 
-    device: Device = "auto"
-    sensitivity: float = 0.0
+    scoring: ScoreSettings = field(default_factory=ScoreSettings)
     bootstrap: BootstrapSettings = field(default_factory=BootstrapSettings)
 
 
@@ -88,7 +85,8 @@ def identity(model: Model, selection: Selection, settings: EvaluateSettings) -> 
         "data": _hash(selection.tiles),
         "split": selection.split_sha256,
         "side": selection.side,
-        "sensitivity": settings.sensitivity,
+        "sensitivity": settings.scoring.sensitivity,
+        "repair": asdict(settings.scoring.repair),
     }
 
 
@@ -122,8 +120,7 @@ def gather(
         scores=tuple(good),
         skipped=tuple(skipped),
         settings={
-            "device": settings.device,
-            "sensitivity": settings.sensitivity,
+            **asdict(settings.scoring),
             "bootstrap_samples": settings.bootstrap.samples,
             "bootstrap_seed": settings.bootstrap.seed,
         },

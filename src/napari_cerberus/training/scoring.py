@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, ImageError
-from ..inference.annotate import AnnotateSettings, Annotation, annotate
+from ..inference.annotate import Annotation, annotate
+from ..inference.settings import AnnotateSettings, DeviceChoice, RepairSettings
 from ..model.checkpoint import Model
 from ..progress import Job
 from .data import LoadedTile, Tile
@@ -20,7 +21,6 @@ from .metrics.objects import ObjectSums, compare_objects
 from .metrics.pixels import PixelSums, compare_pixels
 
 TISSUE = "tissue"
-Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,38 @@ class Scored:
     labels: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
 
 
-def score_tile(model: Model, tile: Tile, *, device: Device = "auto", sensitivity: float = 0.0) -> Job[Scored]:
+@dataclass(frozen=True, kw_only=True)
+class ScoreSettings:
+    """What a user could choose in the window, but for the pixel size, which is each tile's own.
+
+    Attributes
+    ----------
+    device : {"auto", "cpu", "cuda", "mps"}
+    sensitivity : float
+        0, balanced, is what a first click gives.
+    repair : RepairSettings
+
+    Raises
+    ------
+    SettingsError
+        As ``AnnotateSettings``.
+    """
+
+    device: DeviceChoice = "auto"
+    sensitivity: float = 0.0
+    repair: RepairSettings = field(default_factory=RepairSettings)
+
+    def __post_init__(self) -> None:
+        self.at(1.0)  # a wrong choice is told before the first tile, not at it
+
+    def at(self, pixel_size_um: float) -> AnnotateSettings:
+        """The settings for one tile."""
+        return AnnotateSettings(
+            pixel_size_um=pixel_size_um, device=self.device, sensitivity=self.sensitivity, repair=self.repair
+        )
+
+
+def score_tile(model: Model, tile: Tile, settings: ScoreSettings | None = None) -> Job[Scored]:
     """Annotate a tile at its own pixel size and compare the result on the tile's own grid.
 
     A tile that cannot be read, or whose labels do not fit, gives a score with a ``problem`` and no figures.
@@ -118,8 +149,8 @@ def score_tile(model: Model, tile: Tile, *, device: Device = "auto", sensitivity
         loaded = tile.load()
         for labels in loaded.labels.values():
             require_same_shape(labels, loaded.image[..., 0])
-        settings = AnnotateSettings(pixel_size_um=loaded.pixel_size_um, device=device, sensitivity=sensitivity)
-        annotation = yield from annotate(loaded.image, model, settings)
+        chosen = (settings or ScoreSettings()).at(loaded.pixel_size_um)
+        annotation = yield from annotate(loaded.image, model, chosen)
         return compare(tile, loaded, annotation)
     except (DataError, ImageError) as error:
         problem = TileScore(id=tile.id, patient=tile.patient, stratum=tile.stratum, problem=str(error))

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inference.annotate import AnnotateSettings, objects_from
+from ..inference.annotate import objects_from
 from ..inference.device import choose_runtime
 from ..inference.grid import ModelGrid
 from ..inference.predict import Prediction, predict
 from ..inference.resample import to_model_grid
+from ..inference.settings import AnnotateSettings, DeviceChoice
 from ..inference.tissue import tissue_cells
 from ..model.checkpoint import Model
 from ..progress import Job
 from .data import LoadedTile, Tile
 from .metrics.arrays import require_same_shape
-from .scoring import Device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class SeenTile:
     holds_tissue: NDArray[np.bool_]
 
 
-def see_tile(model: Model, tile: Tile, *, device: Device = "auto") -> Job[SeenTile]:
+def see_tile(model: Model, tile: Tile, *, device: DeviceChoice = "auto") -> Job[SeenTile]:
     """Run the network on a tile, on the same grid and in the same way as ``annotate``.
 
     Raises

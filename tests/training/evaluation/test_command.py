@@ -6,6 +6,7 @@ import pytest
 
 from napari_cerberus.cli import evaluate as command
 from napari_cerberus.errors import SettingsError
+from napari_cerberus.inference.settings import NO_REPAIR, RepairSettings
 from training.evaluation import trees
 
 
@@ -36,3 +37,12 @@ def test_it_writes_the_report_and_says_where(tmp_path, monkeypatch, capsys):
 def test_contradicting_arguments_are_named(words, message):
     with pytest.raises(SettingsError, match=message):
         command.select(parsed("--out", "x", *words), trees.model())
+
+
+def test_repair_steps_can_be_left_out():
+    some = command.score_settings(parsed("--out", "x", "--without", "smooth", "fill_holes")).repair
+    assert (some.smooth, some.fill_holes, some.close_gaps, some.split_touching) == (False, False, True, True)
+    assert command.score_settings(parsed("--out", "x", "--without", "all")).repair == NO_REPAIR
+    assert command.score_settings(parsed("--out", "x")).repair == RepairSettings()
+    with pytest.raises(SettingsError, match="sensitivity"):
+        command.score_settings(parsed("--out", "x", "--sensitivity", 3))

@@ -15,11 +15,12 @@ from napari_cerberus.training import scoring
 from napari_cerberus.training.evaluate import evaluate
 from napari_cerberus.training.evaluation import EvaluateSettings
 from napari_cerberus.training.report import REPORT_FILE
+from napari_cerberus.training.scoring import ScoreSettings
 from napari_cerberus.training.selection import Selection, select_folder
 from napari_cerberus.training.summary import BootstrapSettings
 from training.evaluation import trees
 
-SETTINGS = EvaluateSettings(device="cpu", bootstrap=BootstrapSettings(samples=50))
+SETTINGS = EvaluateSettings(scoring=ScoreSettings(device="cpu"), bootstrap=BootstrapSettings(samples=50))
 SHARES = dict(zip(EBHI_CLASSES, (0.1, 0.5, 0.1, 0.1, 0.1, 0.1), strict=True))
 
 

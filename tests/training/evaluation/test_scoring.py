@@ -11,7 +11,7 @@ from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import EBHI_CLASSES
 from napari_cerberus.training import scoring
 from napari_cerberus.training.score_store import SCORES_FILE, ScoreStore
-from napari_cerberus.training.scoring import Scored, TileScore, compare, score_tile
+from napari_cerberus.training.scoring import Scored, ScoreSettings, TileScore, compare, score_tile
 from training.evaluation import trees
 
 SHARES = dict(zip(EBHI_CLASSES, (0.1, 0.5, 0.1, 0.1, 0.1, 0.1), strict=True))
@@ -27,7 +27,7 @@ def test_a_tile_is_annotated_at_its_own_pixel_size_and_scored_on_its_own_grid(mo
     asked = []
     found = {"glands": trees.square(4, 8, 8)}
     monkeypatch.setattr(scoring, "annotate", trees.always(trees.annotation(found), asked))
-    scored = run_to_end(score_tile(trees.model(), trees.tile("one"), sensitivity=0.5))
+    scored = run_to_end(score_tile(trees.model(), trees.tile("one"), ScoreSettings(sensitivity=0.5)))
     assert [settings.pixel_size_um for _, settings in asked] == [1.3]
     assert asked[0][1].sensitivity == 0.5
     pixels = scored.score.tasks["glands"].pixels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..evaluation import Evaluation
 from ..figures import OBJECT_FIGURES, PIXEL_FIGURES, TISSUE_FIGURES
@@ -73,6 +73,7 @@ def _facts(evaluation: Evaluation) -> Markup:
         ("Model", f"{model['name']}, {model['pixel_size_um']:g} µm/px, SHA-256 {model['sha256']}"),
         ("Data", f"SHA-256 {data['sha256']} of the scored images"),
         ("Sensitivity", f"{evaluation.settings['sensitivity']:g}"),
+        ("Repair", _repair(evaluation.settings["repair"])),
         (
             "Ran on",
             f"{'; '.join(evaluation.environment['ran_on'])}: "
@@ -80,6 +81,11 @@ def _facts(evaluation: Evaluation) -> Markup:
         ),
     ]
     return element("dl", [(element("dt", name), element("dd", words)) for name, words in rows], class_="facts")
+
+
+def _repair(steps: Mapping[str, bool]) -> str:
+    off = [name.replace("_", " ") for name, on in steps.items() if not on]
+    return "all steps" if not off else "none" if len(off) == len(steps) else f"without: {', '.join(off)}"
 
 
 def _task_section(summary: TaskSummary, examples: Examples) -> Markup:
