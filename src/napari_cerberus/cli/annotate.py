@@ -12,10 +12,12 @@ from typing import Any
 from ..errors import CerberusError, OutputError
 from ..inference.annotate import AnnotateSettings, Annotation, annotate
 from ..inference.device import choose_runtime
+from ..inference.image import as_rgb8
 from ..inference.reading import read_image
 from ..inference.results import SUMMARY_FILE, write_annotation
 from ..model.checkpoint import Model
 from ..model.library import STARTER, open_model
+from ..pairs.source import pixels_sha256
 from ..progress import run_to_end
 from .main import EXIT_FAILED, PROGRAM, one_line
 from .report import ProgressLine
@@ -126,7 +128,11 @@ def _annotate_file(path: Path, folder: Path, model: Model, arguments: argparse.N
                 "If that is wrong, run again with --pixel-size-um."
             )
         result = run_to_end(annotate(image.pixels, model, settings_for(arguments, size)), line)
-        about = {"image": path.name, "pixel_size_source": size.source}
+        about = {
+            "image": path.name,
+            "image_sha256": pixels_sha256(as_rgb8(image.pixels)),
+            "pixel_size_source": size.source,
+        }
         write_annotation(folder, result, about=about)
     except CerberusError as error:
         line.close()

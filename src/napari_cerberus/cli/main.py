@@ -60,9 +60,19 @@ COMMANDS = (
         module="napari_cerberus.cli.evaluate",
     ),
     Command(
+        name="export",
+        help="write training pairs from annotated images",
+        module="napari_cerberus.cli.export",
+    ),
+    Command(
         name="models",
         help="list the models on this computer, or check their files",
         module="napari_cerberus.cli.models",
+    ),
+    Command(
+        name="pairs",
+        help="check a folder of training pairs, or split it by patient",
+        module="napari_cerberus.cli.pairs",
     ),
     Command(
         name="release",

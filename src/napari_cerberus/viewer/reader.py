@@ -6,25 +6,19 @@ several), the labels take its place in the world. Otherwise they stand alone, at
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import tifffile
 from napari import current_viewer
 from napari.layers import Image
 
-from ..errors import DataError
-from ..tasks import INSTANCE_TASKS
+from ..inference.results import SUMMARY_FILE
+from ..inference.saved import is_annotation, read_annotation
 from .grid import placement
 from .layers import labels_layer
 from .session import Display
 
-SUMMARY, OBJECTS = "summary.json", "objects.csv"
-_MAX_SUMMARY_BYTES = 1 << 20
 LayerData = tuple[Any, dict[str, Any], str]
 
 
@@ -32,11 +26,7 @@ def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerD
     """``read_folder`` for one of our folders or its ``summary.json``; None for anything else."""
     if isinstance(path, list):
         return None
-    folder = _folder_of(path)
-    found = (folder / SUMMARY).is_file() and any(
-        (folder / f"{task}.tif").is_file() for task in INSTANCE_TASKS
-    )
-    return read_folder if found else None
+    return read_folder if is_annotation(_folder_of(path)) else None
 
 
 def read_folder(path: str | list[str]) -> list[LayerData]:
@@ -48,65 +38,20 @@ def read_folder(path: str | list[str]) -> list[LayerData]:
         If a file is damaged, or the label images differ in size.
     """
     folder = _folder_of(path if isinstance(path, str) else path[0])
-    pixel_size_um = _pixel_size(folder / SUMMARY)
-    table = _read_objects(folder / OBJECTS)
-    labels = {
-        task: _read_labels(file) for task in INSTANCE_TASKS if (file := folder / f"{task}.tif").is_file()
-    }
-    shapes = {array.shape for array in labels.values()}
-    if len(shapes) != 1:
-        raise DataError(f"The label images in {folder} differ in size; they are not of one annotation.")
-    name, place = _place(folder.name, shapes.pop(), pixel_size_um)
+    saved = read_annotation(folder)
+    table = saved.objects
+    shape = next(iter(saved.labels.values())).shape
+    name, place = _place(folder.name, shape, saved.pixel_size_um)
     layers = [
         labels_layer(task, array, table[table["task"] == task], Display(), name=f"{name} {task}", **place)
-        for task, array in labels.items()
+        for task, array in saved.labels.items()
     ]
     return [layer.as_layer_data_tuple() for layer in layers]
 
 
 def _folder_of(path: str) -> Path:
     given = Path(path)
-    return given.parent if given.name == SUMMARY else given
-
-
-def _pixel_size(path: Path) -> float:
-    try:
-        if path.stat().st_size > _MAX_SUMMARY_BYTES:
-            raise DataError(f"{path} is too large to be a summary.")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
-    size = data.get("pixel_size_um") if isinstance(data, Mapping) else None
-    if isinstance(size, bool) or not isinstance(size, (int, float)) or not 0 < size < float("inf"):
-        raise DataError(f"{path} is damaged: field 'pixel_size_um' is not a positive number.")
-    return float(size)
-
-
-def _read_labels(path: Path) -> np.ndarray[Any, Any]:
-    try:
-        labels = tifffile.imread(path)
-    except (OSError, ValueError, tifffile.TiffFileError) as error:
-        raise DataError(f"{path} is not a readable TIFF: {error}.") from error
-    if labels.ndim != 2 or labels.dtype.kind not in "ui" or labels.max(initial=0) > np.iinfo(np.int32).max:
-        raise DataError(
-            f"{path} holds no instance labels: a two-dimensional image of whole numbers is needed."
-        )
-    return np.asarray(labels)
-
-
-def _read_objects(path: Path) -> pd.DataFrame:
-    """The object table; a folder without one has layers without features."""
-    if not path.is_file():
-        return pd.DataFrame({"task": pd.Series(dtype=str), "index": pd.Series(dtype=int)})
-    try:
-        table = pd.read_csv(path, keep_default_na=True)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not a readable table: {error}.") from error
-    if not {"task", "index"} <= set(table.columns):
-        raise DataError(f"{path} is damaged: column 'task' or 'index' is missing.")
-    if "class" in table:
-        table["class"] = table["class"].fillna("").astype(str)
-    return table
+    return given.parent if given.name == SUMMARY_FILE else given
 
 
 def _place(stem: str, shape: tuple[int, ...], pixel_size_um: float) -> tuple[str, dict[str, Any]]:

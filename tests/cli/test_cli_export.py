@@ -1,0 +1,152 @@
+"""``napari-cerberus export``: saved annotations become pairs that the loader of training data reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fake_jobs import annotation_of, he_like, square_labels
+from napari_cerberus.cli.main import main
+from napari_cerberus.inference.results import write_annotation
+from napari_cerberus.inference.saved import read_annotation
+from napari_cerberus.pairs.ebhi import index_tree, read_mask
+from napari_cerberus.pairs.sidecar import sidecar_of
+from napari_cerberus.pairs.source import pixels_sha256
+
+TILES = ("--tile-px", "32", "--min-tissue", "0")
+
+
+@pytest.fixture
+def annotated(tmp_path: Path) -> Callable[..., Path]:
+    """Makes an image file, and its annotation in ``results/<stem>``."""
+
+    def make(name: str = "tile.png", seed: int = 0, **about: object) -> Path:
+        pixels = he_like(32, 32, seed)
+        path = tmp_path / "images" / name
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(path)
+        facts = {"image": name, "image_sha256": pixels_sha256(pixels), **about}
+        write_annotation(tmp_path / "results" / path.stem, annotation_of(square_labels(32, 32)), about=facts)
+        return path
+
+    return make
+
+
+def export(tmp_path: Path, *arguments: object) -> int:
+    fixed = ["--results", tmp_path / "results", "--to", tmp_path / "ds", *TILES]
+    return main(["export", *map(str, [*arguments, *fixed])])
+
+
+def test_a_pair_with_its_history(
+    tmp_path: Path, annotated: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = annotated()
+    assert export(tmp_path, image, "--patient", "2015362", "--category", "Polyp", "--annotator", "Dr. Ä") == 0
+    (record,), problems = index_tree(tmp_path / "ds")
+    assert (record.id, record.patient, problems) == ("Polyp/NC2015362-1-400-001", "2015362", [])
+    np.testing.assert_array_equal(read_mask(record.label_path), square_labels(32, 32)["glands"] > 0)
+    sidecar = sidecar_of(record)
+    assert sidecar is not None
+    assert (sidecar.annotator, sidecar.model_name, sidecar.tasks) == (
+        "Dr. Ä",
+        "starter",
+        ("nuclei", "glands", "lumina"),
+    )
+    assert "1 pairs written" in capsys.readouterr().out
+
+    assert export(tmp_path, image, "--patient", "2015362", "--category", "Polyp") == 0
+    assert "1 were there already" in capsys.readouterr().out
+    assert len(index_tree(tmp_path / "ds")[0]) == 1
+
+
+def test_a_dry_run_lists_and_writes_nothing(
+    tmp_path: Path, annotated: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert export(tmp_path, annotated(), "--patient-unknown", "--category-from-readout", "--dry-run") == 0
+    assert "Normal/NC9" in capsys.readouterr().out
+    assert not (tmp_path / "ds").exists()
+
+
+def test_an_index_gives_each_image_its_patient(tmp_path: Path, annotated: Callable[..., Path]) -> None:
+    images = [annotated("ein Bild.png"), annotated("zwei.png", seed=1), annotated("drei.png", seed=2)]
+    index = tmp_path / "index.csv"
+    index.write_text(
+        "image,patient,category,block\nsome/ein Bild.png,GT17,Polyp,3\nzwei.png,not known,,\ndrei.png,17,Normal,\n",
+        encoding="utf-8",
+    )
+    assert export(tmp_path, *images, "--index", index, "--category", "Serrated adenoma") == 1, (
+        "GT17 and 17 are one name"
+    )
+    records = index_tree(tmp_path / "ds")[0]
+    assert {(record.category, record.block) for record in records} == {("Polyp", 3), ("Serrated adenoma", 1)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--patient", "17"], "tile.png has no category"),
+        (["--patient", " ", "--category", "Polyp"], "patient id is empty"),
+        (["--patient", "17", "--category", "a/b"], "must not contain /"),
+        (["--patient", "17", "--category", "Polyp", "--tile-px", "4"], "tile_px must lie in"),
+        (["--patient", "17", "--category", "Polyp", "--task", "nuclei", "--min-tissue", "2"], "min_tissue_share"),
+    ],
+)
+def test_a_choice_that_makes_no_sense_is_one_line(
+    tmp_path: Path, annotated: Callable[..., Path], capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    fixed = ["--results", str(tmp_path / "results"), "--to", str(tmp_path / "ds")]
+    assert main(["export", str(annotated()), *fixed, *arguments]) == 1
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "ds").exists()
+
+
+def test_an_image_that_changed_is_refused(
+    tmp_path: Path, annotated: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = annotated()
+    Image.fromarray(he_like(32, 32, seed=9)).save(image)
+    assert export(tmp_path, image, "--patient", "17", "--category", "Polyp") == 1
+    assert "has changed since it was annotated" in capsys.readouterr().err
+    assert not (tmp_path / "ds").exists()
+
+
+def test_the_source_folder_is_refused(
+    tmp_path: Path, annotated: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = annotated()
+    fixed = ["--results", str(tmp_path / "results"), "--to", str(image.parent), *TILES]
+    assert main(["export", str(image), *fixed, "--patient", "17", "--category", "Polyp"]) == 1
+    assert "choose another folder" in capsys.readouterr().err
+    assert [path.name for path in image.parent.iterdir()] == ["tile.png"]
+
+
+def test_an_uncertain_readout_decides_nothing(
+    tmp_path: Path, annotated: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = annotated(tissue={"Normal": 0.4, "Polyp": 0.39})
+    assert export(tmp_path, image, "--patient", "17", "--category-from-readout") == 1
+    assert "readout is not clear (Normal 40%, Polyp 39%)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["image;patient\n", "image,patient\ntile.png,\n", "image,patient\na,1\nb/a,2\n"])
+def test_a_bad_index_is_one_line(
+    tmp_path: Path, annotated: Callable[..., Path], capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    index = tmp_path / "index.csv"
+    index.write_text(content, encoding="utf-8")
+    assert export(tmp_path, annotated(), "--index", index, "--category", "Polyp") == 1
+    assert "index.csv" in capsys.readouterr().err
+
+
+def test_a_summary_of_another_program_is_read_as_far_as_it_goes(annotated: Callable[..., Path], tmp_path: Path) -> None:
+    annotated(model="x", tissue=[1], image_sha256=7)
+    saved = read_annotation(tmp_path / "results" / "tile")
+    assert (saved.model_name, saved.tissue, saved.image_sha256, saved.pixel_size_um) == ("", {}, "", 0.5)
+    assert json.loads((tmp_path / "results" / "tile" / "summary.json").read_text())["model"] == "x"
