@@ -36,7 +36,8 @@ def test_the_link_at_the_top_is_the_one_in_the_package(project_root: Path) -> No
 def contributed(manifest: PluginManifest) -> list[Any]:
     points = manifest.contributions
     menus = [item for items in points.menus.values() for item in items]
-    return [*(points.widgets or ()), *(points.readers or ()), *(points.sample_data or ()), *menus]
+    used = (points.widgets, points.readers, points.writers, points.sample_data, menus)
+    return [item for items in used for item in items or ()]
 
 
 def test_no_command_dangles(manifest: PluginManifest) -> None:

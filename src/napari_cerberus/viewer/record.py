@@ -70,7 +70,11 @@ class LayerRecord:
 
 def record_of(layer: Any) -> LayerRecord | None:
     """The record of a layer we made; None for others and for records of another version."""
-    data = layer.metadata.get(KEY) if isinstance(layer.metadata, dict) else None
+    return record_from(layer.metadata.get(KEY)) if isinstance(layer.metadata, dict) else None
+
+
+def record_from(data: Any) -> LayerRecord | None:
+    """The record that ``LayerRecord.to_metadata`` gave; None for anything else."""
     if not isinstance(data, dict) or set(data) != {field.name for field in fields(LayerRecord)}:
         return None
     return LayerRecord(**data)
