@@ -237,8 +237,9 @@ def test_a_second_click_says_what_was_kept(make: Callable[..., Bench]) -> None:
     bench = make()
     bench.run()
     bench.viewer.layers["tile glands"].data[0, 0] = 5
-    status = bench.run()
-    assert "“tile glands” was edited and kept" in status.message
+    assert "You have corrected this image" in bench.run().message
+    bench.controller.correct.rerun.put_beside()
+    assert "“tile glands” was edited and kept" in bench.session.job.message
     assert "tile glands [1]" in bench.names()
 
 

@@ -164,6 +164,8 @@ def test_a_second_click_keeps_what_was_painted_with_the_mouse(open_window: Calla
     assert (np.asarray(glands.data) == 5).any(), "the brush must have painted"
     painted = np.array(glands.data)
     window.annotate_and_wait()
+    assert "1 of yours stay" in window.dock.offers.preview.text()
+    window.click(window.dock.offers.beside)
     assert window.names() == ["tile", "tile glands", "tile lumina", "tile nuclei", "tile glands [1]"]
     np.testing.assert_array_equal(window.viewer.layers["tile glands"].data, painted)
     assert "was edited and kept" in window.message

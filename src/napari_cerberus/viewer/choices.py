@@ -111,6 +111,11 @@ class Choices:
         if layer is not None:
             self._layers.restyle(fingerprint(layer), session.display)
 
+    def reviewer(self, name: str) -> None:
+        """The user's name, for the table of corrected objects."""
+        self._session.reviewer = name.strip()
+        self._memory.remember(reviewer=self._session.reviewer)
+
     def _restore(self) -> None:
         last, session = self._memory.preferences(), self._session
         session.model_name = last.model
@@ -118,6 +123,7 @@ class Choices:
         session.sensitivity = min(max(last.sensitivity, -1.0), 1.0)
         session.colour_by = ColourBy.OBJECT if last.colour_by == ColourBy.OBJECT else ColourBy.CLASS
         session.filled = last.filled
+        session.reviewer = last.reviewer
 
     def _find_pixel_size(self, layer: Any | None) -> None:
         if layer is None or why_not(layer):

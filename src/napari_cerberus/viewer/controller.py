@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from napari.utils.notifications import show_error, show_warning
 
 from ..errors import CerberusError, ImageError, ModelError
 from ..progress import Job, Progress
-from .answer import Answer, added_sentence
+from .answer import Answer, added_sentence, summary_sentence
 from .choices import NO_IMAGE, Choices, read_pixel_size_um
+from .correcting import Correcting
 from .export import Exporter
 from .grid import placement
 from .jobs import Cancelled, End, Failed, JobRunner
+from .keeping import journals_folder
 from .layers import ViewerLayers
 from .memory import Memory
 from .picture import fingerprint, take_picture, why_not
@@ -26,6 +29,8 @@ from .requests import Annotator, Request, list_model_choices
 from .session import JobState, JobStatus, ModelChoice, Readout, Session
 from .subjects import Subjects
 from .watch import LayerWatch
+
+MERGE_FIRST = "You have corrected this image: choose below what becomes of the new result."
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +73,8 @@ class Controller:
         self._answers: dict[str, Answer] = {}
         subjects = Subjects(self.layers, self.readout_of, self._pixel_size_of)
         self.export = Exporter(self.session, subjects)
+        journals = journals_folder() if memory.lasts else None
+        self.correct = Correcting(self.layers, self.session, journals)
         self.watch.image_removed.connect(self._on_image_removed)
         self.session.events.image_id.connect(self._on_image_chosen)
 
@@ -81,9 +88,7 @@ class Controller:
             return
         try:
             request = self._freeze()
-            self._jobs.start(
-                lambda: self._annotate(request), on_progress=self._on_progress, on_end=self._on_end
-            )
+            self._jobs.start(lambda: self._annotate(request), on_progress=self._on_progress, on_end=self._on_end)
         except CerberusError as error:
             self._fail(error)
             return
@@ -115,6 +120,7 @@ class Controller:
         """Stop the work, wait for it, and let go of the viewer. Safe to call twice."""
         self._jobs.close()
         self._lookup.close()
+        self.correct.close()
         self.export.close()
         self.watch.close()
         self._answers.clear()
@@ -161,9 +167,7 @@ class Controller:
         message = step.message or self.session.job.message
         if step.message:
             logger.info("%s", step.message)
-        self.session.job = JobStatus(
-            state=JobState.RUNNING, stage=step.stage, fraction=step.fraction, message=message
-        )
+        self.session.job = JobStatus(state=JobState.RUNNING, stage=step.stage, fraction=step.fraction, message=message)
 
     def _on_end(self, end: End) -> None:
         request, self._request = self._request, None
@@ -193,17 +197,29 @@ class Controller:
         if why_not(image) or fingerprint(image) != picture.fingerprint:
             raise ImageError(f"“{image.name}” was changed while it was annotated; click Annotate again.")
         answer = Answer.to(request, annotation, str(image.name))
-        where = placement(image, answer.origin, answer.factors)
-        added = self.layers.add_annotation(
-            annotation, str(image.name), where, answer.record, self.session.display
-        )
         self._answers[picture.image_id] = answer
         if self.session.image_id == picture.image_id:
             self.session.readout = answer.readout
-        message = added_sentence(answer.readout, added)
-        self.session.job = JobStatus(state=JobState.RETURNED, fraction=1.0, message=message)
         for note in annotation.notes:
             show_warning(note)
+        if self.correct.rerun.propose(picture.image_id, answer, partial(self._add, answer, picture.image_id)):
+            message = f"{summary_sentence(answer.readout)}. {MERGE_FIRST}"
+            self.session.job = JobStatus(state=JobState.RETURNED, fraction=1.0, message=message)
+        else:
+            self._add(answer, picture.image_id)
+
+    def _add(self, answer: Answer, image_id: str) -> None:
+        """Show an answer as layers of its own."""
+        image = self.layers.find(image_id)
+        if image is None:
+            raise ImageError(f"“{answer.record.image_name}” was removed; nothing was added.")
+        where = placement(image, answer.origin, answer.factors)
+        added = self.layers.add_annotation(
+            answer.annotation, str(image.name), where, answer.record, self.session.display
+        )
+        self.correct.take(answer)
+        message = added_sentence(answer.readout, added)
+        self.session.job = JobStatus(state=JobState.RETURNED, fraction=1.0, message=message)
 
     def _fail(self, error: CerberusError) -> None:
         self.session.job = JobStatus(state=JobState.FAILED, message=str(error))
@@ -215,7 +231,5 @@ class Controller:
     def _on_image_removed(self, unique_id: str) -> None:
         self._answers.pop(unique_id, None)
         if self._request is not None and self._request.picture.image_id == unique_id:
-            self._stop_reason = (
-                f"“{self._request.picture.image_name}” was removed; its annotation was stopped."
-            )
+            self._stop_reason = f"“{self._request.picture.image_name}” was removed; its annotation was stopped."
             self.cancel()

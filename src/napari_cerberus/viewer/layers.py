@@ -62,9 +62,7 @@ class ViewerLayers:
         if isinstance(layer, Image):
             return str(layer.unique_id)
         record = record_of(layer)
-        same_name = (
-            [] if record is None else [key for key, name in self.images() if name == record.image_name]
-        )
+        same_name = [] if record is None else [key for key, name in self.images() if name == record.image_name]
         return same_name[0] if same_name else ""
 
     def shapes(self) -> Iterator[Any]:
@@ -116,9 +114,7 @@ class ViewerLayers:
         new, replaced, kept = [], [], []
         for task in sorted(annotation.labels, key=_drawing_order):
             rows = annotation.objects[annotation.objects["task"] == task]
-            layer = labels_layer(
-                task, annotation.labels[task], rows, display, name=f"{image_name} {task}", **placement
-            )
+            layer = labels_layer(task, annotation.labels[task], rows, display, name=f"{image_name} {task}", **placement)
             mine = replace(record, task=task)
             old, edited = self._older(mine)
             kept += [one.name for one in edited]
@@ -128,6 +124,10 @@ class ViewerLayers:
         active = f"{image_name} {GLANDS}"
         self._activate(active if active in new else new[-1] if new else "")
         return Added(new=tuple(new), replaced=tuple(replaced), kept=tuple(kept))
+
+    def put(self, layer: Any, record: LayerRecord) -> None:
+        """Add a restored result layer in the place of an untouched one that answers the same question."""
+        self._place(layer, record, self._older(record)[0])
 
     def restyle(self, fingerprint: str, display: Display) -> None:
         """Apply ``display`` to every result layer of an image."""
@@ -139,9 +139,7 @@ class ViewerLayers:
         """Follow the classes in a result layer's features."""
         layer.colormap = colormap_for(task, layer.features, display.colour_by)
 
-    def add_tissue_map(
-        self, annotation: Any, image: Any, placement: dict[str, Any], record: LayerRecord
-    ) -> None:
+    def add_tissue_map(self, annotation: Any, image: Any, placement: dict[str, Any], record: LayerRecord) -> None:
         """Show the likeliest tissue class of each cell, right over ``image``; an older map is replaced."""
         tissue_map = annotation.tissue_map
         classes = tissue_map.classes
@@ -156,6 +154,13 @@ class ViewerLayers:
         )
         mine = replace(record, task=TISSUE_MAP)
         self._place(layer, mine, self._older(mine)[0], above=image)
+
+    def add_beside_the_point(self, layer: Any) -> None:
+        """Put a helper layer on top and leave the active layer active."""
+        active = self.viewer.layers.selection.active
+        self.viewer.layers.append(layer)
+        if active is not None:
+            self.viewer.layers.selection.active = active
 
     def draw_rectangle(self, image: Any) -> None:
         """Let the user pull a rectangle: makes our Shapes layer if need be, clears it and turns its tool on."""

@@ -33,6 +33,7 @@ class Preferences:
     assumed_pixel_size_um: float = 0.5
     colour_by: str = "class"
     filled: bool = False
+    reviewer: str = ""
 
 
 class Memory:
@@ -61,6 +62,11 @@ class Memory:
 
         config_path = getattr(get_settings(), "config_path", None)
         return cls(Path(config_path).parent / _FILE if config_path else None, _plugin_settings())
+
+    @property
+    def lasts(self) -> bool:
+        """Whether anything outlives this process."""
+        return self._path is not None
 
     def pixel_size_um(self, fingerprint: str) -> float | None:
         """What the user once said about this image."""

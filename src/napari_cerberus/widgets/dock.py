@@ -10,10 +10,13 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from ..viewer.controller import Controller
 from .annotate_panel import AnnotatePanel
+from .correct_panel import CorrectPanel
 from .export_panel import ExportPanel
 from .job_bar import JobBar
 from .objects_panel import ObjectsPanel
+from .offers import Offers
 from .readout import ReadoutPanel
+from .review_panel import ReviewPanel
 from .style import SPACING_PX
 
 _MINIMUM_WIDTH_PX = 310
@@ -37,10 +40,14 @@ class CerberusDock(QWidget):
         self.annotate = AnnotatePanel(self.controller)
         session = self.controller.session
         self.job_bar = JobBar(session.job, session.events.job, self.controller.cancel)
+        self.offers = Offers(self.controller)
         self.readout = ReadoutPanel(self.controller)
         self.objects = ObjectsPanel(self.controller)
+        self.review = ReviewPanel(self.controller)
+        self.correct = CorrectPanel(self.controller)
         self.export = ExportPanel(self.controller)
-        self._lay_out(self.annotate, self.job_bar, self.readout, self.objects, self.export)
+        panels = (self.annotate, self.job_bar, self.offers, self.readout, self.objects)
+        self._lay_out(*panels, self.review, self.correct, self.export)
         # a bound method of self is not called any more when self is destroyed
         self.destroyed.connect(partial(_close, self.controller))
         self.controller.look_up_models()

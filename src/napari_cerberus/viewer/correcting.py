@@ -1,0 +1,77 @@
+"""All that correction needs, put together for one dock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..annotation.edits import ProbabilityMap
+from .answer import Answer
+from .corrections import Corrections
+from .keeping import Keeping
+from .layers import ViewerLayers
+from .marks import Marks
+from .rerunning import Rerunning
+from .restoring import Restoring
+from .reviewing import Reviewing
+from .session import Session
+from .toolbench import Toolbench
+
+
+class Correcting:
+    """Corrections, tools, review, re-runs and journals of one dock.
+
+    Parameters
+    ----------
+    layers : ViewerLayers
+    session : Session
+    journals : Path or None
+        Folder of all journals; None keeps nothing.
+    """
+
+    def __init__(self, layers: ViewerLayers, session: Session, journals: Path | None) -> None:
+        self.corrections = Corrections(layers, session)
+        self.marks = Marks(layers)
+        self.tools = Toolbench(self.corrections, self.marks)
+        self.review = Reviewing(self.corrections)
+        self.rerun = Rerunning(self.corrections, self.review)
+        self.keeping = Keeping(self.corrections, journals)
+        self.restore = Restoring(self.corrections, self.keeping, session)
+
+    def follow(self) -> None:
+        """Catch up with what other hands changed, and write to disk what is not yet there."""
+        self.corrections.follow()
+        self.keeping.flush()
+
+    def take(self, answer: Answer) -> None:
+        """Follow the layers of a new annotation, with what the model saw."""
+        annotation = answer.annotation
+        self.corrections.attach_all()
+        for one in self.corrections:
+            if one.place != answer.record.place[1:]:
+                continue
+            one.probability = probability_map(annotation.probabilities, one.task, one.layer.data.shape)
+            self.review.remember_tissue(one.place, annotation.tissue)
+        self.review.look_for_reasons()
+
+    def close(self) -> None:
+        """Let go of layers and viewer. Safe to call twice."""
+        self.review.close()
+        self.tools.close()
+        self.corrections.follow()
+        self.keeping.close()
+        self.corrections.close()
+
+
+def probability_map(
+    probabilities: Mapping[str, Any], task: str, shape: tuple[int, ...], origin: tuple[float, float] = (0.0, 0.0)
+) -> ProbabilityMap | None:
+    """What the model saw of a task, as a map over ``shape`` pixels from ``origin`` on; None where it saw nothing."""
+    seen = probabilities.get(task)
+    if seen is None:
+        return None
+    top, left = origin
+    return ProbabilityMap(
+        probabilities=seen, top_px=top, left_px=left, bottom_px=top + shape[0], right_px=left + shape[1]
+    )

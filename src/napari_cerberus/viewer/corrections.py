@@ -1,0 +1,238 @@
+"""Every result layer of a viewer under correction: which one is meant, what changed in it, and one place to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from napari.layers import Labels
+from psygnal import Signal
+
+from ..annotation.edits import ChangeSet
+from ..annotation.merge import MergeResult
+from ..errors import CerberusError, EditError
+from ..tasks import INSTANCE_TASKS
+from .layers import ViewerLayers
+from .record import KEY, LayerRecord, record_of
+from .session import Session
+from .tracked import Restored, TrackedLayer
+
+NO_LAYER = "Annotate an image first, or choose one of its result layers."
+_OF_THE_RUN = ("model_name", "model_sha256", "device", "precision", "sensitivity", "made_at")
+UNDO_KEY, REDO_KEY = "Control-Z", "Control-Shift-Z"
+
+
+class Corrections:
+    """The layers that can be corrected.
+
+    Attributes
+    ----------
+    changed : Signal(TrackedLayer, ChangeSet)
+        Pixels or table of a layer changed, by whatever hand.
+    attached, detached : Signal(TrackedLayer)
+    merged : Signal(TrackedLayer, ChangeSet)
+        A re-run went into a layer; ``changed`` follows, with an empty change set.
+    said : Signal(str, bool)
+        A sentence for the user, and whether it tells of a problem.
+    active_changed : Signal
+        Another layer, or another object of it, is meant.
+    stirred : Signal
+        A layer was painted on or undone: call ``follow`` soon.
+
+    Parameters
+    ----------
+    layers : ViewerLayers
+    session : Session
+        Knows the user's name and how layers look.
+    """
+
+    changed = Signal(object, object)
+    attached = Signal(object)
+    detached = Signal(object)
+    said = Signal(str, bool)
+    merged = Signal(object, object)
+    active_changed = Signal()
+    stirred = Signal()
+
+    def __init__(self, layers: ViewerLayers, session: Session) -> None:
+        self.layers, self.session = layers, session
+        self._tracked: dict[str, TrackedLayer] = {}
+        self._keys: dict[str, Callable[[], Any]] = {UNDO_KEY: self.undo, REDO_KEY: self.redo}
+        self._active = ""
+        events = layers.viewer.layers.events
+        self._pairs = [
+            (events.removed, self._on_removed),
+            (layers.viewer.layers.selection.events.active, self._on_active),
+        ]
+        for emitter, callback in self._pairs:
+            emitter.connect(callback)
+        self.attach_all()
+
+    def __iter__(self) -> Iterator[TrackedLayer]:
+        return iter(list(self._tracked.values()))
+
+    @property
+    def active(self) -> TrackedLayer | None:
+        """The result layer that is, or was last, active."""
+        return self._tracked.get(self._active)
+
+    def need_active(self) -> TrackedLayer:
+        """The active layer, caught up with. Raises ``EditError`` without one."""
+        active = self.active
+        if active is None:
+            raise EditError(NO_LAYER)
+        active.stale = True  # a script may have written into the array without telling napari
+        self.follow()
+        if active.key not in self._tracked:
+            raise EditError(NO_LAYER)
+        return active
+
+    def find(self, key: str) -> TrackedLayer | None:
+        """The tracked layer with this ``unique_id``."""
+        return self._tracked.get(key)
+
+    def beside(self, one: TrackedLayer) -> dict[str, TrackedLayer]:
+        """By task, the layers of the same image, region and level as ``one``, itself among them."""
+        return {**{other.task: other for other in self if other.place == one.place}, one.task: one}
+
+    def bind(self, key: str, function: Callable[[], Any]) -> None:
+        """Have ``key`` call ``function`` while a result layer is active; name keys as napari does."""
+        self._keys[key] = function
+        for one in self:
+            _bind(one.layer, key, function)
+
+    def attach_all(self) -> None:
+        """Follow every result layer that is there."""
+        for layer, _ in self.layers.results():
+            self.attach(layer)
+        self._on_active()
+
+    def attach(self, layer: Any, restored: Restored | None = None) -> TrackedLayer | None:
+        """Follow a layer, going on from what an earlier session knew; None if it is not one of ours."""
+        record = record_of(layer) if isinstance(layer, Labels) else None
+        if record is None or record.task not in INSTANCE_TASKS or layer.ndim != 2:
+            return None
+        if (known := self._tracked.get(str(layer.unique_id))) is not None:
+            return known
+        one = TrackedLayer(layer, record, self.stirred.emit, restored)
+        self._tracked[one.key] = one
+        for key, function in self._keys.items():
+            _bind(layer, key, function)
+        layer.events.selected_label.connect(self._on_selected)
+        self.attached.emit(one)
+        return one
+
+    def close(self) -> None:
+        """Let go of every layer and of the viewer. Safe to call twice."""
+        self.follow()
+        pairs, self._pairs = self._pairs, []
+        for emitter, callback in pairs:
+            emitter.disconnect(callback)
+        for key in list(self._tracked):
+            self._detach(key)
+
+    def choose(self, one: TrackedLayer, index: int) -> None:
+        """Choose an object of a layer."""
+        one.choose(index)
+        self.active_changed.emit()
+
+    # -- changing --------------------------------------------------------------------------------
+
+    def apply(self, one: TrackedLayer, change: ChangeSet) -> ChangeSet:
+        """Make a correction and say what it did. Raises ``EditError``."""
+        if change:
+            full = one.apply(change, by=self.session.reviewer)
+            self._after(one, full)
+        self.said.emit(f"{change.summary}.", not change)
+        return change
+
+    def undo(self) -> None:
+        """Take back the last step of the active layer."""
+        self._walk("undo")
+
+    def redo(self) -> None:
+        """Make the last step that was taken back again."""
+        self._walk("redo")
+
+    def follow(self) -> None:
+        """Catch up with every layer that something else has changed."""
+        for one in self:
+            if not one.stale:
+                continue
+            try:
+                change = one.follow(by=self.session.reviewer)
+            except CerberusError as error:
+                self._detach(one.key)
+                self.said.emit(str(error), True)
+                continue
+            if change:
+                self._after(one, change)
+
+    def merge(self, one: TrackedLayer, result: MergeResult, record: LayerRecord) -> None:
+        """Take a re-run into a layer, as one step back. Raises ``EditError``."""
+        change = one.merge(result)
+        one.record = replace(one.record, **{name: getattr(record, name) for name in _OF_THE_RUN})
+        one.layer.metadata = {**one.layer.metadata, KEY: one.record.to_metadata()}
+        self.merged.emit(one, change)
+        self._recolour(one, change)
+        self.changed.emit(one, ChangeSet(summary=change.summary))
+
+    def _walk(self, way: str) -> None:
+        if (one := self.active) is None:
+            return
+        self.follow()
+        try:
+            change: ChangeSet = getattr(one, way)(by=self.session.reviewer)
+        except CerberusError as error:
+            self.said.emit(str(error), True)
+            return
+        if change:
+            self._after(one, change)
+            self.said.emit(f"{change.summary}.", False)
+
+    def _after(self, one: TrackedLayer, change: ChangeSet) -> None:
+        self._recolour(one, change)
+        self.changed.emit(one, change)
+
+    def _recolour(self, one: TrackedLayer, change: ChangeSet) -> None:
+        before = change.previous_features
+        if any(cells.get("class", "") != before.get(i, {}).get("class", "") for i, cells in change.features.items()):
+            self.layers.recolour(one.layer, one.task, self.session.display)
+            one.stale = False
+
+    # -- listening -------------------------------------------------------------------------------
+
+    def _on_removed(self, event: Any) -> None:
+        self._detach(str(event.value.unique_id))
+
+    def _on_active(self, event: Any = None) -> None:
+        layer = self.layers.viewer.layers.selection.active
+        one = self.attach(layer) if layer is not None else None
+        if one is not None and one.key != self._active:
+            self._active = one.key
+            self.active_changed.emit()
+
+    def _on_selected(self, event: Any) -> None:
+        """napari's picker, or its spin box, chose an object."""
+        one = self._tracked.get(str(event.source.unique_id))
+        if one is not None and one.selected != int(one.layer.selected_label):
+            self.choose(one, int(one.layer.selected_label))
+
+    def _detach(self, key: str) -> None:
+        one = self._tracked.pop(key, None)
+        if one is None:
+            return
+        one.close()
+        one.layer.events.selected_label.disconnect(self._on_selected)
+        for name in self._keys:
+            one.layer.bind_key(name, None)
+        self.detached.emit(one)
+        if key == self._active:
+            self._active = next(iter(self._tracked), "")
+            self.active_changed.emit()
+
+
+def _bind(layer: Any, key: str, function: Callable[[], Any]) -> None:
+    # napari makes a method of the layer of it, so it must take the layer
+    layer.bind_key(key, lambda _layer: function(), overwrite=True)

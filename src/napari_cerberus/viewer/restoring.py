@@ -1,0 +1,123 @@
+"""What an earlier session left of an image is offered again, whatever the image is called now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psygnal import Signal
+
+from ..annotation.journal import Replay, find_journals
+from ..annotation.journal.record import RESULT, Record
+from .corrections import Corrections
+from .grid import placement
+from .keeping import Keeping, journal_key
+from .layers import labels_layer
+from .picture import fingerprint, why_not
+from .pixel_size import PixelSize
+from .record import LayerRecord
+from .session import Session
+from .tracked import Restored, TrackedLayer
+
+
+class Restoring:
+    """Holds at most one offer, about the chosen image.
+
+    Attributes
+    ----------
+    offer : Replay or None
+    offer_changed : Signal
+        There is an offer now, or there is none any more.
+
+    Parameters
+    ----------
+    corrections : Corrections
+    keeping : Keeping
+    session : Session
+    """
+
+    offer_changed = Signal()
+
+    def __init__(self, corrections: Corrections, keeping: Keeping, session: Session) -> None:
+        self._corrections, self._keeping, self._session = corrections, keeping, session
+        self.offer: Replay | None = None
+        self._answered: set[str] = set()
+        session.events.image_id.connect(self.look)
+        self.look()
+
+    @property
+    def sentence(self) -> str:
+        """What there is to restore, in words."""
+        if self.offer is None:
+            return ""
+        last = self.offer.records[-1]
+        edits = sum(record.kind != RESULT for record in self.offer.records)
+        changes = f"{edits:,} change{'' if edits == 1 else 's'}"
+        return f"You corrected this image before ({changes}, the last on {last.at[:10]}). {self.offer.problem}".strip()
+
+    def look(self) -> None:
+        """See whether the chosen image has a journal that is not open here."""
+        self.offer = None
+        image = self._image()
+        if self._keeping.root is not None and image is not None:
+            mark = fingerprint(image)
+            here = any(one.record.image_fingerprint == mark for one in self._corrections)
+            if not here and mark not in self._answered:
+                self.offer = next(iter(find_journals(self._keeping.root, journal_key(mark))), None)
+        self.offer_changed.emit()
+
+    def decline(self) -> None:
+        """Leave the journal where it is."""
+        image = self._image()
+        if image is not None:
+            self._answered.add(fingerprint(image))
+        self.offer = None
+        self.offer_changed.emit()
+
+    def accept(self) -> None:
+        """Bring the layers back as they were left, and go on with their journal."""
+        replay, image, size = self.offer, self._image(), self._session.pixel_size
+        self.decline()
+        if replay is None or image is None or size is None:
+            return
+        layers = [one for task in replay.labels if (one := self._restore(replay, task, image, size)) is not None]
+        self._keeping.resume(layers)
+        self._corrections.attach_all()
+        self._corrections.said.emit(f"Restored {len(replay.records):,} changes.", False)
+
+    def _restore(self, replay: Replay, task: str, image: Any, size: PixelSize) -> TrackedLayer | None:
+        record = _record(replay, task, image, size)
+        objects = replay.objects(task, record.pixel_size_um)
+        top, left, _, _ = replay.frame.region
+        where = placement(image, (top, left), record.factors)
+        display, layers = self._session.display, self._corrections.layers
+        layer = labels_layer(task, replay.labels[task], objects, display, name=f"{image.name} {task}", **where)
+        layers.put(layer, record)
+        restored = Restored(objects=objects, model_labels=replay.model_labels[task])
+        return self._corrections.attach(layer, restored)
+
+    def _image(self) -> Any | None:
+        image = self._corrections.layers.find(self._session.image_id)
+        return None if image is None or why_not(image) else image
+
+
+def _record(replay: Replay, task: str, image: Any, size: PixelSize) -> LayerRecord:
+    rows, columns = (image.data[0] if image.multiscale else image.data).shape[:2]
+    factors = rows / replay.frame.image_height_px, columns / replay.frame.image_width_px
+    results: list[Record] = [one for one in replay.records if one.task == task and one.kind == RESULT]
+    last = results[-1] if results else None
+    return LayerRecord(
+        task=task,
+        image_fingerprint=fingerprint(image),
+        image_name=str(image.name),
+        image_path=str(image.source.path or ""),
+        region=replay.frame.region,
+        factors=factors,
+        pixel_size_um=size.um * sum(factors) / 2,
+        pixel_size_source=size.source.value,
+        model_name=last.model_name if last else "",
+        model_sha256=last.model_sha256 if last else "",
+        device="",
+        precision="",
+        sensitivity=0.0,
+        made_at=last.at if last else "",
+    )

@@ -1,0 +1,132 @@
+"""The review queue: how far it has come, what is looked at and why, and the decisions."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from ..annotation.findings import RULES
+from ..annotation.review import ReviewFilter
+from ..annotation.table import SKIPPED, UNREVIEWED
+from ..viewer.controller import Controller
+from ..viewer.reviewing import KEYS
+from .key_table import shown_key
+from .section import Section
+from .style import PROGRESS_BAR, SPACING_PX, Banner, guard_wheel, small_label
+
+_WORDS = {"previous": "◂", "accept": "Accept", "reject": "Reject", "skip": "Skip", "next": "▸"}
+_ALL = {"tasks": "all kinds", "classes": "all classes", "rules": "all reasons"}
+_OPEN = "to review"
+_EVERY_STATE = "all states"
+
+
+class ReviewPanel(QWidget):
+    """Hidden until there is something to review.
+
+    Parameters
+    ----------
+    controller : Controller
+    """
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._review = controller.correct.review
+        self.count = small_label()
+        self.bar = QProgressBar()
+        self.reason = Banner()
+        self.filters = {name: QComboBox() for name in _ALL}
+        self.states = QComboBox()
+        self.again = QPushButton("Look again")
+        self.buttons = {name: self._button(name) for name in _WORDS}
+        self._set_up()
+        self._lay_out()
+        self._review.changed.connect(self.show_review)
+        self.show_review()
+
+    def show_review(self) -> None:
+        """Show where the review stands."""
+        objects = self._review.objects()
+        self.setVisible(len(objects) > 0)
+        if not len(objects):
+            return
+        counted = self._review.counted()
+        self.count.setText(str(counted))
+        self.bar.setRange(0, max(counted.total, 1))
+        self.bar.setValue(counted.reviewed)
+        self._fill("tasks", sorted(set(objects["task"])))
+        self._fill("classes", sorted(set(objects["class"]) - {""}))
+        self._fill("rules", [rule for rule in RULES if objects["rules"].str.contains(rule, regex=False).any()])
+        current = self._review.current
+        where = f"{current[0]} {current[1]}: " if current is not None else ""
+        hint = "Press “.” or ▸ for the object that most needs a look." if current is None else ""
+        self.reason.say(f"{where}{self._review.reason()}{hint}")
+
+    def _button(self, name: str) -> QPushButton:
+        button = QPushButton(_WORDS[name])
+        key, tip = KEYS[name]
+        button.setToolTip(f"{tip}.  Key: {shown_key(key)}")
+        button.clicked.connect(partial(self._call, name))
+        return button
+
+    def _call(self, name: str, _checked: bool = False) -> None:
+        getattr(self._review, name)()
+
+    def _set_up(self) -> None:
+        self.bar.setTextVisible(False)
+        self.bar.setStyleSheet(PROGRESS_BAR)
+        self.again.setToolTip("Look for reasons again, after corrections")
+        self.again.clicked.connect(lambda: self._review.look_for_reasons())
+        self.states.addItems([_EVERY_STATE, _OPEN])
+        fields = [*self.filters.values(), self.states]
+        for field in fields:
+            field.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            field.setMinimumContentsLength(6)
+            field.activated.connect(self._filter)
+        guard_wheel(*fields)
+
+    def _filter(self, *_: Any) -> None:
+        chosen = {name: (field.currentData(),) if field.currentData() else () for name, field in self.filters.items()}
+        states = (UNREVIEWED, SKIPPED) if self.states.currentText() == _OPEN else ()
+        self._review.filter(ReviewFilter(**chosen, states=states))
+
+    def _fill(self, name: str, values: list[str]) -> None:
+        """List the values there are; a chosen one stays chosen."""
+        field = self.filters[name]
+        if [field.itemData(row) for row in range(1, field.count())] == values:
+            return
+        chosen = field.currentData()
+        field.clear()
+        field.addItem(_ALL[name], "")
+        for value in values:
+            field.addItem(value, value)
+        field.setCurrentIndex(max(field.findData(chosen), 0))
+        field.setEnabled(bool(values))
+
+    def _lay_out(self) -> None:
+        progress = QHBoxLayout()
+        progress.addWidget(self.bar, 1)
+        progress.addWidget(self.count)
+        self.count.setWordWrap(False)
+        grid = QGridLayout()
+        grid.setSpacing(SPACING_PX // 2)
+        for place, field in enumerate((*self.filters.values(), self.states)):
+            grid.addWidget(field, *divmod(place, 2))
+        steps = QHBoxLayout()
+        steps.setSpacing(SPACING_PX // 2)
+        for name, button in self.buttons.items():
+            steps.addWidget(button, 0 if len(_WORDS[name]) == 1 else 1)
+        content = QWidget()
+        inner = QVBoxLayout(content)
+        inner.setContentsMargins(2, 0, 0, 0)
+        inner.setSpacing(SPACING_PX)
+        inner.addLayout(progress)
+        inner.addLayout(steps)
+        inner.addWidget(self.reason)
+        inner.addLayout(grid)
+        inner.addWidget(self.again, 0, Qt.AlignmentFlag.AlignLeft)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(Section("Review", content))
