@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,17 @@ from .scoring import TISSUE, TaskScore, compare_labels
 from .seen import SeenTile, cut_objects, see_tile
 from .selection import Selection
 from .standing import is_own_split
+from .steps import as_one_step
 
-Graded = dict[str, dict[float, list[TaskScore]]]
+Graded = defaultdict[str, dict[float, list[TaskScore]]]
+"""Scores of the tiles, by task and threshold."""
+
+
+@dataclass
+class _Readings:
+    answers: list[TissueAnswer] = field(default_factory=list)
+    graded: Graded = field(default_factory=lambda: defaultdict(dict))
+    skipped: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,29 +101,21 @@ def calibrate(
         raise DataError(f"A model is calibrated on the validation side of its split only, not on {selection.side!r}.")
     if folder.exists():
         raise OutputError(f"{folder} exists already; name a new folder for the calibrated model.")
-    answers: list[TissueAnswer] = []
-    graded: Graded = defaultdict(lambda: defaultdict(list))
-    skipped: list[str] = []
-    for done, tile in enumerate(selection.tiles):
-        step = Progress("Reading validation tiles", done, len(selection.tiles))
-        yield step
-        try:
-            seen = yield from see_tile(model, tile, device=device)
-        except (DataError, ImageError) as error:
-            skipped.append(f"{tile.id}: {error}")
-            continue
-        answers += _tissue_answer(seen, tile, model)
-        yield from _grade(seen, model, graded)
+    readings = yield from _read(model, selection, device)
     yield Progress("Choosing temperature and thresholds")
-    thresholds = {task: _choose(points) for task, points in graded.items()}
+    thresholds = {task: _choose(points) for task, points in readings.graded.items()}
     present = model.spec.temperatures.get(TISSUE, 1.0)
-    temperature = fit_temperature(answers, present) if model.spec.tissue_classes and answers else None
+    temperature = fit_temperature(readings.answers, present) if readings.answers else None
     if not thresholds and temperature is None:
-        raise DataError(f"No validation tile could be used: {'; '.join(skipped[:3]) or 'none has labels that fit'}.")
+        why = "; ".join(readings.skipped[:3]) or "none has labels that the model predicts"
+        raise DataError(f"No validation tile could be used: {why}.")
     spec = calibrated_spec(model.spec, selection, temperature, thresholds)
-    sha256 = save_model(folder, model.network, spec, card=model.card(), half_precision=half_precision)
     return Calibrated(
-        folder=folder, sha256=sha256, temperature=temperature, thresholds=thresholds, skipped=tuple(skipped)
+        folder=folder,
+        sha256=save_model(folder, model.network, spec, card=model.card(), half_precision=half_precision),
+        temperature=temperature,
+        thresholds=thresholds,
+        skipped=tuple(readings.skipped),
     )
 
 
@@ -142,6 +143,22 @@ def calibrated_spec(
     )
 
 
+def _read(model: Model, selection: Selection, device: DeviceChoice) -> Job[_Readings]:
+    """Run the network once on every tile, and cut it at every threshold."""
+    readings = _Readings()
+    for done, tile in enumerate(selection.tiles):
+        step = Progress("Reading validation tiles", done, len(selection.tiles))
+        yield step
+        try:
+            seen = yield from as_one_step(see_tile(model, tile, device=device), step)
+        except (DataError, ImageError) as error:
+            readings.skipped.append(f"{tile.id}: {error}")
+            continue
+        readings.answers.extend(_tissue_answer(seen, tile, model))
+        yield from as_one_step(_grade(seen, model, readings.graded), step)
+    return readings
+
+
 def _tissue_answer(seen: SeenTile, tile: Tile, model: Model) -> list[TissueAnswer]:
     """One answer, or none where the tile has no class that the model knows."""
     classes, probabilities = model.spec.tissue_classes, seen.prediction.tissue
@@ -161,7 +178,7 @@ def _grade(seen: SeenTile, model: Model, graded: Graded) -> Job[None]:
         for threshold in THRESHOLDS:
             spec = replace(model.spec, thresholds={**model.spec.thresholds, task: threshold})
             labels = yield from cut_objects(seen, replace(model, spec=spec), settings, needed)
-            graded[task][threshold].append(compare_labels(truth, labels[task]))
+            graded[task].setdefault(threshold, []).append(compare_labels(truth, labels[task]))
 
 
 def _choose(points: Mapping[float, list[TaskScore]]) -> ThresholdChoice:

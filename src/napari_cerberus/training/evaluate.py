@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 from ..model.checkpoint import Model
 from ..pairs.leak import leak_report
@@ -12,8 +11,9 @@ from .evaluation import EvaluateSettings, Evaluation, gather, identity
 from .report.examples import choose_examples
 from .report.write import write_report
 from .score_store import ScoreStore
-from .scoring import Scored, TileScore, score_tile
+from .scoring import TileScore, score_tile
 from .selection import Selection
+from .steps import as_one_step
 
 
 def evaluate(
@@ -71,19 +71,6 @@ def _score_all(
         step = Progress("Scoring tiles", done, total)
         yield step
         if tile.id not in store.scores:
-            store.add((yield from _as_one_step(score_tile(model, tile, settings.scoring), step)))
+            store.add((yield from as_one_step(score_tile(model, tile, settings.scoring), step)))
     yield Progress("Scoring tiles", total, total)
     return [store.scores[tile.id] for tile in selection.tiles]
-
-
-def _as_one_step(job: Job[Scored], step: Progress) -> Job[Scored]:
-    """Drive a tile's annotation, showing ``step`` at each of its own steps: a cancel comes through, noise does not."""
-    try:
-        while True:
-            try:
-                next(job)
-            except StopIteration as stop:
-                return cast(Scored, stop.value)
-            yield step
-    finally:
-        job.close()

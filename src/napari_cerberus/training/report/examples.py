@@ -85,7 +85,7 @@ class _Gallery:
     def of_task(self, scores: Sequence[TileScore], task: str) -> Job[tuple[Example, ...]]:
         examples = []
         for score in scores:
-            yield Progress("Drawing examples", message="")
+            yield Progress("Drawing examples")
             loaded = self._load(score)
             if loaded is not None:
                 truth, found = loaded.labels.get(task), self._store.labels(score.id).get(task)
@@ -96,7 +96,7 @@ class _Gallery:
     def of_tissue(self, scores: Sequence[TileScore], classes: Sequence[str]) -> Job[tuple[Example, ...]]:
         examples = []
         for score in scores:
-            yield Progress("Drawing examples", message="")
+            yield Progress("Drawing examples")
             loaded = self._load(score)
             if loaded is not None:
                 answer, truth = classes[score.tissue_answer], classes[score.tissue_truth]
