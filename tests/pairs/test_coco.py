@@ -115,7 +115,7 @@ def test_categories_are_tasks_and_classes(tmp_path: Path) -> None:
             ["glands", 1, ""],
         ]
         assert back.objects["confidence"][0] == 0.5
-        assert back.objects["review"][0] == "accepted"
+        assert back.objects["state"][0] == "accepted"
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from napari_cerberus.pairs.ebhi import index_tree, parse_name, read_grey, read_m
 from napari_cerberus.pairs.export import ExportResult, write_export
 from napari_cerberus.pairs.manifest import read_manifest
 from napari_cerberus.pairs.plan import NO_OBJECT, NO_TISSUE, ExportPlan, plan_export
-from napari_cerberus.pairs.sidecar import read_label_planes, sidecar_of, sidecar_paths
+from napari_cerberus.pairs.sidecar import sidecar_paths
+from napari_cerberus.pairs.sidecar_read import read_label_planes, sidecar_of
 from napari_cerberus.pairs.source import ExportSource
 from napari_cerberus.progress import run_to_end
 from pairs.make_source import make_settings, make_source

@@ -105,9 +105,9 @@ def test_the_table_comes_back(tmp_path: Path) -> None:
     source = make_source()
     run_to_end(write_geojson(tmp_path / "o.geojson", source.labels, source.objects))
     back = read(tmp_path / "o.geojson", (64, 64))
-    table = source.objects
+    table = source.objects.rename(columns={"review": "state"})
     for task, columns in (
-        ("glands", ["class", "confidence", "review"]),
+        ("glands", ["class", "confidence", "state"]),
         ("nuclei", ["class", "class_probability"]),
     ):
         mine, theirs = back.objects[back.objects.task == task], table[table.task == task]

@@ -16,7 +16,7 @@ from .label_arrays import Box, object_boxes, object_ids
 from .resample import resample_image, resample_labels, same_scale, scaled_shape
 from .sidecar import SidecarObject
 from .source import ACCEPTED_STATES, REJECTED_STATES, Choice, ExportSettings, ExportSource
-from .table import Row, rows_by_object, share_cell, text_cell
+from .table import Row, review_cell, rows_by_object, share_cell, text_cell
 from .tiles import Window, grid_windows, object_windows
 
 _MAX_CANVAS_PX = 400_000_000
@@ -125,7 +125,7 @@ class Canvas:
 
     def _object(self, task: str, number: int, source_id: int, area: int) -> SidecarObject:
         row = self.rows.get((task, source_id), {})
-        review = text_cell(row, "review")
+        review = review_cell(row)
         return SidecarObject(
             task=task,
             id=number,
@@ -140,7 +140,7 @@ class Canvas:
 
     def _reviewed_boxes(self) -> Iterator[Box]:
         for id_, box in object_boxes(self.labels[self.settings.task]):
-            review = text_cell(self.rows.get((self.settings.task, id_), {}), "review")
+            review = review_cell(self.rows.get((self.settings.task, id_), {}))
             if review in ACCEPTED_STATES:
                 yield box
 

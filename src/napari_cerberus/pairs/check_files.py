@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from .label_arrays import object_boxes
+from .label_arrays import objects_in_pieces
 from .pixels import MASK_THRESHOLD
 from .problems import Problem
 
@@ -19,7 +19,6 @@ _EDGE_PX = 3
 _MAX_SOFT_SHARE = 0.02
 _INVERTED_SCORE = 1.1
 _INVERTED_SHARES = (0.05, 0.95)
-_TOUCHING = np.ones((3, 3), dtype=bool)
 
 
 def check_transparency(path: Path) -> Iterator[Problem]:
@@ -120,7 +119,7 @@ def check_instances(path: Path, labels: NDArray[np.int32]) -> Iterator[Problem]:
             advice="Check that this tile is meant to be a negative example.",
         )
         return
-    pieces = sum(ndimage.label(labels[box] == id_, _TOUCHING)[1] > 1 for id_, box in object_boxes(labels))
+    pieces = objects_in_pieces(labels)
     if pieces:
         yield Problem(
             kind="object-in-pieces",

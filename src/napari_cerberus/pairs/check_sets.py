@@ -98,9 +98,9 @@ def _lone_patients(
         yield Problem(
             kind="one-patient",
             path=root,
-            severity="stops",
+            severity="note",
             what=f"All {len(records)} tiles come from one patient ({next(iter(everyone))}).",
-            advice="Add patients: no honest validation is possible with one.",
+            advice="Add patients: on its own this data cannot be split, and no figure from it holds for others.",
         )
         return
     if len(patients) < 2:

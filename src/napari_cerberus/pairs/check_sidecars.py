@@ -14,7 +14,8 @@ from .ebhi import PairRecord, parse_name
 from .manifest import NAME, SIDECAR_FOLDER, live_entries, read_manifest
 from .pixels import MASK_THRESHOLD
 from .problems import Problem
-from .sidecar import Sidecar, read_label_planes, sidecar_of, sidecar_paths
+from .sidecar import Sidecar, sidecar_paths
+from .sidecar_read import read_label_planes, sidecar_of
 from .transaction import STAGING
 
 

@@ -18,7 +18,7 @@ from ..progress import Job, Progress
 from .label_arrays import Box, object_boxes
 from .outlines import shapes_of
 from .runs import encode_runs
-from .table import Row, check_table, rows_by_object, share_cell, text_cell
+from .table import Row, check_table, review_cell, rows_by_object, share_cell, text_cell
 
 Form = Literal["rle", "polygons"]
 _EVERY = 256
@@ -120,7 +120,7 @@ def _shape(labels: NDArray[np.integer], id_: int, box: Box, form: Form) -> dict[
 
 def _attributes(id_: int, row: Row) -> dict[str, Any]:
     known: dict[str, Any] = {"index": id_}
-    confidence, review = share_cell(row, "confidence"), text_cell(row, "review")
+    confidence, review = share_cell(row, "confidence"), review_cell(row)
     if confidence is not None:
         known["score"] = confidence
     if review:

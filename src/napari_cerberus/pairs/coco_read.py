@@ -116,7 +116,7 @@ def _known(annotation: Fields) -> dict[str, Any]:
     if annotation.has("score"):
         row["confidence"] = annotation.number("score", 0, 1)
     if annotation.has("review"):
-        row["review"] = annotation.text("review")
+        row["state"] = annotation.text("review")
     return row
 
 

@@ -23,7 +23,7 @@ from ..progress import Job, Progress
 from ..tasks import CLASS_COLOURS, GLANDS, LUMINA, NUCLEI, TASK_COLOURS
 from .label_arrays import object_boxes
 from .outlines import Ring, Shape, shapes_of
-from .table import Row, check_table, number_cell, rows_by_object, text_cell
+from .table import Row, check_table, number_cell, review_cell, rows_by_object, text_cell
 
 TASK_CLASSES: dict[str, str] = {NUCLEI: "Nucleus", GLANDS: "Gland", LUMINA: "Lumen"}
 """Classification of objects that have no class of their own."""
@@ -123,7 +123,7 @@ def _feature(task: str, id_: int, shapes: list[Shape], row: Row, settings: GeoJs
     measurements = {
         title: value for name, title in _MEASUREMENTS.items() if (value := number_cell(row, name)) is not None
     }
-    metadata = {"task": task, "id": str(id_), "class": class_name, "review": text_cell(row, "review")}
+    metadata = {"task": task, "id": str(id_), "class": class_name, "review": review_cell(row)}
     return {
         "type": "Feature",
         "id": str(uuid.uuid5(_NAMESPACE, f"{settings.image_key}/{task}/{id_}")),

@@ -63,7 +63,7 @@ class ImportedObjects:
     labels : mapping of task to (H, W) int32 array
         Ids 1..n; only tasks that have objects.
     objects : pandas.DataFrame
-        ``task``, ``index``, ``class`` and, where the file says, ``confidence``, ``class_probability``, ``review``.
+        ``task``, ``index``, ``class`` and, where the file says, ``confidence``, ``class_probability``, ``state``.
     notes : tuple of str
         What was left out or looked odd, one sentence a kind.
     """
@@ -234,7 +234,7 @@ def _row(task: str, name: str, metadata: Mapping[str, Any], measurements: object
         "class": "" if class_name == TASK_CLASSES.get(task) else str(class_name),
     }
     if isinstance(metadata.get("review"), str):
-        row["review"] = metadata["review"]
+        row["state"] = metadata["review"]
     values = _measured(measurements)
     for column, title in (("confidence", "Confidence"), ("class_probability", "Class probability")):
         if title in values:

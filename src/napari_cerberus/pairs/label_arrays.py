@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage import measure
 
 Box = tuple[slice, slice]
 
@@ -29,6 +30,15 @@ def object_boxes(labels: NDArray[np.integer]) -> Iterator[tuple[int, Box]]:
     present = ids[1:] if has_background else ids
     for id_, box in zip(present.tolist(), ndimage.find_objects(numbers), strict=True):
         yield int(id_), box
+
+
+def objects_in_pieces(labels: NDArray[np.integer]) -> int:
+    """Number of objects that consist of several pieces; pixels that touch at a corner are of one piece."""
+    pieces = measure.label(labels, background=0, connectivity=2)
+    _, firsts = np.unique(pieces, return_index=True)
+    owners = labels.ravel()[firsts]
+    _, counts = np.unique(owners[owners != 0], return_counts=True)
+    return int((counts > 1).sum())
 
 
 def object_ids(labels: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -50,7 +50,7 @@ class ExportSource:
     labels : mapping of task key to (H, W) integer array
         Ids may be any positive numbers.
     objects : pandas.DataFrame
-        Object table (``docs/architecture.md``); a column ``review`` holds the review state. May be empty.
+        Object table (``docs/architecture.md``); a column ``review`` or ``state`` holds the review state. May be empty.
     pixel_size_um : float
     name : str
         For people: the image's file name.

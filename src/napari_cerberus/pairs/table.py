@@ -44,6 +44,11 @@ def text_cell(row: Row, name: str) -> str:
     return value[:MAX_TEXT] if isinstance(value, str) else ""
 
 
+def review_cell(row: Row) -> str:
+    """An object's review state: column ``review`` of what is exported, ``state`` of the review itself."""
+    return text_cell(row, "review") or text_cell(row, "state")
+
+
 def number_cell(row: Row, name: str) -> float | None:
     """A cell as a finite number, or None."""
     value = row.get(name)

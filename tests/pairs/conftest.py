@@ -1,0 +1,13 @@
+"""For all tests of pairs: the disk's cache is good enough, nobody pulls the plug."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed process loses nothing that it wrote; waiting for the platter only makes hundreds of exports slow."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
