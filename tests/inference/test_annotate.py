@@ -194,7 +194,7 @@ def test_settings_are_checked_when_made(field: str, value: object) -> None:
 
 def test_bfloat16_finds_the_objects_of_exact_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = run(repair=NO_REPAIR)
-    monkeypatch.setattr("napari_cerberus.inference.device.choose_runtime", lambda _choice: EXACT)
+    monkeypatch.setattr("napari_cerberus.inference.device.choose_runtime", lambda *_choice, **_size: EXACT)
     exact = run(repair=NO_REPAIR)
     both = (quick.labels["nuclei"] > 0) & (exact.labels["nuclei"] > 0)
     either = (quick.labels["nuclei"] > 0) | (exact.labels["nuclei"] > 0)

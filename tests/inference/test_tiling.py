@@ -65,7 +65,7 @@ def test_tiled_labels_equal_untiled_ones(
 ) -> None:
     image, model = spotted((height, width), seed=height), tiny_model()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("napari_cerberus.inference.device.choose_runtime", lambda _choice: EXACT)
+        patch.setattr("napari_cerberus.inference.device.choose_runtime", lambda *_choice, **_size: EXACT)
         whole, tiled = (
             run_to_end(
                 annotate(

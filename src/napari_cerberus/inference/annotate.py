@@ -131,7 +131,7 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
     rgb, notes = to_rgb8(image)
     grid = ModelGrid.of((rgb.shape[0], rgb.shape[1]), settings.pixel_size_um, model.spec.pixel_size_um)
     notes += _check_grid(grid, settings, model)
-    runtime = choose_runtime(settings.device)
+    runtime = choose_runtime(settings.device, model_pixels=grid.shape[0] * grid.shape[1])
     on_model_grid = to_model_grid(rgb, grid)
     prediction = yield from predict(on_model_grid, model, runtime, tile_size_px=settings.tile_size_px)
     labels, objects = yield from objects_from(prediction, model, settings, grid)
@@ -146,7 +146,7 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
         model_sha256=model.sha256,
         pixel_size_um=settings.pixel_size_um,
         model_pixel_size_um=model.spec.pixel_size_um,
-        device=runtime.device.type,
+        device=runtime.name,
         precision=runtime.precision,
         device_reason=runtime.reason,
         seconds=time.perf_counter() - started,

@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
 import torch
 
 from ..errors import DeviceError, SettingsError
 from ..model.runtime import cpu_has_bfloat16, keep_freed_memory
+from .openvino_engine import openvino_is_installed
 from .settings import DeviceChoice
+
+OPENVINO_MIN_PIXELS = 2_000_000
+"""From this size on, OpenVINO's faster convolutions are worth the seconds it takes to compile."""
+
+_ABSENT = {
+    "cuda": "No CUDA graphics card can be used on this computer; choose device 'auto' or 'cpu'.",
+    "mps": "No Apple graphics chip can be used on this computer; choose device 'auto' or 'cpu'.",
+    "openvino": "OpenVINO is not installed; choose device 'auto' or 'cpu', or pip install napari-cerberus[openvino].",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """A device and a precision.
+    """A device, a precision and the library that computes.
 
     Attributes
     ----------
     device : torch.device
     dtype : torch.dtype
-        Of weights and features; probabilities are always worked out in float32.
+        Of the convolutions; probabilities are always worked out in float32.
     reason : str
-        Why these, one or two sentences for the user.
+        Why these, in words for the user.
+    engine : {"torch", "openvino"}
     """
 
     device: torch.device
     dtype: torch.dtype
     reason: str
+    engine: Literal["torch", "openvino"] = "torch"
+
+    @property
+    def name(self) -> str:
+        """``cpu``, ``cuda``, ``mps`` or ``openvino``."""
+        return self.device.type if self.engine == "torch" else self.engine
 
     @property
     def precision(self) -> str:
@@ -35,8 +52,15 @@ class Runtime:
         return str(self.dtype).removeprefix("torch.")
 
 
-def choose_runtime(choice: DeviceChoice = "auto") -> Runtime:
+def choose_runtime(choice: DeviceChoice = "auto", *, model_pixels: int = 0) -> Runtime:
     """The fastest device, or the one asked for.
+
+    Parameters
+    ----------
+    choice : {"auto", "cpu", "cuda", "mps", "openvino"}
+        ``auto`` takes CUDA, then MPS, then the CPU; there it takes OpenVINO, if installed, for large images.
+    model_pixels : int
+        Size of the image on the model grid.
 
     Raises
     ------
@@ -47,39 +71,43 @@ def choose_runtime(choice: DeviceChoice = "auto") -> Runtime:
     """
     if choice not in get_args(DeviceChoice):
         raise SettingsError(f"device must be one of {', '.join(get_args(DeviceChoice))}, not {choice!r}.")
-    if choice == "cuda" and not torch.cuda.is_available():
-        raise DeviceError(
-            "No CUDA graphics card can be used on this computer; choose device 'auto' or 'cpu'."
-        )
-    if choice == "mps" and not torch.backends.mps.is_available():
-        raise DeviceError(
-            "No Apple graphics chip can be used on this computer; choose device 'auto' or 'cpu'."
-        )
-    if choice in ("auto", "cuda") and torch.cuda.is_available():
-        return _cuda("asked for" if choice == "cuda" else "the fastest device here")
-    if choice in ("auto", "mps") and torch.backends.mps.is_available():
-        why = "asked for" if choice == "mps" else "the fastest device here"
+    if choice in _ABSENT and not _is_there(choice):
+        raise DeviceError(_ABSENT[choice])
+    why = "the fastest device here" if choice == "auto" else "asked for"
+    if choice == "cuda" or (choice == "auto" and _is_there("cuda")):
+        return _cuda(why)
+    if choice == "mps" or (choice == "auto" and _is_there("mps")):
         return Runtime(device=torch.device("mps"), dtype=torch.float32, reason=f"Apple graphics chip: {why}.")
-    return _cpu("asked for" if choice == "cpu" else "no CUDA or Apple graphics device was found")
+    large = model_pixels >= OPENVINO_MIN_PIXELS
+    if choice == "openvino" or (choice == "auto" and large and _is_there("openvino")):
+        return _cpu(
+            "openvino", "OpenVINO was asked for" if choice == "openvino" else "OpenVINO is the fastest here"
+        )
+    return _cpu("torch", "asked for" if choice == "cpu" else "no CUDA or Apple graphics device was found")
+
+
+def _is_there(device: str) -> bool:
+    if device == "cuda":
+        return torch.cuda.is_available()
+    return torch.backends.mps.is_available() if device == "mps" else openvino_is_installed()
 
 
 def _cuda(why: str) -> Runtime:
-    name = torch.cuda.get_device_name()
     # Emulated bfloat16 (cards before Ampere) is slower than float32.
     native = torch.cuda.get_device_capability() >= (8, 0)
-    how = (
-        "bfloat16 because the card computes it natively"
-        if native
-        else "float32 because the card has no bfloat16"
-    )
+    how = "bfloat16, which the card computes natively" if native else "float32: the card has no bfloat16"
     dtype = torch.bfloat16 if native else torch.float32
+    name = torch.cuda.get_device_name()
     return Runtime(device=torch.device("cuda"), dtype=dtype, reason=f"{name}: {why}; {how}.")
 
 
-def _cpu(why: str) -> Runtime:
+def _cpu(engine: Literal["torch", "openvino"], why: str) -> Runtime:
     keep_freed_memory()
     native = cpu_has_bfloat16()
-    computes = "computes it natively" if native else "has no bfloat16"
-    how = f"{'bfloat16' if native else 'float32'} because this processor {computes}"
+    how = (
+        "bfloat16, which this processor computes natively"
+        if native
+        else "float32: this processor has no bfloat16"
+    )
     dtype = torch.bfloat16 if native else torch.float32
-    return Runtime(device=torch.device("cpu"), dtype=dtype, reason=f"CPU: {why}; {how}.")
+    return Runtime(device=torch.device("cpu"), dtype=dtype, reason=f"CPU: {why}; {how}.", engine=engine)

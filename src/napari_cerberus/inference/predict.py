@@ -20,17 +20,24 @@ from torch import Tensor
 
 from ..errors import CerberusError, DeviceError
 from ..model.checkpoint import Model
-from ..model.network import STRIDE_PX, Cerberus, TissueHead
+from ..model.network import STRIDE_PX, TissueHead
 from ..progress import Job, Progress
 from ..tasks import TaskSpec
 from .device import Runtime
 from .grid import Tile, Window, checked_tile_size, pad_to_stride, plan, round_up, tiles
-from .prepared import prepare
+from .prepared import Prepared, prepare
 
 DEFAULT_TILE_PX = 1024
 SMALLEST_TILE_PX = 64
 _STAGE = "Reading the image"
-_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "bad_alloc",
+    "bad allocation",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +96,10 @@ def predict(
     try:
         return (yield from _Reader(image, model, runtime).read(tile_size_px))
     except RuntimeError as error:  # napari's workers swallow RuntimeError, and torch raises little else
-        raise CerberusError(
-            f"The computation failed on {runtime.device.type}: {_first_line(error)}"
-        ) from error
+        raise CerberusError(f"The computation failed on {runtime.name}: {_first_line(error)}") from error
 
 
-def margin_px(network: Cerberus) -> int:
+def margin_px(network: Prepared) -> int:
     """Margin at inner seams: as far as the network, or its tissue window, can see; a multiple of ``STRIDE_PX``."""
     return round_up(network.encoder_reach_px + max(network.decoder_reach_px, _tissue_reach_px(network)))
 
@@ -163,7 +168,7 @@ class _Reader:
         half = round_up(side // 2)
         if half < SMALLEST_TILE_PX or half >= side:
             raise DeviceError(
-                f"There is not enough memory on {self._runtime.device.type} even for tiles of {side} px; "
+                f"There is not enough memory on {self._runtime.name} even for tiles of {side} px; "
                 "close other programs or choose device 'cpu'."
             )
         self._notes.append(f"Memory ran short: tiles of {half} px instead of {side}.")
@@ -240,7 +245,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY)
 
 
-def _tissue_reach_px(network: Cerberus) -> int:
+def _tissue_reach_px(network: Prepared) -> int:
     task = network.tissue_task
     return cast(TissueHead, network.heads[task.key]).window_cells // 2 * STRIDE_PX if task else 0
 

@@ -15,6 +15,7 @@ from torchvision.models.resnet import BasicBlock
 from ..model.checkpoint import Model
 from ..model.network import Cerberus, ConvBnRelu, Encoder
 from .device import Runtime
+from .openvino_engine import OpenVinoNetwork
 
 _KEPT = 2
 _PAIRS: dict[type[nn.Module], tuple[tuple[str, str], ...]] = {
@@ -24,27 +25,35 @@ _PAIRS: dict[type[nn.Module], tuple[tuple[str, str], ...]] = {
 }
 """Where a convolution is followed by its normalisation, by kind of module (in the tissue head it is the other way)."""
 
-_prepared: OrderedDict[tuple[str, str, torch.dtype], Cerberus] = OrderedDict()
+Prepared = Cerberus | OpenVinoNetwork
+
+_prepared: OrderedDict[tuple[str, str, torch.dtype], Prepared] = OrderedDict()
 _lock = threading.Lock()
 
 
-def prepare(model: Model, runtime: Runtime) -> Cerberus:
+def prepare(model: Model, runtime: Runtime) -> Prepared:
     """A copy of the model's network, ready to run: evaluation mode, normalisation folded in, on its device.
 
     The last two are kept, by the SHA-256 of the weights, so that a second click starts at once.
     """
-    key = (model.sha256, str(runtime.device), runtime.dtype)
+    key = (model.sha256, runtime.name, runtime.dtype)
     with _lock:
         if key in _prepared:
             _prepared.move_to_end(key)
             return _prepared[key]
-        network = fused(model.network)
-        network = network.to(runtime.device, runtime.dtype).to(memory_format=torch.channels_last)
+        network = _made(model.network, runtime)
         if model.sha256:  # weights without an identity cannot be recognised again
             _prepared[key] = network
             while len(_prepared) > _KEPT:
                 _prepared.popitem(last=False)
         return network
+
+
+def _made(network: Cerberus, runtime: Runtime) -> Prepared:
+    twin = fused(network)
+    if runtime.engine == "openvino":
+        return OpenVinoNetwork(twin, runtime.dtype)
+    return twin.to(runtime.device, runtime.dtype).to(memory_format=torch.channels_last)
 
 
 def forget_prepared() -> None:

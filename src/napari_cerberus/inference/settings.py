@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from ..errors import SettingsError
 
-DeviceChoice = Literal["auto", "cpu", "cuda", "mps"]
+DeviceChoice = Literal["auto", "cpu", "cuda", "mps", "openvino"]
 PIXEL_SIZE_RANGE_UM = (0.02, 50.0)
 
 
@@ -53,7 +53,7 @@ class AnnotateSettings:
     ----------
     pixel_size_um : float
         Side of an image pixel in µm.
-    device : {"auto", "cpu", "cuda", "mps"}
+    device : {"auto", "cpu", "cuda", "mps", "openvino"}
         ``auto`` takes the fastest that is there.
     tile_size_px : int or None
         Largest side of a tile in model pixels; None chooses. It changes memory and time, never the result.

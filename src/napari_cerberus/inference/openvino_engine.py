@@ -1,0 +1,98 @@
+"""The network under OpenVINO, for Intel and AMD processors; the optional extra ``napari-cerberus[openvino]``.
+
+It has the face of ``Cerberus`` that ``predict`` uses. The encoder and each decoder are compiled once, for any image
+size; the tissue head is small and stays in torch. Measured on a Zen 4 server with two cores it is about 20 % faster
+than torch, after a few seconds for compiling.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..model.network import STRIDE_PX, Cerberus
+from ..tasks import TaskSpec
+
+_DEVICE = "CPU"
+_PRECISION_HINTS = {torch.float32: "f32", torch.bfloat16: "bf16"}
+
+
+def openvino_is_installed() -> bool:
+    """True where the extra is there; it is not loaded to find out."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+class OpenVinoNetwork:
+    """A compiled copy of a network.
+
+    Parameters
+    ----------
+    network : Cerberus
+        Fused, in evaluation mode, float32.
+    dtype : torch.dtype
+        Precision of the convolutions; features and logits pass in float32.
+    """
+
+    def __init__(self, network: Cerberus, dtype: torch.dtype) -> None:
+        import openvino
+
+        self.tasks: tuple[TaskSpec, ...] = network.tasks
+        self.heads = network.heads
+        self.encoder_reach_px = network.encoder_reach_px
+        self.decoder_reach_px = network.decoder_reach_px
+        self.tissue_task = network.tissue_task
+        self._core = openvino.Core()
+        self._options = {"INFERENCE_PRECISION_HINT": _PRECISION_HINTS[dtype]}
+        image = torch.zeros(1, 3, 2 * STRIDE_PX, 2 * STRIDE_PX)
+        with torch.inference_mode():
+            features = network.encode(image)
+        self._encoder = self._compiled(_Encoding(network), (image,))
+        self._decoders = {key: self._compiled(_Decoding(network, key), features) for key in network.decoders}
+
+    def encode(self, image: Tensor) -> tuple[Tensor, ...]:
+        """As ``Cerberus.encode``."""
+        return self._run(self._encoder, [image])
+
+    def decode(self, features: Sequence[Tensor], keys: Iterable[str]) -> dict[str, Tensor]:
+        """As ``Cerberus.decode``, for dense tasks."""
+        return {key: self._run(self._decoders[key], features)[0] for key in keys}
+
+    def _compiled(self, module: nn.Module, example: tuple[Tensor, ...]) -> Any:
+        import openvino
+
+        shapes = [openvino.PartialShape([1, part.shape[1], -1, -1]) for part in example]
+        with warnings.catch_warnings():
+            # The converter still traces with torch.jit, which torch calls deprecated.
+            warnings.simplefilter("ignore")
+            converted = openvino.convert_model(module.eval(), example_input=example, input=shapes)
+        return self._core.compile_model(converted, _DEVICE, self._options)
+
+    @staticmethod
+    def _run(compiled: Any, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        # A request of its own: two jobs may use the same compiled network at once.
+        request = compiled.create_infer_request()
+        answer = request.infer([part.float().contiguous().numpy() for part in inputs])
+        return tuple(torch.from_numpy(answer[place]) for place in range(len(compiled.outputs)))
+
+
+class _Encoding(nn.Module):
+    def __init__(self, network: Cerberus) -> None:
+        super().__init__()
+        self.encoder = network.encoder
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        return self.encoder(image / 255.0)  # type: ignore[no-any-return]
+
+
+class _Decoding(nn.Module):
+    def __init__(self, network: Cerberus, key: str) -> None:
+        super().__init__()
+        self.reduce, self.decoder, self.head = network.reduce, network.decoders[key], network.heads[key]
+
+    def forward(self, x0: Tensor, x1: Tensor, x2: Tensor, x3: Tensor, x4: Tensor) -> Tensor:
+        return self.head(self.decoder(self.reduce(x4), [x0, x1, x2, x3]))  # type: ignore[no-any-return]
