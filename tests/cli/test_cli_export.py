@@ -15,7 +15,6 @@ from napari_cerberus.cli.main import main
 from napari_cerberus.inference.results import write_annotation
 from napari_cerberus.inference.saved import read_annotation
 from napari_cerberus.pairs.ebhi import index_tree, read_mask
-from napari_cerberus.pairs.sidecar import sidecar_of
 from napari_cerberus.pairs.source import pixels_sha256
 
 TILES = ("--tile-px", "32", "--min-tissue", "0")
@@ -50,13 +49,10 @@ def test_a_pair_with_its_history(
     (record,), problems = index_tree(tmp_path / "ds")
     assert (record.id, record.patient, problems) == ("Polyp/NC2015362-1-400-001", "2015362", [])
     np.testing.assert_array_equal(read_mask(record.label_path), square_labels(32, 32)["glands"] > 0)
-    sidecar = sidecar_of(record)
-    assert sidecar is not None
-    assert (sidecar.annotator, sidecar.model_name, sidecar.tasks) == (
-        "Dr. Ä",
-        "starter",
-        ("nuclei", "glands", "lumina"),
-    )
+    text = (tmp_path / "ds" / "Polyp" / "sidecar" / f"{record.name}.json").read_text(encoding="utf-8")
+    sidecar = json.loads(text)
+    assert (sidecar["annotator"], sidecar["model_name"]) == ("Dr. Ä", "starter")
+    assert sidecar["tasks"] == ["nuclei", "glands", "lumina"]
     assert "1 pairs written" in capsys.readouterr().out
 
     assert export(tmp_path, image, "--patient", "2015362", "--category", "Polyp") == 0

@@ -1,0 +1,231 @@
+"""Export from open images: what can be exported, what the preview promises, and how an export ends."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from pytestqt.qtbot import QtBot
+
+from fake_jobs import FakeAnnotate, he_like, no_pixel_size, square_labels, two_models
+from napari_cerberus.pairs.ebhi import index_tree, read_mask
+from napari_cerberus.pairs.source import ExportSettings
+from napari_cerberus.viewer import export as export_module
+from napari_cerberus.viewer.controller import Controller
+from napari_cerberus.viewer.export import ExportForm, ImageAnswer, categories_in
+from napari_cerberus.viewer.export_jobs import Preview
+from napari_cerberus.viewer.memory import Memory
+from napari_cerberus.viewer.session import JobState, JobStatus
+from napari_cerberus.viewer.subjects import Subject
+
+ENDS = (JobState.RETURNED, JobState.CANCELLED, JobState.FAILED)
+CHOICES: dict[str, Any] = {"patient_id": None, "category": "any", "tile_px": 32, "min_tissue_share": 0.0}
+
+
+class Bench:
+    """A viewer model with annotated images, and the exporter of its controller."""
+
+    def __init__(self, qtbot: QtBot, folder: Path) -> None:
+        self.qtbot, self.folder = qtbot, folder
+        self.viewer = ViewerModel()
+        self.controller = Controller(
+            self.viewer, Memory(), annotate=FakeAnnotate(), list_models=two_models, read_pixel_size=no_pixel_size
+        )
+        self.exporter = self.controller.export
+        self.previews: list[Preview] = []
+        self.exporter.preview_changed.connect(self._keep)
+
+    def _keep(self, preview: Preview) -> None:
+        self.previews.append(preview)
+
+    def add(self, name: str = "tile", seed: int = 0, *, annotate: bool = True) -> Any:
+        place = {"scale": (0.5, 0.5), "units": ("um", "um")}
+        image = self.viewer.add_image(he_like(32, 32, seed), rgb=True, name=name, **place)
+        if annotate:
+            self.controller.annotate()
+            self.qtbot.waitUntil(lambda: self.controller.session.job.state in ENDS, timeout=10_000)
+        return image
+
+    def answer(self, subject: Subject, **changes: Any) -> ImageAnswer:
+        known = {"patient_id": "17", "patient_unknown": False, "category": "Polyp", **changes}
+        return ImageAnswer(subject=subject, **known)
+
+    def form(self, **choices: Any) -> ExportForm:
+        images = tuple(self.answer(subject) for subject in self.exporter.subjects())
+        return ExportForm(folder=str(self.folder), images=images, choices=ExportSettings(**{**CHOICES, **choices}))
+
+    def preview(self, form: ExportForm) -> Preview:
+        self.previews.clear()
+        self.exporter.preview(form)
+        self.qtbot.waitUntil(lambda: bool(self.previews), timeout=10_000)
+        return self.previews[-1]
+
+    def export(self, form: ExportForm) -> JobStatus:
+        self.exporter.export(form)
+        self.qtbot.waitUntil(lambda: self.controller.session.export.state in ENDS, timeout=10_000)
+        return self.controller.session.export
+
+
+@pytest.fixture
+def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(qtbot, tmp_path / "ds")
+    yield bench
+    bench.controller.close()
+
+
+def test_an_annotated_image_with_what_is_known_of_it(bench: Bench) -> None:
+    assert bench.exporter.subjects() == ()
+    bench.add("plain", annotate=False)
+    bench.add("GT2012149-2-400-005", seed=1)
+    (subject,) = bench.exporter.subjects()
+    assert (subject.name, subject.tasks) == ("GT2012149-2-400-005", ("nuclei", "glands", "lumina"))
+    assert (subject.size_px, subject.pixel_size_um) == ((32, 32), 0.5)
+    assert (subject.suggestion, subject.readout) == ("Normal", "Normal 62%, Adenocarcinoma 21%")
+    assert subject.file_name is not None
+    assert (subject.file_name.patient, subject.file_name.block) == ("2012149", 2)
+
+
+def test_labels_drawn_by_the_user_count_by_their_name(bench: Bench) -> None:
+    bench.add("tile", annotate=False)
+    bench.viewer.add_labels(square_labels(32, 32)["glands"], name="tile glands")
+    bench.viewer.add_labels(square_labels(32, 30)["nuclei"], name="tile nuclei")
+    (subject,) = bench.exporter.subjects()
+    assert subject.tasks == ("glands",), "labels of another size do not belong to the image"
+    assert subject.suggestion == ""
+
+
+def test_the_preview_is_what_is_written(bench: Bench) -> None:
+    bench.add()
+    form = bench.form()
+    preview = bench.preview(form)
+    assert [(pair.name, pair.status, pair.objects) for pair in preview.pairs] == [("NC17-1-400-001", "new", 1)]
+    assert preview.pairs[0].thumbnail is not None
+    assert "“Polyp” is new" in preview.notes[0]
+    assert not bench.folder.exists(), "a preview writes nothing"
+
+    status = bench.export(form)
+    assert (status.state, status.message) == (JobState.RETURNED, f"1 pair written into {bench.folder}.")
+    (record,), _ = index_tree(bench.folder)
+    assert record.id == "Polyp/NC17-1-400-001"
+    np.testing.assert_array_equal(read_mask(record.label_path), square_labels(32, 32)["glands"] > 0)
+    sidecar = json.loads((bench.folder / "Polyp" / "sidecar" / f"{record.name}.json").read_text(encoding="utf-8"))
+    assert (sidecar["model_name"], sidecar["tissue"]["Normal"], sidecar["source"]["name"]) == ("starter", 0.62, "tile")
+    assert bench.preview(form).count("same") == 1
+    assert bench.exporter.written_folder == bench.folder
+    assert categories_in(str(bench.folder)) == ["Polyp"]
+
+
+def test_two_images_of_one_patient_are_numbered_in_the_preview_as_on_disk(bench: Bench) -> None:
+    bench.add("a", seed=1)
+    bench.add("b", seed=2)
+    preview = bench.preview(bench.form())
+    assert [pair.name for pair in preview.pairs] == ["NC17-1-400-001", "NC17-1-400-002"]
+    assert bench.export(bench.form()).state is JobState.RETURNED
+    assert [record.name for record in index_tree(bench.folder)[0]] == [pair.name for pair in preview.pairs]
+
+
+def test_a_corrected_mask_is_never_replaced_silently(bench: Bench) -> None:
+    bench.add()
+    bench.export(bench.form())
+    glands = bench.viewer.layers["tile glands"]
+    glands.data_setitem((np.array([2, 3]), np.array([20, 20])), 1)
+    assert bench.preview(bench.form()).count("changed") == 1
+    status = bench.export(bench.form())
+    assert status.state is JobState.FAILED
+    assert "exported before with other content" in status.message
+    assert bench.export(bench.form(when_changed="new_number")).state is JobState.RETURNED
+    first, second = (read_mask(record.label_path) for record in index_tree(bench.folder)[0])
+    assert (int(first.sum()), int(second.sum())) == (100, 102)
+
+
+def test_only_accepted_objects(bench: Bench) -> None:
+    bench.add()
+    nuclei = bench.viewer.layers["tile nuclei"]
+    nuclei.features = nuclei.features.assign(state=["accepted", "rejected"])
+    (every,) = bench.preview(bench.form(task="nuclei")).pairs
+    (accepted,) = bench.preview(bench.form(task="nuclei", objects="accepted")).pairs
+    assert (every.objects, accepted.objects) == (1, 1), "a rejected object enters neither"
+    nuclei.features = nuclei.features.assign(state=["accepted", "unreviewed"])
+    (every,) = bench.preview(bench.form(task="nuclei")).pairs
+    (accepted,) = bench.preview(bench.form(task="nuclei", objects="accepted")).pairs
+    assert (every.objects, accepted.objects) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"patient_id": "  "}, "Give the patient id of “tile”"),
+        ({"category": ""}, "Choose the category of “tile”"),
+        ({"category": "a/b"}, "must not contain /"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_one_sentence(bench: Bench, changes: dict[str, Any], says: str) -> None:
+    bench.add()
+    (subject,) = bench.exporter.subjects()
+    form = ExportForm(
+        folder=str(bench.folder),
+        images=(bench.answer(subject, **changes),),
+        choices=ExportSettings(**CHOICES),
+    )
+    status = bench.export(form)
+    assert status.state is JobState.FAILED
+    assert says in status.message
+    assert not bench.folder.exists()
+
+
+def test_one_image_that_fails_does_not_stop_the_others(bench: Bench) -> None:
+    bench.add("a", seed=1)
+    bench.add("b", seed=2)
+    b, a = bench.exporter.subjects()
+    images = (bench.answer(a, patient_id="GT17"), bench.answer(b, patient_id="17"))
+    form = ExportForm(folder=str(bench.folder), images=images, choices=ExportSettings(**CHOICES))
+    status = bench.export(form)
+    assert status.state is JobState.FAILED
+    assert "would both be called 17" in status.message
+    assert "1 pair written" in status.message
+    assert len(index_tree(bench.folder)[0]) == 1
+
+
+def test_a_target_that_cannot_be_written_leaves_nothing(bench: Bench, tmp_path: Path) -> None:
+    bench.add()
+    bench.folder.write_text("a file")
+    status = bench.export(bench.form())
+    assert (status.state, "is a file; choose a folder" in status.message) == (JobState.FAILED, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["ds"]
+    assert bench.exporter.written_folder is None
+
+
+def test_cancel_leaves_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.add()
+    started, gate = threading.Event(), threading.Event()
+    real: Callable[..., Any] = export_module.export_job
+
+    def held(*arguments: Any) -> Any:
+        for step in real(*arguments):
+            started.set()
+            gate.wait(20)
+            yield step
+
+    monkeypatch.setattr(export_module, "export_job", held)
+    bench.exporter.export(bench.form())
+    bench.qtbot.waitUntil(started.is_set, timeout=10_000)
+    bench.exporter.cancel()
+    assert bench.controller.session.export.state is JobState.CANCELLING
+    gate.set()
+    bench.qtbot.waitUntil(lambda: bench.controller.session.export.state in ENDS, timeout=10_000)
+    assert bench.controller.session.export.message == "Cancelled. Nothing was written."
+    assert not bench.folder.exists()
+
+
+def test_an_image_that_was_closed_meanwhile(bench: Bench) -> None:
+    bench.add()
+    form = bench.form()
+    bench.viewer.layers.clear()
+    assert "was changed or closed" in bench.preview(form).problems[0]
+    assert "was changed or closed" in bench.export(form).message
