@@ -209,6 +209,17 @@ def test_an_unknown_model_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
+def test_an_image_too_large_for_the_memory_is_one_line(
+    tile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def too_large(path: Path) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(command, "read_image", too_large)
+    assert main(["annotate", str(tile), "--out", str(tmp_path / "out"), "--pixel-size-um", "1"]) == 1
+    assert f"{tile}: there is not enough memory" in capsys.readouterr().err
+
+
 def test_an_interrupt_leaves_nothing_behind(tile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[bool] = []
 

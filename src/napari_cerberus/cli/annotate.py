@@ -118,29 +118,41 @@ def settings_for(arguments: argparse.Namespace, size: PixelSize) -> AnnotateSett
 def _annotate_file(path: Path, folder: Path, model: Model, arguments: argparse.Namespace) -> bool:
     """Annotate one image; False, with one line on stderr, if that failed."""
     line = ProgressLine(path.name)
+    problem = ""
     try:
-        _refuse_foreign(folder)
-        image = read_image(path)
-        size = choose_pixel_size(arguments.pixel_size_um, image.pixel_size_um, model.spec.provenance)
-        if size.source == "assumed":
-            line.say(
-                f"the file does not say how large a pixel is; ASSUMED {size.um:g} µm. "
-                "If that is wrong, run again with --pixel-size-um."
-            )
-        result = run_to_end(annotate(image.pixels, model, settings_for(arguments, size)), line)
-        about = {
-            "image": path.name,
-            "image_sha256": pixels_sha256(as_rgb8(image.pixels)),
-            "pixel_size_source": size.source,
-        }
-        write_annotation(folder, result, about=about)
+        result = _annotate_and_write(path, folder, model, arguments, line)
     except CerberusError as error:
-        line.close()
-        sys.stderr.write(f"{PROGRAM}: error: {path}: {one_line(error)}\n")
-        return False
+        problem = one_line(error)
+    except MemoryError:
+        problem = "there is not enough memory for this image; cut out a smaller region."
     line.close()
+    if problem:
+        sys.stderr.write(f"{PROGRAM}: error: {path}: {problem}\n")
+        return False
     sys.stdout.write(f"{folder}: {describe(result)}\n")
     return True
+
+
+def _annotate_and_write(
+    path: Path, folder: Path, model: Model, arguments: argparse.Namespace, line: ProgressLine
+) -> Annotation:
+    """Read, annotate, write. Raises ``CerberusError``; ``folder`` is then as it was."""
+    _refuse_foreign(folder)
+    image = read_image(path)
+    size = choose_pixel_size(arguments.pixel_size_um, image.pixel_size_um, model.spec.provenance)
+    if size.source == "assumed":
+        line.say(
+            f"the file does not say how large a pixel is; ASSUMED {size.um:g} µm. "
+            "If that is wrong, run again with --pixel-size-um."
+        )
+    result = run_to_end(annotate(image.pixels, model, settings_for(arguments, size)), line)
+    about = {
+        "image": path.name,
+        "image_sha256": pixels_sha256(as_rgb8(image.pixels)),
+        "pixel_size_source": size.source,
+    }
+    write_annotation(folder, result, about=about)
+    return result
 
 
 def _refuse_foreign(folder: Path) -> None:
