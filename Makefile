@@ -1,6 +1,7 @@
 # make test    lint, types and all tests, in a window on a screenless X server
 # make demo    napari with a tile, Annotate clicked; without a display it leaves demo.png and prints the summary
 # make bench   speed and agreement against the reference scheme
+# make screenshots  pictures for the documentation, from the running program
 # make wheel   wheel and source archive in dist/
 # make clean   forget the virtual environment and all caches
 #
@@ -15,7 +16,7 @@ EXTRAS := all,openvino,dev
 SCREEN = $(if $(shell command -v xvfb-run),xvfb-run -a -s "-screen 0 1600x1000x24 +extension GLX")
 QT = $(if $(filter Linux,$(shell uname -s)),QT_QPA_PLATFORM=xcb)
 
-.PHONY: install test lint check-types pytest demo bench wheel clean
+.PHONY: install test lint check-types pytest demo screenshots bench wheel clean
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
@@ -50,6 +51,9 @@ check-types: install
 
 pytest: install
 	$(QT) $(SCREEN) $(BIN)/python -m pytest
+
+screenshots: install
+	$(QT) $(SCREEN) $(BIN)/python docs/screenshots.py
 
 demo: install
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname -s)" != Linux ]; then \

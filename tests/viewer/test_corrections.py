@@ -227,10 +227,10 @@ def test_a_click_grows_on_what_the_model_saw(make: Callable[..., Desk]) -> None:
     one = desk.choose("nuclei", 0)
     click = TOOLS["click"].on_points
     assert click is not None
-    desk.correct.tools.run(lambda layer: click(layer, [(21.0, 31.0)]))
+    desk.correct.tools.run(lambda layer: click(layer, [(21.0, 31.0)]), "click")
     assert (one.layer.data == 3).sum() == 16
     desk.choose("glands", 0)
-    desk.correct.tools.run(lambda layer: click(layer, [(21.0, 31.0)]))
+    desk.correct.tools.run(lambda layer: click(layer, [(21.0, 31.0)]), "click")
     assert "click Annotate first" in desk.said[-1][0]
 
 

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ..annotation.edits import ProbabilityMap
+from ..annotation.effort import effort_of
+from ..errors import CerberusError
 from .answer import Answer
 from .corrections import Corrections
 from .keeping import Keeping
@@ -15,6 +19,7 @@ from .marks import Marks
 from .rerunning import Rerunning
 from .restoring import Restoring
 from .reviewing import Reviewing
+from .saving import save
 from .session import Session
 from .toolbench import Toolbench
 
@@ -54,6 +59,22 @@ class Correcting:
             one.probability = probability_map(annotation.probabilities, one.task, one.layer.data.shape)
             self.review.remember_tissue(one.place, annotation.tissue)
         self.review.look_for_reasons()
+
+    def save(self, folder: Path) -> None:
+        """Write the annotation of the active layer as one folder; what became of it is said."""
+        try:
+            active = self.corrections.need_active()
+            layers = [one.layer.as_layer_data_tuple() for one in self.corrections.beside(active).values()]
+            (written,) = save(str(folder), layers)
+            self.corrections.said.emit(f"Saved {written}.", False)
+        except CerberusError as error:
+            self.corrections.said.emit(str(error), True)
+
+    def effort(self) -> pd.DataFrame | None:
+        """What correcting the active annotation has cost so far, a row a model; None before the first change."""
+        active = self.corrections.active
+        path = None if active is None else self.keeping.path(active)
+        return None if path is None else effort_of(path)
 
     def close(self) -> None:
         """Let go of layers and viewer. Safe to call twice."""

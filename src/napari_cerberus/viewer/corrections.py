@@ -16,7 +16,7 @@ from ..tasks import INSTANCE_TASKS
 from .layers import ViewerLayers
 from .record import KEY, LayerRecord, record_of
 from .session import Session
-from .tracked import Restored, TrackedLayer
+from .tracked import TrackedLayer
 
 NO_LAYER = "Annotate an image first, or choose one of its result layers."
 _OF_THE_RUN = ("model_name", "model_sha256", "device", "precision", "sensitivity", "made_at")
@@ -28,8 +28,8 @@ class Corrections:
 
     Attributes
     ----------
-    changed : Signal(TrackedLayer, ChangeSet)
-        Pixels or table of a layer changed, by whatever hand.
+    changed : Signal(TrackedLayer, ChangeSet, str)
+        Pixels or table of a layer changed, by whatever hand; the last is the tool's name, as the journal keeps it.
     attached, detached : Signal(TrackedLayer)
     merged : Signal(TrackedLayer, ChangeSet)
         A re-run went into a layer; ``changed`` follows, with an empty change set.
@@ -47,7 +47,7 @@ class Corrections:
         Knows the user's name and how layers look.
     """
 
-    changed = Signal(object, object)
+    changed = Signal(object, object, str)
     attached = Signal(object)
     detached = Signal(object)
     said = Signal(str, bool)
@@ -59,7 +59,7 @@ class Corrections:
         self.layers, self.session = layers, session
         self._tracked: dict[str, TrackedLayer] = {}
         self._keys: dict[str, Callable[[], Any]] = {UNDO_KEY: self.undo, REDO_KEY: self.redo}
-        self._active = ""
+        self._active = self._decided = ""
         events = layers.viewer.layers.events
         self._pairs = [
             (events.removed, self._on_removed),
@@ -108,14 +108,14 @@ class Corrections:
             self.attach(layer)
         self._on_active()
 
-    def attach(self, layer: Any, restored: Restored | None = None) -> TrackedLayer | None:
-        """Follow a layer, going on from what an earlier session knew; None if it is not one of ours."""
+    def attach(self, layer: Any) -> TrackedLayer | None:
+        """Follow a layer; None if it is not one of ours."""
         record = record_of(layer) if isinstance(layer, Labels) else None
         if record is None or record.task not in INSTANCE_TASKS or layer.ndim != 2:
             return None
         if (known := self._tracked.get(str(layer.unique_id))) is not None:
             return known
-        one = TrackedLayer(layer, record, self.stirred.emit, restored)
+        one = TrackedLayer(layer, record, self.stirred.emit)
         self._tracked[one.key] = one
         for key, function in self._keys.items():
             _bind(layer, key, function)
@@ -139,16 +139,23 @@ class Corrections:
 
     # -- changing --------------------------------------------------------------------------------
 
-    def apply(self, one: TrackedLayer, change: ChangeSet) -> ChangeSet:
+    def apply(self, one: TrackedLayer, change: ChangeSet, tool: str) -> ChangeSet:
         """Make a correction and say what it did. Raises ``EditError``."""
         if change:
             full = one.apply(change, by=self.session.reviewer)
-            self._after(one, full)
+            self._after(one, full, tool)
         self.said.emit(f"{change.summary}.", not change)
         return change
 
     def undo(self) -> None:
-        """Take back the last step of the active layer."""
+        """Take back the last step of the active layer; right after a decision of the review, that decision.
+
+        The review goes on to the next object, which may be in another layer than the one just decided on.
+        """
+        self.follow()
+        decided = self._tracked.get(self._decided)
+        if decided is not None and decided is not self.active:
+            self.layers.viewer.layers.selection.active = decided.layer
         self._walk("undo")
 
     def redo(self) -> None:
@@ -167,7 +174,7 @@ class Corrections:
                 self.said.emit(str(error), True)
                 continue
             if change:
-                self._after(one, change)
+                self._after(one, change, "paint")
 
     def merge(self, one: TrackedLayer, result: MergeResult, record: LayerRecord) -> None:
         """Take a re-run into a layer, as one step back. Raises ``EditError``."""
@@ -176,7 +183,7 @@ class Corrections:
         one.layer.metadata = {**one.layer.metadata, KEY: one.record.to_metadata()}
         self.merged.emit(one, change)
         self._recolour(one, change)
-        self.changed.emit(one, ChangeSet(summary=change.summary))
+        self.changed.emit(one, ChangeSet(summary=change.summary), "merge")
 
     def _walk(self, way: str) -> None:
         if (one := self.active) is None:
@@ -188,12 +195,13 @@ class Corrections:
             self.said.emit(str(error), True)
             return
         if change:
-            self._after(one, change)
+            self._after(one, change, way)
             self.said.emit(f"{change.summary}.", False)
 
-    def _after(self, one: TrackedLayer, change: ChangeSet) -> None:
+    def _after(self, one: TrackedLayer, change: ChangeSet, tool: str) -> None:
+        self._decided = one.key if one.last_is_of_the_table else ""
         self._recolour(one, change)
-        self.changed.emit(one, change)
+        self.changed.emit(one, change, tool)
 
     def _recolour(self, one: TrackedLayer, change: ChangeSet) -> None:
         before = change.previous_features

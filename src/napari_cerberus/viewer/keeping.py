@@ -14,6 +14,7 @@ import numpy as np
 from ..annotation.edits import ChangeSet, difference
 from ..annotation.frame import Frame
 from ..annotation.journal import Journal, open_journal
+from ..annotation.journal.record import RESULT
 from ..annotation.table import cells_of
 from ..model.library import library_folder
 from .corrections import Corrections
@@ -52,7 +53,7 @@ class Keeping:
         self._corrections, self.root = corrections, root
         self._journals: dict[Place, Journal] = {}
         self._owners: dict[tuple[Place, str], str] = {}
-        self._waiting: list[tuple[TrackedLayer, ChangeSet, bool]] = []
+        self._waiting: list[tuple[TrackedLayer, ChangeSet, str]] = []
         self._said: set[str] = set()
         if root is not None:
             corrections.changed.connect(self._on_changed)
@@ -62,7 +63,7 @@ class Keeping:
         """Write what is waiting."""
         waiting, self._waiting = self._waiting, []
         based: set[str] = set()
-        for one, change, is_result in waiting:
+        for one, change, tool in waiting:
             journal = self._journals.get(one.place)
             if journal is None:
                 journal = self._open(one, resume=False)
@@ -74,11 +75,16 @@ class Keeping:
             if self._owners[one.place, one.task] != one.key:
                 self._say_once(f"Only the first {one.task} layer of an annotation is kept; save “{one.layer.name}”.")
                 continue
-            model = (one.record.model_name, one.record.model_sha256) if is_result else None
-            self._append(journal, one, change, model)
+            self._append(journal, one, change, tool)
         for journal in self._journals.values():
             if journal.warning:
                 self._say_once(journal.warning)
+
+    def path(self, one: TrackedLayer) -> Path | None:
+        """The journal's file of a layer's annotation, complete; None where there is none."""
+        self.flush()
+        journal = self._journals.get(one.place)
+        return None if journal is None else journal.path
 
     def resume(self, layers: list[TrackedLayer]) -> None:
         """Go on with the journal from which layers were restored."""
@@ -137,18 +143,16 @@ class Keeping:
             tracked = other.tracked
             nothing = np.zeros_like(tracked.model_labels)
             first = difference(nothing, tracked.model_labels, f"Result of {other.record.model_name}")
-            model = (other.record.model_name, other.record.model_sha256)
-            self._append(journal, other, replace(first, model_change=first), model)
             cells = cells_of(tracked.objects, tracked.objects["index"])
+            self._append(journal, other, replace(first, model_change=first, features=cells), RESULT)
             since = difference(tracked.model_labels, tracked.labels, "Changes so far")
-            self._append(journal, other, replace(since, features=cells))
+            if since:
+                self._append(journal, other, since, "paint")
             written.append(other)
         return written
 
-    def _append(
-        self, journal: Journal, one: TrackedLayer, change: ChangeSet, model: tuple[str, str] | None = None
-    ) -> None:
-        tool = "result" if model is not None else change.summary.split()[0].lower()
+    def _append(self, journal: Journal, one: TrackedLayer, change: ChangeSet, tool: str) -> None:
+        model = (one.record.model_name, one.record.model_sha256) if tool == RESULT else None
         journal.append(change, task=one.task, tool=tool, by=self._corrections.session.reviewer, model=model)
 
     def _say_once(self, sentence: str) -> None:
@@ -156,11 +160,11 @@ class Keeping:
             self._said.add(sentence)
             self._corrections.said.emit(sentence, True)
 
-    def _on_changed(self, one: TrackedLayer, change: ChangeSet) -> None:
+    def _on_changed(self, one: TrackedLayer, change: ChangeSet, tool: str) -> None:
         if change:
-            self._waiting.append((one, change, False))
+            self._waiting.append((one, change, tool))
             self._corrections.stirred.emit()
 
     def _on_merged(self, one: TrackedLayer, change: ChangeSet) -> None:
-        self._waiting.append((one, change, True))
+        self._waiting.append((one, change, RESULT))
         self._corrections.stirred.emit()

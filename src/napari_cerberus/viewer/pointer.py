@@ -41,7 +41,7 @@ class Pointer:
 
     armed_changed = Signal(str)
 
-    def __init__(self, corrections: Corrections, marks: Marks, run: Callable[[Work], None]) -> None:
+    def __init__(self, corrections: Corrections, marks: Marks, run: Callable[[Work, str], None]) -> None:
         self._corrections, self._marks, self._run = corrections, marks, run
         self._armed = ""
         self._layer: TrackedLayer | None = None
@@ -166,16 +166,16 @@ class Pointer:
             self._corrections.said.emit(f"Merge object {index} with which one? Click it.", False)
         else:
             first, self._picked = self._picked, 0
-            self._run(lambda active: merge(active, (first, index)))
+            self._run(lambda active: merge(active, (first, index)), "merge")
 
     def _complete(self) -> None:
         """Use the armed tool on what was drawn; it stays armed."""
-        tool, points = self.armed, tuple(self._points)
+        name, tool, points = self._armed, self.armed, tuple(self._points)
         self._forget()
         if tool is None or tool.on_points is None or not points:
             return
         on_points = tool.on_points
-        self._run(lambda one: on_points(one, points))
+        self._run(lambda one: on_points(one, points), name)
 
     def _forget(self) -> None:
         self._points, self._picked = [], 0

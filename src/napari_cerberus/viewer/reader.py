@@ -13,20 +13,30 @@ from typing import Any
 from napari import current_viewer
 from napari.layers import Image
 
+from ..annotation import store
 from ..inference.results import SUMMARY_FILE
 from ..inference.saved import is_annotation, read_annotation
 from .grid import placement
 from .layers import labels_layer
+from .saving import load
 from .session import Display
 
 LayerData = tuple[Any, dict[str, Any], str]
 
 
 def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
-    """``read_folder`` for one of our folders or its ``summary.json``; None for anything else."""
+    """A reader for one of our folders, or for the file in it that describes it; None for anything else."""
     if isinstance(path, list):
         return None
-    return read_folder if is_annotation(_folder_of(path)) else None
+    folder = _folder_of(path)
+    if store.is_annotation(folder):
+        return read_saved
+    return read_folder if is_annotation(folder) else None
+
+
+def read_saved(path: str | list[str]) -> list[LayerData]:
+    """Label layers of a saved annotation, with review state. Raises ``DataError``."""
+    return load(_folder_of(path if isinstance(path, str) else path[0]))
 
 
 def read_folder(path: str | list[str]) -> list[LayerData]:
@@ -51,7 +61,7 @@ def read_folder(path: str | list[str]) -> list[LayerData]:
 
 def _folder_of(path: str) -> Path:
     given = Path(path)
-    return given.parent if given.name == SUMMARY_FILE else given
+    return given.parent if given.name in (SUMMARY_FILE, store.ABOUT_FILE) else given
 
 
 def _place(stem: str, shape: tuple[int, ...], pixel_size_um: float) -> tuple[str, dict[str, Any]]:

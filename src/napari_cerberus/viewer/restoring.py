@@ -16,7 +16,7 @@ from .picture import fingerprint, why_not
 from .pixel_size import PixelSize
 from .record import LayerRecord
 from .session import Session
-from .tracked import Restored, TrackedLayer
+from .tracked import MODEL_LABELS, TrackedLayer, features_of
 
 
 class Restoring:
@@ -91,9 +91,10 @@ class Restoring:
         where = placement(image, (top, left), record.factors)
         display, layers = self._session.display, self._corrections.layers
         layer = labels_layer(task, replay.labels[task], objects, display, name=f"{image.name} {task}", **where)
+        layer.features = features_of(objects)
+        layer.metadata = {MODEL_LABELS: replay.model_labels[task]}
         layers.put(layer, record)
-        restored = Restored(objects=objects, model_labels=replay.model_labels[task])
-        return self._corrections.attach(layer, restored)
+        return self._corrections.attach(layer)
 
     def _image(self) -> Any | None:
         image = self._corrections.layers.find(self._session.image_id)

@@ -153,7 +153,7 @@ class Reviewing:
                 raise EditError("Choose an object first: click it, or press “.” for the next of the queue.")
             self.current = one.task, index
             change = mark(one.tracked.objects, [index], _STATES[name], by=self.corrections.session.reviewer)
-            self.corrections.apply(one, change)
+            self.corrections.apply(one, change, name)
         except CerberusError as error:
             self.corrections.said.emit(str(error), True)
             return

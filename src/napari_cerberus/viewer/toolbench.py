@@ -58,9 +58,9 @@ class Toolbench:
         if tool.needs is not Needs.OBJECT:
             self.pointer.finish_or_arm(name)
         elif name == CLIP:
-            self.run(lambda one: self._clipped(one, at_pointer))
+            self.run(lambda one: self._clipped(one, at_pointer), name)
         else:
-            self.run(lambda one: self._on_object(one, tool, at_pointer))
+            self.run(lambda one: self._on_object(one, tool, at_pointer), name)
 
     def number(self, number: int, *, at_pointer: bool = False) -> None:
         """Give the object the class with this number, from 1."""
@@ -73,7 +73,7 @@ class Toolbench:
             by = self.corrections.session.reviewer
             return change_class(one.tracked.objects, chosen, names[number - 1], by=by)
 
-        self.run(work)
+        self.run(work, "class")
 
     def classes(self, one: TrackedLayer | None) -> tuple[str, ...]:
         """The classes that objects of a layer can have, in the order of their numbers."""
@@ -94,14 +94,15 @@ class Toolbench:
     def delete_small(self, below_um2: float) -> None:
         """Delete the objects of the active layer under a size."""
         self.run(
-            lambda one: delete_small(one.tracked.labels, below_um2=below_um2, pixel_size_um=one.tracked.pixel_size_um)
+            lambda one: delete_small(one.tracked.labels, below_um2=below_um2, pixel_size_um=one.tracked.pixel_size_um),
+            "delete small",
         )
 
-    def run(self, work: Callable[[TrackedLayer], ChangeSet]) -> None:
+    def run(self, work: Callable[[TrackedLayer], ChangeSet], name: str) -> None:
         """One correction of the active layer; a problem is said, not raised."""
         try:
             one = self.corrections.need_active()
-            self.corrections.apply(one, work(one))
+            self.corrections.apply(one, work(one), name)
         except CerberusError as error:
             self.corrections.said.emit(str(error), True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 
 from ..annotation.edits import ChangeSet, ProbabilityMap
 from ..annotation.merge import MergeResult
-from ..annotation.table import CELLS, DECIDED, measure, rows_with
+from ..annotation.table import CELLS, COLUMNS, DECIDED, measure, rows_with
 from ..annotation.tracking import TrackedLabels
 from ..errors import EditError
 from .record import LayerRecord
@@ -22,17 +21,10 @@ _EVENTS = ("paint", "labels_update", "set_data", "data")
 _STEPS = 100
 """As many as napari's own history keeps."""
 _BOX = ("y0_px", "x0_px", "y1_px", "x1_px")
-_TABLE_ONLY = ("task", *_BOX)
+MODEL_LABELS = "napari-cerberus model labels"
+"""Our entry in ``layer.metadata`` with the model's last result, an array like the layer's."""
 
 Point = tuple[float, float]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Restored:
-    """What an earlier session knew of a layer: its table, and the model's result it started from."""
-
-    objects: pd.DataFrame
-    model_labels: np.ndarray[Any, Any]
 
 
 class TrackedLayer:
@@ -57,29 +49,22 @@ class TrackedLayer:
     record : LayerRecord
     on_stir : callable, optional
         Called whenever something else may have changed pixels.
-    restored : Restored, optional
-        What an earlier session knew of it.
     """
 
-    def __init__(
-        self,
-        layer: Any,
-        record: LayerRecord,
-        on_stir: Callable[[], Any] | None = None,
-        restored: Restored | None = None,
-    ) -> None:
+    def __init__(self, layer: Any, record: LayerRecord, on_stir: Callable[[], Any] | None = None) -> None:
         self.layer, self.record = layer, record
         self._on_stir = on_stir
         self._chosen = 0
+        pixels, model_labels = _pixels(layer), layer.metadata.get(MODEL_LABELS)
+        fits = isinstance(model_labels, np.ndarray) and model_labels.shape == pixels.shape
         self.tracked = TrackedLabels(
             record.task,
-            _pixels(layer),
-            table_of(layer, record) if restored is None else restored.objects,
+            pixels,
+            table_from(layer.features, pixels, record),
             record.pixel_size_um,
-            model_labels=None if restored is None else restored.model_labels,
+            model_labels=model_labels if fits else None,
         )
-        if restored is not None:
-            self._write_table()
+        self._note_model_labels()
         self.stale = False
         self.probability: ProbabilityMap | None = None
         self._done: deque[ChangeSet | None] = deque(maxlen=_STEPS)
@@ -114,6 +99,11 @@ class TrackedLayer:
         """Whether the user has decided on, or changed, any object."""
         decided = self.tracked.objects["state"].isin(DECIDED).any()
         return bool(decided) or not np.array_equal(self.tracked.labels, self.tracked.model_labels)
+
+    @property
+    def last_is_of_the_table(self) -> bool:
+        """Whether the step that ``undo`` would take back changed no pixel."""
+        return bool(self._done) and self._done[-1] is not None
 
     def choose(self, index: int) -> None:
         """Choose an object; napari's brush paints with its id from now on."""
@@ -165,6 +155,7 @@ class TrackedLayer:
         self._write_pixels(result.change)
         change = self.tracked.adopt(result.change, result.objects, result.model_labels)
         self._write_table()
+        self._note_model_labels()
         return change
 
     def follow(self, summary: str = "Changed by hand", *, by: str = "") -> ChangeSet:
@@ -179,6 +170,8 @@ class TrackedLayer:
         change = self.tracked.sync(_pixels(self.layer), summary, by=by)
         if change:
             self._write_table()
+        if change.model_change is not None:
+            self._note_model_labels()
         return change
 
     def undo(self, *, by: str = "") -> ChangeSet:
@@ -221,15 +214,16 @@ class TrackedLayer:
 
     def _write_table(self) -> None:
         """Our columns as the table has them; columns that someone else added stay."""
-        ours = self.tracked.objects.drop(columns=list(_TABLE_ONLY))
-        theirs = self.layer.features
+        ours, theirs = features_of(self.tracked.objects), self.layer.features
         if "index" in theirs:
-            extra = [name for name in theirs.columns if name == "index" or name not in ours]
+            extra = [name for name in theirs.columns if name == "index" or name not in COLUMNS]
             if len(extra) > 1:
                 ours = ours.merge(theirs[extra].drop_duplicates("index"), on="index", how="left")
-        if not (ours["class"] != "").any():
-            ours = ours.drop(columns=["class", "class_probability"])
         self.layer.features = ours
+
+    def _note_model_labels(self) -> None:
+        """Keep the model's result where saving a layer finds it."""
+        self.layer.metadata = {**self.layer.metadata, MODEL_LABELS: self.tracked.model_labels}
 
     def _on_pixels(self, event: Any = None) -> None:
         self.stale = True
@@ -241,17 +235,19 @@ class TrackedLayer:
         self._undone.clear()
 
 
-def table_of(layer: Any, record: LayerRecord) -> pd.DataFrame:
+def table_from(features: pd.DataFrame, labels: np.ndarray[Any, Any], record: LayerRecord) -> pd.DataFrame:
     """The object table of a layer: geometry from its pixels, the other cells from its features."""
-    features = layer.features
-    if "index" in features:
-        known = features.drop_duplicates("index").set_index("index")
-        # as objects: columns that are not there would come as numbers, which take no text
-        cells = known.reindex(columns=list(CELLS)).astype("object")
-    else:
-        cells = pd.DataFrame(columns=list(CELLS))
-    geometry = measure(_pixels(layer), record.pixel_size_um)
-    return rows_with(record.task, geometry, cells)
+    indexed = "index" in features
+    known = features.drop_duplicates("index").set_index("index") if indexed else pd.DataFrame()
+    # as objects: columns that are not there would come as numbers, which take no text
+    cells = known.reindex(columns=list(CELLS)).astype("object")
+    return rows_with(record.task, measure(labels, record.pixel_size_um), cells)
+
+
+def features_of(objects: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a task's table that its layer shows; without classes where no object has one."""
+    shown = objects.drop(columns=["task", *_BOX])
+    return shown if (shown["class"] != "").any() else shown.drop(columns=["class", "class_probability"])
 
 
 def _pixels(layer: Any) -> np.ndarray[Any, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QFileDialog, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from ..annotation.store import SUFFIX
 from ..viewer.colours import class_colour
 from ..viewer.controller import Controller
 from ..viewer.toolbench import MOST_CLASSES
@@ -42,7 +44,7 @@ class CorrectPanel(QWidget):
         self.below = QDoubleSpinBox()
         self.small = QPushButton("Delete small")
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
-        self.keys = QPushButton("Keys …")
+        self.keys, self.save = QPushButton("Keys …"), QPushButton("Save …")
         self.message = Banner()
         self._timer = QTimer(self)
         self._shortcuts = [self._shortcut(number) for number in range(1, MOST_CLASSES + 1)]
@@ -80,6 +82,7 @@ class CorrectPanel(QWidget):
         self.undo.setToolTip("Take the last step back  Key: Ctrl+Z")
         self.redo.setToolTip("Make it again  Key: Ctrl+Shift+Z")
         self.keys.setToolTip("All tools and keys in a table")
+        self.save.setToolTip("Save labels, table, review and history as one folder; it opens again with File ▸ Open.")
         self._timer.setSingleShot(True)
         self._timer.setInterval(_FOLLOW_MS)
 
@@ -89,7 +92,7 @@ class CorrectPanel(QWidget):
         for place, button in enumerate(self.buttons.values()):
             grid.addWidget(button, *divmod(place, _COLUMNS))
         self.classes.setSpacing(2)
-        rows = [_row(self.below, self.small), _row(self.undo, self.redo, self.keys)]
+        rows = [_row(self.below, self.small), _row(self.undo, self.redo, self.keys, self.save)]
         content = QWidget()
         inner = QVBoxLayout(content)
         inner.setContentsMargins(2, 0, 0, 0)
@@ -111,12 +114,20 @@ class CorrectPanel(QWidget):
         self.undo.clicked.connect(corrections.undo)
         self.redo.clicked.connect(corrections.redo)
         self.keys.clicked.connect(lambda: KeyTable(self).show())
+        self.save.clicked.connect(self._ask_and_save)
         self._timer.timeout.connect(self._correct.follow)
         corrections.stirred.connect(lambda: self._timer.start())
         corrections.active_changed.connect(self._show_active)
         corrections.changed.connect(self._show_small)
         corrections.said.connect(self._say)
         self._tools.pointer.armed_changed.connect(self._show_armed)
+
+    def _ask_and_save(self) -> None:
+        one = self._correct.corrections.active
+        name = "" if one is None else f"{one.record.image_name}{SUFFIX}"
+        path, _ = QFileDialog.getSaveFileName(self, "Save the annotation", name, f"Cerberus annotation (*{SUFFIX})")
+        if path:
+            self._correct.save(Path(path))
 
     # -- showing ---------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ class CerberusDock(QWidget):
     def __init__(self, napari_viewer: Any, controller: Controller | None = None) -> None:
         super().__init__()
         self.controller = controller if controller is not None else Controller(napari_viewer)
-        self._was_docked = False
+        self._was_docked = self._tools_shown = False
         self.annotate = AnnotatePanel(self.controller)
         session = self.controller.session
         self.job_bar = JobBar(session.job, session.events.job, self.controller.cancel)
@@ -48,6 +48,7 @@ class CerberusDock(QWidget):
         self.export = ExportPanel(self.controller)
         panels = (self.annotate, self.job_bar, self.offers, self.readout, self.objects)
         self._lay_out(*panels, self.review, self.correct, self.export)
+        self.controller.correct.corrections.active_changed.connect(self._show_tools)
         # a bound method of self is not called any more when self is destroyed
         self.destroyed.connect(partial(_close, self.controller))
         self.controller.look_up_models()
@@ -65,6 +66,13 @@ class CerberusDock(QWidget):
                 self.controller.close()
         return bool(super().event(event))
 
+    def _show_tools(self) -> None:
+        """Scroll to review and tools when the first object is chosen: correcting has begun."""
+        active = self.controller.correct.corrections.active
+        if not self._tools_shown and active is not None and active.selected:
+            self._tools_shown = True
+            self.scroll.ensureWidgetVisible(self.correct)
+
     def _lay_out(self, *panels: QWidget) -> None:
         column = QWidget()
         inner = QVBoxLayout(column)
@@ -73,7 +81,7 @@ class CerberusDock(QWidget):
         for panel in panels:
             inner.addWidget(panel)
         inner.addStretch(1)
-        scroll = QScrollArea()
+        self.scroll = scroll = QScrollArea()
         scroll.setWidget(column)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)

@@ -5,14 +5,23 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ..annotation.findings import RULES
 from ..annotation.review import ReviewFilter
 from ..annotation.table import SKIPPED, UNREVIEWED
 from ..viewer.controller import Controller
 from ..viewer.reviewing import KEYS
+from .effort_dialog import EffortDialog
 from .key_table import shown_key
 from .section import Section
 from .style import PROGRESS_BAR, SPACING_PX, Banner, guard_wheel, small_label
@@ -40,6 +49,9 @@ class ReviewPanel(QWidget):
         self.filters = {name: QComboBox() for name in _ALL}
         self.states = QComboBox()
         self.again = QPushButton("Look again")
+        self.name = QLineEdit(controller.session.reviewer)
+        self.effort = QPushButton("Effort …")
+        self._controller = controller
         self.buttons = {name: self._button(name) for name in _WORDS}
         self._set_up()
         self._lay_out()
@@ -79,6 +91,11 @@ class ReviewPanel(QWidget):
         self.bar.setStyleSheet(PROGRESS_BAR)
         self.again.setToolTip("Look for reasons again, after corrections")
         self.again.clicked.connect(lambda: self._review.look_for_reasons())
+        self.name.setPlaceholderText("your name")
+        self.name.setToolTip("Written beside every object that you correct or review; asked once")
+        self.name.editingFinished.connect(lambda: self._controller.choose.reviewer(self.name.text()))
+        self.effort.setToolTip("Time, edits and changed pixels for each model so far")
+        self.effort.clicked.connect(lambda: EffortDialog(self._controller.correct.effort(), self).show())
         self.states.addItems([_EVERY_STATE, _OPEN])
         fields = [*self.filters.values(), self.states]
         for field in fields:
@@ -118,6 +135,10 @@ class ReviewPanel(QWidget):
         steps.setSpacing(SPACING_PX // 2)
         for name, button in self.buttons.items():
             steps.addWidget(button, 0 if len(_WORDS[name]) == 1 else 1)
+        last = QHBoxLayout()
+        last.setSpacing(SPACING_PX // 2)
+        for widget in (self.again, self.name, self.effort):
+            last.addWidget(widget, int(widget is self.name))
         content = QWidget()
         inner = QVBoxLayout(content)
         inner.setContentsMargins(2, 0, 0, 0)
@@ -126,7 +147,7 @@ class ReviewPanel(QWidget):
         inner.addLayout(steps)
         inner.addWidget(self.reason)
         inner.addLayout(grid)
-        inner.addWidget(self.again, 0, Qt.AlignmentFlag.AlignLeft)
+        inner.addLayout(last)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(Section("Review", content))
