@@ -130,6 +130,23 @@ def test_leaning_toward_recall_adds_foreground_only(task: str) -> None:
     assert areas == sorted(set(areas))  # each step matters
 
 
+@pytest.mark.parametrize("sensitivity", [-1.0, -0.4, 0.6, 1.0])
+def test_sensitivity_neither_glues_nor_splits_nuclei(sensitivity: float) -> None:
+    inner = np.full((40, 90), 0.01, np.float32)
+    inner[10:30, 10:40] = 0.4  # a bridge between two nuclei
+    inner[12:28, 11:22], inner[12:28, 28:39] = 0.95, 0.9
+    inner[14:18, 15:17] = 0.6  # a dull spot inside a bright one
+    inner[12:28, 60:75] = 0.35  # a faint nucleus
+    contour = np.where(inner < 0.6, 0.2, 0.0).astype(np.float32)
+    found = find_objects(NUCLEI, inner, contour, 0.5, settings_for(NUCLEI).leaning(sensitivity))
+    ids = [int(found[20, x]) for x in (13, 34, 67)]
+    assert ids[0] > 0
+    assert ids[1] > 0
+    assert ids[0] != ids[1]
+    assert (ids[2] > 0) == (sensitivity > 0.3)
+    assert found.max() == len(set(ids) - {0})
+
+
 def test_balanced_sensitivity_is_the_published_rule() -> None:
     assert settings_for(NUCLEI).leaning(0.0) == PUBLISHED[NUCLEI]
     assert settings_for(GLANDS, 0.42).leaning(0.0).threshold == 0.42

@@ -45,7 +45,10 @@ class ObjectSettings:
     threshold : float
         Nuclei: of inner + contour; glands and lumina: of inner where the contour is weak.
     marker_threshold : float
-        Nuclei only: of inner, for the seeds of the watershed.
+        Nuclei only: of inner, for the seeds of the watershed; it parts neighbours, whatever the sensitivity.
+    faintest_seed : float or None
+        Nuclei only: the inner probability that a seed must reach. Below ``marker_threshold`` it adds faint nuclei,
+        above it drops them, and neither glues nor splits the others. None, as published: ``marker_threshold``.
     contour_threshold : float
         Glands and lumina: a pixel above it is contour and parts objects.
     contour_diameter_um : float
@@ -60,6 +63,7 @@ class ObjectSettings:
     contour_diameter_um: float
     min_area_um2: float
     marker_threshold: float = 0.5
+    faintest_seed: float | None = None
     contour_threshold: float = 0.5
     marker_min_area_um2: float = 0.0
 
@@ -81,7 +85,7 @@ class ObjectSettings:
         return replace(
             self,
             threshold=_lean(self.threshold, sensitivity),
-            marker_threshold=_lean(self.marker_threshold, sensitivity),
+            faintest_seed=_lean(self.marker_threshold, sensitivity) if sensitivity else None,
         )
 
     def min_px(self, pixel_size_um: float) -> int:
@@ -181,9 +185,24 @@ def _nuclei(
     foreground = components(
         erode(inner + contour > settings.threshold, element), min_px=settings.min_px(pixel_size_um)
     )
-    seeds = components(inner > settings.marker_threshold, min_px=settings.marker_min_px(pixel_size_um))
-    seeds = components(ndimage.binary_fill_holes(seeds > 0))
-    return _flood(foreground, seeds, inner)
+    seeds = _seeds(inner, settings, settings.marker_min_px(pixel_size_um))
+    return _flood(foreground, components(ndimage.binary_fill_holes(seeds)), inner)
+
+
+def _seeds(inner: Probability, settings: ObjectSettings, min_px: int) -> BoolArray:
+    """Pixels of the watershed's seeds: components of the published threshold, plus or minus the faint ones."""
+    seeds = components(inner > settings.marker_threshold, min_px=min_px)
+    needed = settings.faintest_seed
+    if needed is None or needed == settings.marker_threshold:
+        return np.asarray(seeds > 0)
+    if needed > settings.marker_threshold:
+        bright = np.zeros(int(seeds.max(initial=0)) + 1, bool)
+        bright[seeds[inner > needed]] = True
+        return np.asarray(keep_ids(seeds, bright) > 0)
+    faint = components(inner > needed, min_px=min_px)
+    fresh = np.ones(int(faint.max(initial=0)) + 1, bool)
+    fresh[faint[seeds > 0]] = False
+    return np.asarray((seeds > 0) | (keep_ids(faint, fresh) > 0))
 
 
 def _flood(foreground: Labels, seeds: Labels, inner: Probability) -> Labels:

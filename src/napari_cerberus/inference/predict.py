@@ -252,8 +252,11 @@ def _tissue_reach_px(network: Prepared) -> int:
 
 def _crop(level: Tensor, part: Window, whole: Window) -> Tensor:
     """The part of a feature map, whatever its size, that covers ``part`` of ``whole``."""
+    if part.shape == whole.shape:
+        return level
     factor = whole.shape[0] // level.shape[-2]
-    return level[(..., *part.coarser(factor).slices)]
+    # A copy, so that the margins' memory is free while the decoders run.
+    return level[(..., *part.coarser(factor).slices)].clone(memory_format=torch.channels_last)
 
 
 def _first_line(error: BaseException) -> str:
