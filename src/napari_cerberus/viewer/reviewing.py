@@ -55,6 +55,7 @@ class Reviewing:
         self._tissue: dict[tuple[Any, ...], Mapping[str, float]] = {}
         self._jobs = JobRunner("Looking for reasons to review")
         self._wanted: tuple[Any, ...] | None = None
+        self._objects: pd.DataFrame | None = None
         self._queued: pd.DataFrame | None = None
         for name in KEYS:
             corrections.bind(KEYS[name][0], getattr(self, name))
@@ -67,11 +68,14 @@ class Reviewing:
 
     def objects(self) -> pd.DataFrame:
         """Every object of the annotation under review, with priority and reasons."""
+        if self._objects is not None:
+            return self._objects
         tables = [one.tracked.objects for one in self._layers().values() if len(one.tracked.objects)]
         objects = pd.concat(tables, ignore_index=True) if tables else empty_table()
         known = [table.get(self._place) for table in (self._findings, self._conflicts)]
         found = [table for table in known if table is not None and len(table)]
-        return attach(objects, pd.concat(found, ignore_index=True) if found else as_findings([]))
+        self._objects = attach(objects, pd.concat(found, ignore_index=True) if found else as_findings([]))
+        return self._objects
 
     def queued(self) -> pd.DataFrame:
         """The objects that pass the filter, the most urgent first."""
@@ -197,7 +201,7 @@ class Reviewing:
         self._refresh()
 
     def _refresh(self) -> None:
-        self._queued = None
+        self._objects = self._queued = None
         self.changed.emit()
 
     def _start(self, layers: Mapping[str, TrackedLayer]) -> None:

@@ -18,6 +18,8 @@ from .tracked import TrackedLayer
 CLASSES = {NUCLEI: NUCLEI_CLASSES[1:], GLANDS: GLAND_CLASSES[1:]}
 """Classes offered for the objects of a task; those in its table come after them."""
 MOST_CLASSES = 9
+_MAKE_ONE = ("outline", "click")
+"""Tools whose new object is the chosen one afterwards."""
 
 
 class Toolbench:
@@ -136,6 +138,10 @@ class Toolbench:
         else:
             self._marks.box(one, one.selected)
 
-    def _on_changed(self, one: TrackedLayer, change: ChangeSet) -> None:
-        if one is self.corrections.active:
+    def _on_changed(self, one: TrackedLayer, change: ChangeSet, tool: str) -> None:
+        if one is not self.corrections.active:
+            return
+        if tool in _MAKE_ONE and len(change.new_ids) == 1:
+            self.corrections.choose(one, change.new_ids[0])
+        else:
             self._marks.box(one, one.selected)

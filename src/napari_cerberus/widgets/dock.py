@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from ..viewer.controller import Controller
@@ -20,6 +20,7 @@ from .review_panel import ReviewPanel
 from .style import SPACING_PX
 
 _MINIMUM_WIDTH_PX = 310
+_SETTLE_MS = 150
 
 
 class CerberusDock(QWidget):
@@ -37,6 +38,10 @@ class CerberusDock(QWidget):
         super().__init__()
         self.controller = controller if controller is not None else Controller(napari_viewer)
         self._was_docked = self._tools_shown = False
+        # panels that have just appeared need a moment to find their places
+        self._settling = QTimer(self)
+        self._settling.setSingleShot(True)
+        self._settling.timeout.connect(lambda: self.scroll.ensureWidgetVisible(self.correct))
         self.annotate = AnnotatePanel(self.controller)
         session = self.controller.session
         self.job_bar = JobBar(session.job, session.events.job, self.controller.cancel)
@@ -71,7 +76,7 @@ class CerberusDock(QWidget):
         active = self.controller.correct.corrections.active
         if not self._tools_shown and active is not None and active.selected:
             self._tools_shown = True
-            self.scroll.ensureWidgetVisible(self.correct)
+            self._settling.start(_SETTLE_MS)
 
     def _lay_out(self, *panels: QWidget) -> None:
         column = QWidget()

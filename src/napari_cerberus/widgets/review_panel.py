@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QComboBox,
     QGridLayout,
@@ -30,6 +31,8 @@ _WORDS = {"previous": "◂", "accept": "Accept", "reject": "Reject", "skip": "Sk
 _ALL = {"tasks": "all kinds", "classes": "all classes", "rules": "all reasons"}
 _OPEN = "to review"
 _EVERY_STATE = "all states"
+_SOON_MS = 60
+"""The queue of thousands of objects is sorted after the correction is on the screen, not before."""
 
 
 class ReviewPanel(QWidget):
@@ -53,9 +56,11 @@ class ReviewPanel(QWidget):
         self.effort = QPushButton("Effort …")
         self._controller = controller
         self.buttons = {name: self._button(name) for name in _WORDS}
+        self._timer = QTimer(self)
         self._set_up()
         self._lay_out()
-        self._review.changed.connect(self.show_review)
+        self._review.changed.connect(lambda: self._timer.start())
+        self._timer.timeout.connect(self.show_review)
         self.show_review()
 
     def show_review(self) -> None:
@@ -71,10 +76,11 @@ class ReviewPanel(QWidget):
         self._fill("tasks", sorted(set(objects["task"])))
         self._fill("classes", sorted(set(objects["class"]) - {""}))
         self._fill("rules", [rule for rule in RULES if objects["rules"].str.contains(rule, regex=False).any()])
-        current = self._review.current
-        where = f"{current[0]} {current[1]}: " if current is not None else ""
-        hint = "Press “.” or ▸ for the object that most needs a look." if current is None else ""
-        self.reason.say(f"{where}{self._review.reason()}{hint}")
+        reason, current = self._review.reason(), self._review.current
+        if current is not None and reason:
+            self.reason.say(f"{current[0].capitalize()} {current[1]}: {reason}")
+        else:
+            self.reason.say("Press “.” or ▸ for the object that most needs a look.")
 
     def _button(self, name: str) -> QPushButton:
         button = QPushButton(_WORDS[name])
@@ -97,6 +103,8 @@ class ReviewPanel(QWidget):
         self.effort.setToolTip("Time, edits and changed pixels for each model so far")
         self.effort.clicked.connect(lambda: EffortDialog(self._controller.correct.effort(), self).show())
         self.states.addItems([_EVERY_STATE, _OPEN])
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_SOON_MS)
         fields = [*self.filters.values(), self.states]
         for field in fields:
             field.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -112,7 +120,7 @@ class ReviewPanel(QWidget):
     def _fill(self, name: str, values: list[str]) -> None:
         """List the values there are; a chosen one stays chosen."""
         field = self.filters[name]
-        if [field.itemData(row) for row in range(1, field.count())] == values:
+        if field.count() and [field.itemData(row) for row in range(1, field.count())] == values:
             return
         chosen = field.currentData()
         field.clear()
