@@ -134,7 +134,8 @@ class Pointer:
             yield
         if one is not self._layer:
             return  # put away, or the layer was removed, while the button was down
-        if len(drawn) > 1:
+        if len(drawn) > 1 or _distance(event.pos, start) > _CLICK_SCREEN_PX:
+            drawn.append(one.to_data(event.position))  # of quick moves napari reports only some
             self._points += drawn
             self._complete()
         else:

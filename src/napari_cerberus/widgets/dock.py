@@ -41,7 +41,7 @@ class CerberusDock(QWidget):
         # panels that have just appeared need a moment to find their places
         self._settling = QTimer(self)
         self._settling.setSingleShot(True)
-        self._settling.timeout.connect(lambda: self.scroll.ensureWidgetVisible(self.correct))
+        self._settling.timeout.connect(self._scroll_to_tools)
         self.annotate = AnnotatePanel(self.controller)
         session = self.controller.session
         self.job_bar = JobBar(session.job, session.events.job, self.controller.cancel)
@@ -77,6 +77,9 @@ class CerberusDock(QWidget):
         if not self._tools_shown and active is not None and active.selected:
             self._tools_shown = True
             self._settling.start(_SETTLE_MS)
+
+    def _scroll_to_tools(self) -> None:
+        self.scroll.ensureWidgetVisible(self.correct)
 
     def _lay_out(self, *panels: QWidget) -> None:
         column = QWidget()
