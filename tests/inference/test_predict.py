@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from napari_cerberus.errors import CerberusError, DeviceError
-from napari_cerberus.inference.predict import is_out_of_memory, predict, window_means
+from napari_cerberus.inference.memory import free_memory_bytes
+from napari_cerberus.inference.predict import default_input_px, is_out_of_memory, predict, window_means
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.progress import Progress, run_to_end
 from tiny import EXACT, TinyNetwork, spotted, tiny_model
@@ -142,3 +143,21 @@ def test_the_window_of_an_image_as_large_as_it_is_the_heads_own_answer() -> None
         direct = model.network(pixels)["tissue"].softmax(1)[0, :, 0, 0].numpy()
     assert dense is not None
     np.testing.assert_allclose(dense[:, 1, 1], direct, atol=1e-5)
+
+
+def test_tiles_are_smaller_where_little_memory_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert default_input_px(None, 288) == default_input_px(1 << 40, 288) == 1024 + 2 * 288
+    assert default_input_px(3 << 30, 288) ** 2 * 1500 <= 3 << 29
+    monkeypatch.setattr("napari_cerberus.inference.predict.free_memory_bytes", lambda _device: 1 << 20)
+    steps: list[Progress] = []
+    tiled = run_to_end(predict(IMAGE, tiny_model(), EXACT), steps.append)
+    assert steps[-1].total == 6 * 5  # 96 × 144 px in tiles of 64
+    monkeypatch.undo()
+    whole = run_to_end(predict(IMAGE, tiny_model(), EXACT))
+    np.testing.assert_array_equal(tiled.probabilities["nuclei"], whole.probabilities["nuclei"])
+
+
+def test_free_memory_is_a_number_or_unknown() -> None:
+    free = free_memory_bytes(torch.device("cpu"))
+    assert free is None or free > 1 << 20
+    assert free_memory_bytes(torch.device("mps")) is None

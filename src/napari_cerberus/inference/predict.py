@@ -7,6 +7,7 @@ per type task for the results; 4·classes/256 for the tissue. Features live only
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,10 +26,12 @@ from ..progress import Job, Progress
 from ..tasks import TaskSpec
 from .device import Runtime
 from .grid import Tile, Window, checked_tile_size, pad_to_stride, plan, round_up, tiles
+from .memory import free_memory_bytes
 from .prepared import Prepared, prepare
 
 DEFAULT_TILE_PX = 1024
 SMALLEST_TILE_PX = 64
+FEATURE_BYTES_PER_PX = 1500
 _STAGE = "Reading the image"
 _OUT_OF_MEMORY = (
     "out of memory",
@@ -99,6 +102,12 @@ def predict(
         raise CerberusError(f"The computation failed on {runtime.name}: {_first_line(error)}") from error
 
 
+def default_input_px(free_bytes: int | None, margin: int) -> int:
+    """Side of the largest square that the network reads at once: at most half of the free memory goes into it."""
+    side = DEFAULT_TILE_PX + 2 * margin
+    return side if free_bytes is None else min(side, math.isqrt(free_bytes // 2 // FEATURE_BYTES_PER_PX))
+
+
 def margin_px(network: Prepared) -> int:
     """Margin at inner seams: as far as the network, or its tissue window, can see; a multiple of ``STRIDE_PX``."""
     return round_up(network.encoder_reach_px + max(network.decoder_reach_px, _tissue_reach_px(network)))
@@ -157,9 +166,12 @@ class _Reader:
         )
 
     def _default_tile(self, margin: int) -> int:
-        """One tile where the image is no larger than a full tile with its margins."""
-        longest = max(self._whole.shape)
-        return longest if longest <= DEFAULT_TILE_PX + 2 * margin else DEFAULT_TILE_PX
+        """The whole image as one tile where it has no more pixels than the largest tile with its margins."""
+        height, width = self._whole.shape
+        largest = default_input_px(free_memory_bytes(self._runtime.device), margin)
+        if height * width <= largest**2:
+            return max(height, width)
+        return max(SMALLEST_TILE_PX, (largest - 2 * margin) // STRIDE_PX * STRIDE_PX)
 
     def _smaller(self, side: int) -> int:
         """Half the tile, noted once for each size. Raises ``DeviceError`` where it gets too small."""
