@@ -8,11 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_cerberus.pairs.label_arrays import object_boxes, object_ids
-from napari_cerberus.pairs.resample import resample_image, resample_labels, same_scale, scaled_shape
+from napari_cerberus.pairs import resample
+from napari_cerberus.pairs.label_arrays import object_areas, object_boxes, object_ids
+from napari_cerberus.pairs.resample import resample_image, same_scale, scaled_shape
 from napari_cerberus.pairs.tiles import Window, grid_windows, object_windows, tissue_share
+from napari_cerberus.progress import run_to_end
 
 sizes = st.integers(1, 90)
+
+
+def resample_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    return run_to_end(resample.resample_labels(labels, shape))
 
 
 @given(sizes, sizes, st.integers(4, 40), st.integers(0, 3))
@@ -60,10 +66,12 @@ def test_every_object_that_fits_is_whole_in_some_tile(seed: int) -> None:
         )
 
 
-@given(st.lists(st.sampled_from([0, 1, 5, 70_000, 2**30]), min_size=1, max_size=40))
+@given(st.lists(st.sampled_from([0, 1, 5, 70_000, 2**30, 2**40]), min_size=1, max_size=40))
 def test_boxes_and_ids_are_exact_for_sparse_ids(values: list[int]) -> None:
     labels = np.array([values])
     assert object_ids(labels).tolist() == sorted(set(values) - {0})
+    assert object_areas(labels) == {value: values.count(value) for value in set(values)}
+    assert [id_ for id_, _ in object_boxes(labels)] == sorted(set(values) - {0})
     for id_, (rows, columns) in object_boxes(labels):
         inside = np.zeros_like(labels, dtype=bool)
         inside[rows, columns] = True

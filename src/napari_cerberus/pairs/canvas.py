@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..progress import Job, Progress
-from .label_arrays import Box, object_boxes, object_ids
+from .label_arrays import Box, object_areas, object_boxes, object_ids
 from .resample import resample_image, resample_labels, same_scale, scaled_shape
 from .sidecar import SidecarObject
 from .source import ACCEPTED_STATES, REJECTED_STATES, Choice, ExportSettings, ExportSource
@@ -164,14 +164,14 @@ def make_canvas(source: ExportSource, settings: ExportSettings) -> Job[Canvas]:
     labels: dict[str, NDArray[np.int32]] = {}
     for done, task in enumerate(source.labels):
         yield Progress("Preparing the image", done, len(source.labels))
-        labels[task] = resample_labels(source.labels[task], shape)
+        labels[task] = yield from resample_labels(source.labels[task], shape)
     return Canvas(
         source=source,
         settings=settings,
         image=resample_image(source.image, shape),
         labels=labels,
         scale=(shape[0] / height, shape[1] / width),
-        areas={task: _areas(plane) for task, plane in labels.items()},
+        areas={task: object_areas(plane) for task, plane in labels.items()},
         rows=rows_by_object(source.objects),
     )
 
@@ -187,9 +187,3 @@ def tile_pixel_size(source: ExportSource, settings: ExportSettings) -> float:
 def is_chosen(review: str, choice: Choice) -> bool:
     """Whether an object in this review state enters the mask."""
     return review in ACCEPTED_STATES if choice == "accepted" else review not in REJECTED_STATES
-
-
-def _areas(labels: NDArray[np.int32]) -> Mapping[int, int]:
-    """Pixels of each object, for ids of any size."""
-    ids, counts = np.unique(labels, return_counts=True)
-    return dict(zip(ids.tolist(), counts.tolist(), strict=True))

@@ -87,13 +87,13 @@ class _Reading:
 
     def add(self, annotation: Fields, category: Fields) -> None:
         task, class_name = _task_and_class(category)
-        mask = _mask(annotation, self._shape)
-        if not mask.any():
+        rows, columns = _pixels(annotation, self._shape)
+        if not len(rows):
             self._empty += 1
             return
         self._counts[task] += 1
         plane = self._labels.setdefault(task, np.zeros(self._shape, np.int32))
-        plane[mask] = self._counts[task]
+        plane[rows, columns] = self._counts[task]
         self._rows.append(
             {"task": task, "index": self._counts[task], "class": class_name, **_known(annotation)}
         )
@@ -120,7 +120,8 @@ def _known(annotation: Fields) -> dict[str, Any]:
     return row
 
 
-def _mask(annotation: Fields, shape: tuple[int, int]) -> NDArray[np.bool_]:
+def _pixels(annotation: Fields, shape: tuple[int, int]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """Rows and columns of an object's pixels."""
     segmentation = annotation.value("segmentation")
     try:
         if isinstance(segmentation, dict):
@@ -128,18 +129,19 @@ def _mask(annotation: Fields, shape: tuple[int, int]) -> NDArray[np.bool_]:
                 raise ValueError("its size is not that of the image")
             counts = segmentation["counts"]
             return decode_runs(decompress_runs(counts) if isinstance(counts, str) else counts, shape)
-        return _filled(segmentation, shape)
+        return _inside(segmentation, shape)
     except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
         raise DataError(f"{annotation.source}: its segmentation is damaged ({error}).") from error
 
 
-def _filled(polygons: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    mask = np.zeros(shape, dtype=np.bool_)
+def _inside(polygons: Any, shape: tuple[int, int]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    rows, columns = [np.empty(0, int)], [np.empty(0, int)]
     for polygon in polygons:
         ring = np.array(polygon, dtype=np.float64).reshape(-1, 2)
         if not np.isfinite(ring).all() or len(ring) < 3 or np.abs(ring).max() > _MAX_COORDINATE:
             raise ValueError("a polygon is no list of x and y")
         part = paint_polygon([ring], shape)
-        rows, columns = part.mask.shape
-        mask[part.y0 : part.y0 + rows, part.x0 : part.x0 + columns] |= part.mask
-    return mask
+        inside = np.nonzero(part.mask)
+        rows.append(inside[0] + part.y0)
+        columns.append(inside[1] + part.x0)
+    return np.concatenate(rows), np.concatenate(columns)

@@ -10,6 +10,8 @@ from scipy import ndimage
 from skimage import measure
 
 Box = tuple[slice, slice]
+_DENSE_IDS = 4_000_000
+"""Up to here an array with a place for every id is cheaper than sorting the pixels."""
 
 
 def object_boxes(labels: NDArray[np.integer]) -> Iterator[tuple[int, Box]]:
@@ -20,16 +22,28 @@ def object_boxes(labels: NDArray[np.integer]) -> Iterator[tuple[int, Box]]:
     labels : (H, W) integer array
         0 is background; ids may be sparse and large.
     """
-    ids, dense = np.unique(labels, return_inverse=True)
-    if not len(ids):
+    if not labels.size:
         return
-    # find_objects reserves room for every number up to the largest, so sparse ids are numbered anew first. The
-    # background, where there is any, is the smallest value and becomes 0.
-    has_background = ids[0] == 0
-    numbers = dense.reshape(labels.shape) + (0 if has_background else 1)
-    present = ids[1:] if has_background else ids
+    if int(labels.min()) >= 0 and int(labels.max()) <= _DENSE_IDS:
+        boxes = ndimage.find_objects(labels.astype(np.int32, copy=False))
+        yield from ((number, box) for number, box in enumerate(boxes, 1) if box is not None)
+        return
+    # find_objects reserves room for every number up to the largest, so sparse ids are numbered anew first, from 1
+    # on where there is no background.
+    ids, numbers = np.unique(labels, return_inverse=True)
+    present = ids[ids != 0]
+    numbers = numbers.reshape(labels.shape) + (len(present) - len(ids) + 1)
     for id_, box in zip(present.tolist(), ndimage.find_objects(numbers), strict=True):
         yield int(id_), box
+
+
+def object_areas(labels: NDArray[np.integer]) -> dict[int, int]:
+    """Pixels of each id in ``labels``, background included."""
+    if labels.size and int(labels.min()) >= 0 and int(labels.max()) <= _DENSE_IDS:
+        counts = np.bincount(labels.ravel())
+        return {int(id_): int(counts[id_]) for id_ in np.flatnonzero(counts)}
+    ids, counts = np.unique(labels, return_counts=True)
+    return dict(zip(ids.tolist(), counts.tolist(), strict=True))
 
 
 def objects_in_pieces(labels: NDArray[np.integer]) -> int:

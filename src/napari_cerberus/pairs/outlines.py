@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ring = list[tuple[int, int]]
-_RIGHT, _DOWN, _LEFT, _UP = range(4)
-_STEPS = ((0, 1), (1, 0), (0, -1), (-1, 0))
+_RIGHT = 0  # then down, left, up
+_TURNS = tuple(tuple((direction + turn) % 4 for turn in (1, 0, 3)) for direction in range(4))
+"""For each direction the next ones to try: right, straight on, left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,40 +58,44 @@ def _traced(mask: NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
 
     Where two pixels touch at a corner the walk turns right, that is, it stays with its own pixel.
     """
+    width = mask.shape[1] + 1
     ways = _ways_out(mask)
+    rights = ways[_RIGHT]
     rings = []
-    for row, column in np.argwhere(ways[_RIGHT]).tolist():
-        if ways[_RIGHT, row, column]:
-            rings.append(_walk(ways, row, column))
+    start = rights.find(1)
+    while start >= 0:
+        rings.append([divmod(corner, width) for corner in _walk(ways, start, width)])
+        start = rights.find(1, start)
     return rings
 
 
-def _ways_out(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(4, H + 1, W + 1): from which corners an edge leads right, down, left and up."""
+def _ways_out(mask: NDArray[np.bool_]) -> list[bytearray]:
+    """For each direction, from which corners of the (H + 1, W + 1) an edge leads there, row by row."""
     padded = np.pad(mask, 1)
     above_left, above_right = padded[:-1, :-1], padded[:-1, 1:]
     below_left, below_right = padded[1:, :-1], padded[1:, 1:]
-    return np.stack(
-        [
-            below_right & ~above_right,
-            below_left & ~below_right,
-            above_left & ~below_left,
-            above_right & ~above_left,
-        ]
+    ways = (
+        below_right & ~above_right,
+        below_left & ~below_right,
+        above_left & ~below_left,
+        above_right & ~above_left,
     )
+    # Plain bytes, because the walk looks at them one by one, which numpy is slow at.
+    return [bytearray(way.tobytes()) for way in ways]
 
 
-def _walk(ways: NDArray[np.bool_], row: int, column: int) -> list[tuple[int, int]]:
+def _walk(ways: list[bytearray], corner: int, width: int) -> list[int]:
     """Follow one ring from its corner, taking its edges away."""
+    steps = (1, width, -1, -width)
     ring = []
     direction = _RIGHT
-    while ways[direction, row, column]:
-        ways[direction, row, column] = False
-        ring.append((row, column))
-        row, column = row + _STEPS[direction][0], column + _STEPS[direction][1]
-        for turn in (1, 0, 3):  # right, straight on, left
-            if ways[(direction + turn) % 4, row, column]:
-                direction = (direction + turn) % 4
+    while ways[direction][corner]:
+        ways[direction][corner] = 0
+        ring.append(corner)
+        corner += steps[direction]
+        for turned in _TURNS[direction]:
+            if ways[turned][corner]:
+                direction = turned
                 break
     return ring
 

@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..progress import Job, Progress
 from .label_arrays import object_boxes
 
 _SAME_SCALE = 1e-3
 _MARGIN_PX = 2
 _ROUNDING = 1e-5
+_EVERY = 256
 
 
 def same_scale(factor: float) -> bool:
@@ -33,7 +35,7 @@ def resample_image(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[
     return np.asarray(resized, dtype=np.uint8)
 
 
-def resample_labels(labels: NDArray[np.integer], shape: tuple[int, int]) -> NDArray[np.int32]:
+def resample_labels(labels: NDArray[np.integer], shape: tuple[int, int]) -> Job[NDArray[np.int32]]:
     """Resize instance labels to ``shape``.
 
     A pixel belongs to objects if they cover more than half of it, and then to the one that covers most. So objects
@@ -44,6 +46,11 @@ def resample_labels(labels: NDArray[np.integer], shape: tuple[int, int]) -> NDAr
     labels : (H, W) integer array
     shape : (height, width)
 
+    Yields
+    ------
+    Progress
+        Where there is anything to do.
+
     Returns
     -------
     (height, width) int32 array with the same ids; objects much smaller than a pixel may be gone
@@ -53,7 +60,9 @@ def resample_labels(labels: NDArray[np.integer], shape: tuple[int, int]) -> NDAr
     best = np.zeros(shape, np.float32)
     total = np.zeros(shape, np.float32)
     result = np.zeros(shape, np.int32)
-    for id_, box in object_boxes(labels):
+    for done, (id_, box) in enumerate(object_boxes(labels)):
+        if done % _EVERY == 0:
+            yield Progress("Resampling objects", done)
         target, cover = _coverage(labels, id_, box, shape)
         total[target] += cover
         ahead = cover > best[target]

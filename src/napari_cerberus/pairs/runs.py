@@ -24,13 +24,24 @@ def encode_runs(labels: NDArray[np.integer], id_: int, box: Box) -> list[int]:
     return lengths if lengths[-1] else lengths[:-1]
 
 
-def decode_runs(counts: Sequence[int], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """A mask from run lengths in column order. Raises ``ValueError`` if they do not fill the image."""
+def decode_runs(counts: Sequence[int], shape: tuple[int, int]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """Rows and columns of a mask's pixels from run lengths.
+
+    Raises
+    ------
+    ValueError
+        If the lengths are no whole numbers or do not fill the image.
+    """
+    if not all(type(count) is int and 0 <= count <= shape[0] * shape[1] for count in counts):
+        raise ValueError("run lengths must be whole numbers of 0 or more")
     lengths = np.asarray(counts, dtype=np.int64)
-    if (lengths < 0).any() or int(lengths.sum()) != shape[0] * shape[1]:
+    if int(lengths.sum()) != shape[0] * shape[1]:
         raise ValueError("run lengths do not fill the image")
-    values = np.arange(len(lengths)) % 2 == 1
-    return np.repeat(values, lengths).reshape(shape[::-1]).T
+    starts = np.concatenate([[0], np.cumsum(lengths)])[1:-1:2]
+    inside = lengths[1::2]
+    within = np.arange(inside.sum()) - np.repeat(np.cumsum(inside) - inside, inside)
+    columns, rows = np.divmod(np.repeat(starts, inside) + within, shape[0])
+    return rows, columns
 
 
 def decompress_runs(text: str) -> list[int]:
