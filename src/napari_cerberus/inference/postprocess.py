@@ -85,7 +85,9 @@ class ObjectSettings:
         return replace(
             self,
             threshold=_lean(self.threshold, sensitivity),
-            faintest_seed=_lean(self.marker_threshold, sensitivity) if sensitivity else None,
+            faintest_seed=_lean(self.faintest_seed or self.marker_threshold, sensitivity)
+            if sensitivity
+            else self.faintest_seed,
         )
 
     def min_px(self, pixel_size_um: float) -> int:
@@ -114,7 +116,10 @@ def settings_for(task: str, threshold: float | None = None) -> ObjectSettings:
         If the threshold does not lie between 0 and 1.
     """
     published = PUBLISHED.get(task, PUBLISHED[LUMINA])
-    return published if threshold is None else replace(published, threshold=threshold)
+    if threshold is None:
+        return published
+    # A nucleus needs a seed as well as a mask: a threshold that moved one alone would find no nucleus more.
+    return replace(published, threshold=threshold, faintest_seed=threshold if task == NUCLEI else None)
 
 
 def find_objects(
