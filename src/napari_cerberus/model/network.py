@@ -24,7 +24,7 @@ _DECODER_CHANNELS = ((256, 128), (128, 64), (64, 64), (64, 64))
 _HEAD_CHANNELS = 96
 _TISSUE_HIDDEN_CHANNELS = 256
 _TISSUE_DROPOUT = 0.3
-_LAST_LAYER = 4
+LAST_LAYER = 4
 
 
 class Encoder(nn.Module):
@@ -50,8 +50,8 @@ class Encoder(nn.Module):
 
         Frozen parts also keep their normalisation statistics, and ``train()`` respects it.
         """
-        if not 1 <= layer <= _LAST_LAYER + 1:
-            raise SettingsError(f"The encoder can train from layer 1 to {_LAST_LAYER + 1}, not {layer}.")
+        if not 1 <= layer <= LAST_LAYER + 1:
+            raise SettingsError(f"The encoder can train from layer 1 to {LAST_LAYER + 1}, not {layer}.")
         self._trains_from = layer
         for part in self.children():
             part.requires_grad_(True)

@@ -22,6 +22,7 @@ from .data import Tile, collect, in_memory
 from .loop import Trained, TrainingData, train
 from .precheck import refuse_leaks, usable_tiles
 from .run_folder import CHECK_FILE, CHECKPOINT_FILE, MODEL_FOLDER, RUN_FILE, SPLIT_FILE, data_hash, environment
+from .transfer import base_record
 
 
 def run_training(config_path: Path, folder: Path, *, resume: bool = False) -> Job[Path]:
@@ -51,9 +52,10 @@ def run_training(config_path: Path, folder: Path, *, resume: bool = False) -> Jo
     sides = by_side(tiles, split)
     if not resume:
         _begin(folder, config_path, config, split, tiles)
-    yield Progress("Loading tiles", 0, len(tiles))
-    loaded = in_memory([*sides["train"], *sides["validation"]])
-    data = TrainingData(train=sides["train"], validation=sides["validation"], loaded=loaded)
+    learning = {side: _of_use(members, config) for side, members in sides.items()}
+    yield Progress("Loading tiles", message=f"{len(learning['train'])} tiles to learn from")
+    loaded = in_memory([*learning["train"], *learning["validation"]])
+    data = TrainingData(train=learning["train"], validation=learning["validation"], loaded=loaded)
     trained = yield from train(config, data, folder, resume=resume)
     return finish(folder, config, sides, trained, leaks)
 
@@ -95,6 +97,12 @@ def by_side(tiles: Sequence[Tile], split: Split) -> dict[str, list[Tile]]:
     return sides
 
 
+def _of_use(tiles: Sequence[Tile], config: TrainConfig) -> list[Tile]:
+    """Tiles with labels of a task that some batch trains."""
+    trained = {task for batch in config.batches for task in batch.tasks}
+    return [tile for tile in tiles if tile.tasks & trained]
+
+
 def finish(
     folder: Path, config: TrainConfig, sides: Mapping[str, Sequence[Tile]], trained: Trained, leaks: LeakReport
 ) -> Path:
@@ -106,6 +114,7 @@ def finish(
         tissue_window_cells=config.tissue_window_cells,
         provenance={
             **json.loads((folder / RUN_FILE).read_text(encoding="utf-8")),
+            "started_from": base_record(config),
             "best_step": trained.step,
             "training_seconds": round(trained.seconds),
             "validation": asdict(trained.scores),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from ..errors import ModelError
 from ..model.library import open_model
-from ..model.network import Cerberus
+from ..model.network import LAST_LAYER, Cerberus
 from ..model.official import load_encoder
 from .config import TrainConfig
 
@@ -42,7 +43,19 @@ def starting_network(config: TrainConfig) -> tuple[Cerberus, tuple[str, ...]]:
     elif config.start != SCRATCH:
         notes = take_over(network, open_model(config.start).network)
     network.encoder.freeze_before(config.train_from_layer)
+    # A wholly frozen encoder leaves the other tasks' outputs as they are, so what they share after it stays too.
+    network.reduce.requires_grad_(config.train_from_layer <= LAST_LAYER)
     return network, notes
+
+
+def base_record(config: TrainConfig) -> dict[str, Any] | None:
+    """Name, SHA-256 and making of the model a run started from; None where it was no model of ours."""
+    if config.start in (SCRATCH, IMAGENET) or Path(config.start).is_file():
+        return None
+    base = open_model(config.start)
+    kept = ("command", "seed", "steps", "best_step", "training_seconds", "environment")
+    making = {key: base.spec.provenance[key] for key in kept if key in base.spec.provenance}
+    return {"name": base.name, "sha256": base.sha256, **making}
 
 
 def take_over(network: Cerberus, source: Cerberus) -> tuple[str, ...]:
