@@ -163,11 +163,15 @@ def _preview_pairs(plan: ExportPlan, offset: int, thumbnails: int) -> Iterator[P
 
 
 def _summary(plan: ExportPlan) -> str:
-    left_out = ", ".join(f"{number} tiles left out ({reason})" for reason, number in plan.left_out.items())
+    left_out = "".join(f"; {_tiles(number)} left out ({reason})" for reason, number in plan.left_out.items())
     return (
-        f"{plan.source.name}: {len(plan.pairs)} {'tile' if len(plan.pairs) == 1 else 'tiles'} at "
-        f"{plan.canvas.pixel_size_um:.3g} µm/px, patient {plan.patient_id}{'; ' + left_out if left_out else ''}."
+        f"{plan.source.name}: {_tiles(len(plan.pairs))} at {plan.canvas.pixel_size_um:.3g} µm/px, "
+        f"patient {plan.patient_id}{left_out}."
     )
+
+
+def _tiles(number: int) -> str:
+    return f"{number:,} {'tile' if number == 1 else 'tiles'}"
 
 
 def _named(name: str, error: CerberusError) -> str:
