@@ -37,7 +37,7 @@ def compact(labels: Labels) -> tuple[IntArray, NDArray[np.int32]]:
         ``k + 1`` where ``labels`` is ``ids[k]``, else 0.
     """
     top = int(labels.max(initial=0))
-    if top > max(_DENSE_IDS, labels.size):
+    if _is_sparse(labels):
         ids, inverse = np.unique(np.maximum(labels, 0), return_inverse=True)
         first = int(ids.size > 0 and ids[0] == 0)
         return ids[first:].astype(np.int64), (inverse.reshape(labels.shape) + (1 - first)).astype(np.int32)
@@ -55,11 +55,10 @@ def compact(labels: Labels) -> tuple[IntArray, NDArray[np.int32]]:
 
 def present_ids(labels: Labels) -> IntArray:
     """Ids of the objects in a label map, ascending, without the background."""
-    top = int(labels.max(initial=0))
-    if top > max(_DENSE_IDS, labels.size):
+    if _is_sparse(labels):
         ids = np.unique(labels)
         return ids[ids > 0].astype(np.int64)
-    present = np.zeros(top + 1, dtype=bool)
+    present = np.zeros(int(labels.max(initial=0)) + 1, dtype=bool)
     present[np.maximum(labels, 0).ravel()] = True
     present[0] = False
     return np.flatnonzero(present)
@@ -67,8 +66,18 @@ def present_ids(labels: Labels) -> IntArray:
 
 def areas_px(labels: Labels) -> tuple[IntArray, IntArray]:
     """Ids (ascending) and their pixel counts."""
-    ids, renumbered = compact(labels)
-    return ids, np.bincount(renumbered.ravel(), minlength=ids.size + 1)[1:].astype(np.int64)
+    if _is_sparse(labels):
+        ids, renumbered = compact(labels)
+        return ids, np.bincount(renumbered.ravel(), minlength=ids.size + 1)[1:].astype(np.int64)
+    counts = np.bincount(np.maximum(labels, 0).ravel(), minlength=1)
+    counts[0] = 0
+    ids = np.flatnonzero(counts)
+    return ids, counts[ids].astype(np.int64)
+
+
+def _is_sparse(labels: Labels) -> bool:
+    """Are the ids so large that a table by id would be larger than the image?"""
+    return int(labels.max(initial=0)) > max(_DENSE_IDS, labels.size)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError, EditError
-from .edits.changes import ChangeSet, difference
+from .edits.changes import ChangeSet, Features, difference
 from .regions import Labels, same_pixels
 from .table import EDITED, UNREVIEWED, after_change, cells_of, edited, of_task, set_cells, with_review
 
@@ -103,10 +103,11 @@ class TrackedLabels:
         self._before = old
         self._reclassified = self._edited_but_same(set(self.objects["index"]))
         self._highest = max(self._highest, self._highest_now())
+        before, after = (cells_of(seen.objects, seen.objects["index"]) for seen in (old, new))
         return replace(
             change,
-            features=cells_of(self.objects, self.objects["index"]),
-            previous_features=cells_of(old.objects, old.objects["index"]),
+            features=_differing(after, before),
+            previous_features=_differing(before, after),
             model_change=difference(old.model_labels, new.model_labels, "Model's result"),
         )
 
@@ -152,3 +153,8 @@ class TrackedLabels:
         rows = self.objects[self.objects["index"].isin(among) & (self.objects["state"] == EDITED)]
         ids = rows["index"].to_numpy()
         return set(ids[same_pixels(self.labels, self.model_labels, ids)].tolist())
+
+
+def _differing(cells: Features, others: Features) -> Features:
+    """The objects whose cells are not the same in ``others``; compared as text, in which NaN equals NaN."""
+    return {i: row for i, row in cells.items() if repr(row) != repr(others.get(i))}

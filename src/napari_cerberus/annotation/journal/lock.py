@@ -93,6 +93,7 @@ if sys.platform == "win32":
         return True
 
 else:
+    import errno
     import fcntl
 
     def _lock_byte(descriptor: int) -> bool:
@@ -101,6 +102,10 @@ else:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as error:
+            # Some network disks know no locks; the name in the file still tells other computers.
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise
         return True
 
 

@@ -43,7 +43,8 @@ class Record:
         What the user did; a model's result; or everything so far, which starts replay anew.
     task, tool, summary : str
         Which label map; "split", "accept", "undo" ...; the change set's summary.
-    new_ids, removed_ids, changed_ids : tuple of int
+    new_ids, removed_ids, changed_ids, marked_ids : tuple of int
+        Objects that appear, vanish, get other pixels, or only other table cells.
     changed_px : int
     features : mapping
         Table cells after it, ``{id: {column: value}}``.
@@ -67,6 +68,7 @@ class Record:
     new_ids: tuple[int, ...] = ()
     removed_ids: tuple[int, ...] = ()
     changed_ids: tuple[int, ...] = ()
+    marked_ids: tuple[int, ...] = ()
     changed_px: int = 0
     features: Features = field(default_factory=dict)
     pixels: bytes = b""
@@ -121,7 +123,7 @@ _PLAIN: Mapping[str, type | tuple[type, ...]] = {
     "model_sha256": str,
     "thin": bool,
 }
-_IDS = ("new_ids", "removed_ids", "changed_ids")
+_IDS = ("new_ids", "removed_ids", "changed_ids", "marked_ids")
 
 
 def encode(record: Record) -> bytes:

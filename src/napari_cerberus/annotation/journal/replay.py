@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,11 @@ class Replay:
             cells.setdefault(object_id, {}).update(changed)
 
 
-def read_journal(path: Path) -> Replay:
+Watch = Callable[[Replay, Record], None]
+"""Called before each record is followed, with everything as it was until then."""
+
+
+def read_journal(path: Path, watch: Watch | None = None) -> Replay:
     """Replay a journal file as far as it is whole.
 
     An unfinished last line is dropped; at a damaged record the replay stops, and ``problem`` says so.
@@ -105,20 +110,23 @@ def read_journal(path: Path) -> Replay:
             head = stream.readline(MAX_LINE_BYTES)
             replay = Replay(frame=_frame(head, path), good_bytes=len(head))
             for line in iter(lambda: stream.readline(MAX_LINE_BYTES), b""):
-                if not _follow_line(replay, line, path):
+                if not _follow_line(replay, line, path, watch):
                     break
             return replay
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _follow_line(replay: Replay, line: bytes, path: Path) -> bool:
+def _follow_line(replay: Replay, line: bytes, path: Path, watch: Watch | None) -> bool:
     if not line.endswith(b"\n"):
         replay.problem = "The last change was cut off before it was whole; everything before it is restored."
         replay.torn = True
         return False
     try:
-        replay.follow(decode(data_of(line[:-1])))
+        record = decode(data_of(line[:-1]))
+        if watch is not None:
+            watch(replay, record)
+        replay.follow(record)
     except DataError as error:
         count = len(replay.records)
         replay.problem = (

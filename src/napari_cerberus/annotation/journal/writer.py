@@ -103,6 +103,7 @@ class Journal:
             new_ids=change.new_ids,
             removed_ids=change.removed_ids,
             changed_ids=change.changed_ids,
+            marked_ids=tuple(sorted({*change.features} - {*change.new_ids, *change.changed_ids})),
             changed_px=change.changed_px,
             features=change.features,
             pixels=self._pack(change),
