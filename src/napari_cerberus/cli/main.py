@@ -50,6 +50,11 @@ COMMANDS = (
         module="napari_cerberus.cli.calibrate",
     ),
     Command(
+        name="convert",
+        help="move annotations to and from QuPath, COCO, OME-TIFF, CSV and figures",
+        module="napari_cerberus.cli.convert",
+    ),
+    Command(
         name="demo",
         help="open napari with a tile and click Annotate",
         module="napari_cerberus.demo",

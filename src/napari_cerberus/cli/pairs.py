@@ -11,6 +11,7 @@ from ..pairs.check import CheckReport, check_data
 from ..pairs.leak import LeakReport, leak_report
 from ..pairs.problems import SEVERITIES
 from ..pairs.split import Split, read_split, split_by_patient, write_split
+from ..pairs.transaction import recover
 from ..progress import run_to_end
 from .main import EXIT_FAILED
 from .report import ProgressLine
@@ -27,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("folder", type=Path, metavar="DIR", help="tree of pairs, images/ + labels/, or class folders")
     check.add_argument("--split", type=Path, metavar="FILE", help="check this split against the data, too")
     check.add_argument("--all", action="store_true", help=f"list more than {_MOST} problems of a kind")
+    repair = actions.add_parser("repair", help="finish or clean an export that was cut off")
+    repair.add_argument("folder", type=Path, metavar="DIR")
     split = actions.add_parser("split", help="split by patient, balanced by category, and write the file")
     split.add_argument("folder", type=Path, metavar="DIR")
     split.add_argument("--out", type=Path, required=True, metavar="FILE", help="for train and evaluate")
@@ -44,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do the action; 1 if something was found that must not be."""
-    return _check(arguments) if arguments.action == "check" else _split(arguments)
+    return {"check": _check, "repair": _repair, "split": _split}[arguments.action](arguments)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -55,6 +58,11 @@ def _check(arguments: argparse.Namespace) -> int:
     for category, number in report.counts.items():
         sys.stdout.write(f"  {category or '(no category)'}: {number}\n")
     return EXIT_FAILED if report.stops else 0
+
+
+def _repair(arguments: argparse.Namespace) -> int:
+    sys.stdout.write(f"{recover(arguments.folder) or 'Nothing to repair.'}\n")
+    return 0
 
 
 def _split(arguments: argparse.Namespace) -> int:
