@@ -20,6 +20,8 @@ from .section import Section
 from .style import SPACING_PX, Banner, Tone, clear, guard_wheel, small_label
 
 _COLUMNS = 3
+_NAMED_CLASSES = 2
+"""So many class buttons have room for names; of more, the tooltip says the name."""
 _FOLLOW_MS = 120
 """So soon after a stroke of napari's brush the table follows it."""
 _ARMED = "QPushButton:checked { background-color: #2d7dd2; color: white; }"
@@ -75,7 +77,7 @@ class CorrectPanel(QWidget):
         self.below.setRange(_SMALLEST_UM2, _LARGEST_UM2)
         self.below.setDecimals(0)
         self.below.setValue(20)
-        self.below.setPrefix("under ")
+        self.below.setPrefix("< ")
         self.below.setSuffix(" µm²")
         guard_wheel(self.below)
         self.small.setToolTip("Delete the objects of this layer under the size; one step back.")
@@ -153,7 +155,7 @@ class CorrectPanel(QWidget):
         names = self._tools.classes(self._correct.corrections.active)
         clear(self.classes)
         for number, name in enumerate(names, start=1):
-            button = QPushButton(str(number))
+            button = QPushButton(f"{number} {name}" if len(names) <= _NAMED_CLASSES else str(number))
             button.setToolTip(f"Make it {name}  Key: {number} on the number pad, or Alt+{number}")
             button.setStyleSheet(f"border-bottom: 3px solid {class_colour(name)}; padding: 3px;")
             button.clicked.connect(partial(self._tools.number, number))
