@@ -56,6 +56,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         yield beside
         for path in beside.rglob("*"):
             if path.is_file():
+                path.chmod(0o644)
                 _flush(path)
         beside.chmod(0o755)
         if target.exists():
