@@ -53,10 +53,10 @@ def test_a_pair_with_its_history(
     sidecar = json.loads(text)
     assert (sidecar["annotator"], sidecar["model_name"]) == ("Dr. Ä", "starter")
     assert sidecar["tasks"] == ["nuclei", "glands", "lumina"]
-    assert "1 pairs written" in capsys.readouterr().out
+    assert "1 pair written" in capsys.readouterr().out
 
     assert export(tmp_path, image, "--patient", "2015362", "--category", "Polyp") == 0
-    assert "1 were there already" in capsys.readouterr().out
+    assert "1 there already" in capsys.readouterr().out
     assert len(index_tree(tmp_path / "ds")[0]) == 1
 
 

@@ -402,6 +402,13 @@ def test_the_folder_that_the_image_came_from_is_refused(tmp_path: Path, inside: 
         plan(tmp_path, make_source(path=tmp_path / inside))
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a/" * 3000, "nul\x00byte"])
+def test_impossible_folder_names_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CerberusError):
+        export(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_targets_of_another_kind_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "A" / "image").mkdir(parents=True)

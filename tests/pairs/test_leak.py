@@ -49,7 +49,7 @@ def test_a_patient_on_two_sides_is_named_with_counts(tmp_path: Path) -> None:
     assert leak.tiles == {"train": 1, "test": 1}
     report = run_to_end(leak_report(split, records))
     assert report.leaks
-    assert "1 patient(s)" in report.summary
+    assert "1 patient and 0 pairs" in report.summary
 
 
 def test_near_duplicates_across_sides_are_found_and_others_are_not(tmp_path: Path) -> None:

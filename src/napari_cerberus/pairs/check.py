@@ -14,10 +14,12 @@ from .check_look import Look, look_at_instances, look_at_pair, look_at_tile
 from .check_sets import check_duplicates, check_groups, check_split
 from .check_sidecars import check_manifest
 from .ebhi import PairRecord, index_tree
+from .folders import listing
 from .instances import InstanceRecord, TileRecord, index_class_folders, index_instances
 from .pixels import MASK_THRESHOLD
 from .problems import SEVERITIES, Problem, Severity
 from .split import Split
+from .words import counted
 
 Layout = Literal["ebhi", "instances", "tiles"]
 AnyRecord = PairRecord | InstanceRecord | TileRecord
@@ -65,22 +67,24 @@ class CheckReport:
     def summary(self) -> str:
         """One sentence for the user."""
         return (
-            f"{len(self.records)} usable tiles of {self.patients} patients in {len(self.counts)} categories; "
-            f"{len(self.of('stops'))} problem(s) that stop, {len(self.of('skipped'))} skipped, "
-            f"{len(self.of('note'))} note(s)."
+            f"{counted(len(self.records), 'usable tile')} of {counted(self.patients, 'patient')} in "
+            f"{counted(len(self.counts), 'category', 'categories')}; "
+            f"{counted(len(self.of('stops')), 'problem')} that stop, {len(self.of('skipped'))} skipped, "
+            f"{counted(len(self.of('note')), 'note')}."
         )
 
 
 def detect_layout(root: Path) -> Layout:
     """Which kind of data set a folder is. Raises ``DataError`` if it is none that can be read."""
-    if not root.is_dir():
-        raise DataError(f"{root} is not a folder.")
-    if (root / "images").is_dir() and (root / "labels").is_dir():
-        return "instances"
-    entries = [entry for entry in root.iterdir() if entry.is_dir()]
-    if any((entry / part).is_dir() for entry in (root, *entries) for part in ("image", "label")):
-        return "ebhi"
-    return "tiles"
+    with listing(root):
+        if not root.is_dir():
+            raise DataError(f"{root} is not a folder.")
+        if (root / "images").is_dir() and (root / "labels").is_dir():
+            return "instances"
+        entries = [entry for entry in root.iterdir() if entry.is_dir()]
+        if any((entry / part).is_dir() for entry in (root, *entries) for part in ("image", "label")):
+            return "ebhi"
+        return "tiles"
 
 
 def check_data(

@@ -32,6 +32,10 @@ class Dataset:
     root: Path
     entries: Sequence[Entry]
 
+    def survey(self) -> None:
+        """List everything now. Raises ``OSError`` if the folder cannot be listed."""
+        _ = self.categories, self.taken, self.live, self.patients
+
     @cached_property
     def categories(self) -> list[str]:
         """Names of the category folders."""

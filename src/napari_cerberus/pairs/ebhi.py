@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataError
-from .folders import files_by_stem, missing_image, missing_label
+from .folders import files_by_stem, listing, missing_image, missing_label
 from .pixels import MASK_THRESHOLD, read_grey, read_mask, read_rgb
 from .problems import Problem
 
@@ -122,16 +122,17 @@ def index_tree(root: Path) -> tuple[list[PairRecord], list[Problem]]:
     Raises
     ------
     DataError
-        If ``root`` is missing or holds no category folder.
+        If ``root`` is missing, cannot be listed, or holds no category folder.
     """
     records: list[PairRecord] = []
     problems: list[Problem] = []
-    for folder in _category_folders(root):
-        for found in _pairs_of(folder):
-            if isinstance(found, Problem):
-                problems.append(found)
-            else:
-                records.append(found)
+    with listing(root):
+        for folder in _category_folders(root):
+            for found in _pairs_of(folder):
+                if isinstance(found, Problem):
+                    problems.append(found)
+                else:
+                    records.append(found)
     return sorted(records, key=lambda record: record.id), problems
 
 

@@ -24,6 +24,7 @@ from .plan import ExportPlan, PlannedPair
 from .sidecar import Sidecar, SourceInfo, sidecar_json, write_label_stack
 from .source import WhenChanged
 from .transaction import STAGING, commit, discard, open_for_export, seal
+from .words import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class ExportResult:
     def summary(self) -> str:
         """One sentence for the user."""
         replaced = f", {len(self.replaced)} of them in place of older ones" if self.replaced else ""
-        return f"{len(self.written)} pairs written into {self.root}{replaced}; {self.skipped} were there already."
+        return f"{counted(len(self.written), 'pair')} written into {self.root}{replaced}; {self.skipped} there already."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +110,8 @@ def _orders(plan: ExportPlan, when_changed: WhenChanged) -> list[_Order]:
     changed = plan.counts["changed"]
     if changed and when_changed == "ask":
         raise SettingsError(
-            f"{changed} tile(s) were exported before with other content; choose whether they get a new number, replace "
-            "the old ones, or stay as they are."
+            f"{counted(changed, 'tile was', 'tiles were')} exported before with other content; choose whether to "
+            "give a new number, to replace what is there, or to keep it."
         )
     orders = []
     for pair in plan.pairs:

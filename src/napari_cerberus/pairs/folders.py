@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import DataError
@@ -17,8 +19,8 @@ def files_by_stem(folder: Path) -> tuple[dict[str, Path], list[Problem]]:
 
     Raises
     ------
-    DataError
-        If the folder cannot be listed.
+    OSError
+        If the folder cannot be listed; see ``listing``.
     """
     found: dict[str, Path] = {}
     doubled: list[Problem] = []
@@ -28,6 +30,15 @@ def files_by_stem(folder: Path) -> tuple[dict[str, Path], list[Problem]]:
         else:
             found[path.stem] = path
     return found, doubled
+
+
+@contextmanager
+def listing(folder: Path) -> Iterator[None]:
+    """Turn errors of the file system into one sentence about ``folder``. Raises ``DataError``."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{folder} cannot be listed: {error.strerror or error}.") from error
 
 
 def missing_label(image: Path) -> Problem:
@@ -55,13 +66,9 @@ def missing_image(label: Path) -> Problem:
 def _image_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    try:
-        entries = list(folder.iterdir())
-    except OSError as error:
-        raise DataError(f"{folder} cannot be listed: {error.strerror or error}.") from error
     return [
         path
-        for path in entries
+        for path in folder.iterdir()
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
     ]
 

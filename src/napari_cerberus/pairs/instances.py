@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataError
-from .folders import files_by_stem, missing_image, missing_label
+from .folders import files_by_stem, listing, missing_image, missing_label
 from .pixels import read_labels, read_rgb
 from .problems import Problem
 
@@ -91,12 +91,13 @@ def index_instances(folder: Path) -> tuple[list[InstanceRecord], list[Problem]]:
     DataError
         If a folder is missing or ``index.csv`` cannot be read.
     """
-    for part in ("images", "labels"):
-        if not (folder / part).is_dir():
-            raise DataError(f"{folder} is no instance folder: it has no folder {part!r} inside.")
-    patients = _patients(folder / "index.csv")
-    images, problems = files_by_stem(folder / "images")
-    labels, doubled = files_by_stem(folder / "labels")
+    with listing(folder):
+        for part in ("images", "labels"):
+            if not (folder / part).is_dir():
+                raise DataError(f"{folder} is no instance folder: it has no folder {part!r} inside.")
+        patients = _patients(folder / "index.csv")
+        images, problems = files_by_stem(folder / "images")
+        labels, doubled = files_by_stem(folder / "labels")
     problems += doubled
     records = [
         InstanceRecord(
@@ -135,17 +136,19 @@ def index_class_folders(root: Path) -> tuple[list[TileRecord], list[Problem]]:
     DataError
         If ``root`` is missing or holds no folder with images, or ``index.csv`` cannot be read.
     """
-    if not root.is_dir():
-        raise DataError(f"{root} is not a folder; choose the folder that holds one folder for each class.")
-    patients = _patients(root / "index.csv")
     records: list[TileRecord] = []
     problems: list[Problem] = []
-    for folder in sorted(
-        entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-    ):
-        tiles, doubled = files_by_stem(folder)
-        problems += doubled
-        records += [_tile(folder.name, stem, path, patients) for stem, path in tiles.items()]
+    with listing(root):
+        if not root.is_dir():
+            raise DataError(
+                f"{root} is not a folder; choose the folder that holds one folder for each class."
+            )
+        patients = _patients(root / "index.csv")
+        folders = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+        for folder in sorted(folders):
+            tiles, doubled = files_by_stem(folder)
+            problems += doubled
+            records += [_tile(folder.name, stem, path, patients) for stem, path in tiles.items()]
     if not records:
         raise DataError(f"{root} is no tile set: it holds no <Class>/<tile> images.")
     return sorted(records, key=lambda record: record.id), problems

@@ -13,6 +13,7 @@ from ..progress import Job, Progress
 from .hashing import ImagePrint, image_print, near_duplicates
 from .pixels import read_rgb
 from .split import Side, Split, Splittable, apply_split
+from .words import counted
 
 
 class ImageItem(Splittable, Protocol):
@@ -73,8 +74,8 @@ class LeakReport:
         if not self.leaks:
             return "No patient and no near-duplicate image stands on two sides."
         return (
-            f"This split leaks: {len(self.patients)} patient(s) and {len(self.duplicates)} near-duplicate "
-            "image pair(s) stand on more than one side."
+            f"This split leaks: {counted(len(self.patients), 'patient')} and "
+            f"{counted(len(self.duplicates), 'pair')} of near-duplicate images stand on more than one side."
         )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..errors import CerberusError, OutputError
 from ..progress import Job, Progress
 from .canvas import Canvas, Tile, make_canvas
 from .dataset import Dataset, open_dataset, refuse_source_folder
@@ -20,6 +21,7 @@ from .names import check_category, next_number, patient_letters_and_digits, unkn
 from .source import ExportSettings, ExportSource, pixels_sha256
 from .tiles import Window, tissue_share
 from .transaction import recover
+from .words import counted
 
 Status = Literal["new", "same", "changed"]
 NO_TISSUE = "too little tissue"
@@ -106,8 +108,9 @@ class ExportPlan:
         counts = self.counts
         out = "".join(f", {number} left out ({reason})" for reason, number in self.left_out.items())
         return (
-            f"{counts['new']} new pairs at {self.canvas.pixel_size_um:g} µm/px for {self.settings.category!r}, patient "
-            f"{self.patient_id!r}; {counts['same']} there already, {counts['changed']} changed{out}."
+            f"{counted(counts['new'], 'new pair')} at {self.canvas.pixel_size_um:g} µm/px for "
+            f"{self.settings.category!r}, patient {self.patient_id!r}; {counts['same']} there already, "
+            f"{counts['changed']} changed{out}."
         )
 
     def tile(self, index: int) -> Tile:
@@ -143,9 +146,7 @@ def plan_export(root: Path, source: ExportSource, settings: ExportSettings) -> J
     DataError, SettingsError, OutputError
         If image, choices and folder do not go together; nothing was written.
     """
-    refuse_source_folder(root, source.path)
-    notes = [note for note in (recover(root),) if note]
-    dataset = open_dataset(root)
+    dataset, note = _surveyed(root, source.path)
     check_category(settings.category, dataset.categories)
     patient_id = settings.patient_id or unknown_patient_id(source.sha256)
     letters, digits = patient_letters_and_digits(patient_id, dataset.patients)
@@ -163,8 +164,23 @@ def plan_export(root: Path, source: ExportSource, settings: ExportSettings) -> J
         pairs=tuple(planner.pairs),
         left_out=dict(planner.left_out),
         new_category=settings.category not in dataset.categories,
-        notes=(*notes, *_notes(dataset, canvas, digits, windows)),
+        notes=(*([note] if note else []), *_notes(dataset, canvas, digits, windows)),
     )
+
+
+def _surveyed(root: Path, source_path: Path | None) -> tuple[Dataset, str]:
+    """What the folder holds, after a cut-off export was seen to, and what was done about that."""
+    try:
+        refuse_source_folder(root, source_path)
+        note = recover(root)
+        dataset = open_dataset(root)
+        dataset.survey()
+    except CerberusError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a name with a null byte
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{root} cannot be used as a folder of pairs: {reason}.") from error
+    return dataset, note
 
 
 class _Planner:

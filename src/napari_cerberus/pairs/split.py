@@ -20,6 +20,7 @@ from ..errors import DataError, SettingsError
 from ..files import write_text
 from .balance import assign_groups
 from .strict_json import read_object
+from .words import counted
 
 FORMAT = "napari-cerberus-split/1"
 Side = Literal["train", "validation", "test"]
@@ -137,7 +138,7 @@ def apply_split(split: Split, records: Iterable[Record]) -> Parts[Record]:
     missing = [id_ for ids in split.sides.values() for id_ in ids if id_ not in by_id]
     if missing:
         raise DataError(
-            f"The split names {len(missing)} tile(s) that are not in the data, for example {missing[0]!r}; "
+            f"The split names {counted(len(missing), 'tile')} that the data does not hold, for example {missing[0]!r}; "
             "use the split file that belongs to this data, or make a new one."
         )
     named = {id_ for ids in split.sides.values() for id_ in ids}
@@ -244,7 +245,9 @@ def _require_enough_groups(groups: int, shares: Sequence[float], unit: Unit) -> 
     wanted = sum(share > 0 for share in shares)
     if groups < wanted:
         cure = "Add patients, or set the share of a side to 0." if unit == "patient" else "Add images."
-        raise DataError(f"{groups} {unit}(s) cannot be split into {wanted} sides without leaking. {cure}")
+        raise DataError(
+            f"{counted(groups, unit)} cannot be split into {wanted} sides without leaking. {cure}"
+        )
 
 
 def _id_list(path: Path, side: str, value: object) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from ..files import sha256_of, write_text
 from .fields import Fields
 from .manifest import Entry, append_entries, entry_json, entry_of, locked_manifest, pair_paths, read_manifest
 from .strict_json import read_object
+from .words import counted
 
 STAGING = ".pairs-export"
 _OLD = ".replaced"
@@ -151,7 +152,7 @@ def _finish(root: Path, stream: IO[bytes]) -> str:
             f"A cut-off export cannot be finished ({_reason(error)}); mend that, or remove {staging} to give it up."
         ) from error
     discard(root)
-    return f"An export that was cut off was finished: {len(entries)} pairs."
+    return f"An export that was cut off was finished: {counted(len(entries), 'pair')}."
 
 
 def _roll_forward(root: Path, stream: IO[bytes], entries: Sequence[Entry]) -> None:
