@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -90,7 +91,7 @@ def content(root: Path) -> dict[str, bytes]:
 def assert_whole(root: Path) -> None:
     """No partner is missing, every line has its files, nothing is left over."""
     problems = run_to_end(check_data(root)).problems
-    assert {problem.kind for problem in problems} <= {"one-patient", "one-image"}, problems
+    assert {problem.kind for problem in problems} <= {"one-patient", "one-image", "duplicate"}, problems
     assert not (root / STAGING).exists()
 
 
@@ -211,6 +212,37 @@ def test_an_error_at_any_write_leaves_everything_as_it_was(
         if content(root):
             assert_whole(root)
     assert failures > 10
+
+
+@needs_fork
+@pytest.mark.parametrize("lines", [0, 4])
+def test_files_that_cannot_grow_leave_everything_as_it_was(tmp_path: Path, lines: int) -> None:
+    """As on a full disk, writes fail in the middle of a file: also in the middle of the manifest."""
+    resource = pytest.importorskip("resource")
+    root = tmp_path / "root"
+    for seed in range(lines):
+        export(root, make_source(32, 32, seed=seed + 1))
+    before, manifest = content(root), read_manifest(root)
+    outcomes = set()
+    for limit in (0, 50, 400, 700, 1500, 2500, 3000, 5000, 20_000):
+        copy = tmp_path / f"copy{limit}"
+        if root.exists():
+            shutil.copytree(root, copy)
+
+        def limited(copy: Path = copy, limit: int = limit) -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+            with contextlib.suppress(CerberusError):
+                export(copy)
+
+        assert not killed_at(10**9, limited)
+        written = len(read_manifest(copy)) - len(manifest)
+        outcomes.add(written)
+        if written:
+            assert_whole(copy)
+        else:
+            assert content(copy) == before
+            assert (copy / NAME).exists() == bool(lines)
+    assert outcomes == {0, 1}
 
 
 def test_a_torn_last_line_counts_as_not_written_and_is_mended(tmp_path: Path) -> None:
