@@ -79,15 +79,11 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="name or folder; default: the starter model, else random weights")
     parser.add_argument("--image", type=Path, default=SAMPLE)
     parser.add_argument("--pixel-size-um", type=float, default=SAMPLE_PIXEL_SIZE_UM, help="of the image")
-    parser.add_argument(
-        "--size", type=int, default=768, help="side in model pixels; smaller images are mirrored"
-    )
+    parser.add_argument("--size", type=int, default=768, help="side in model pixels; smaller images are mirrored")
     parser.add_argument("--patches", type=int, help="time only this many reference patches and extrapolate")
     parser.add_argument("--batch", type=int, default=10, help="patches at once in the reference scheme")
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves its choice")
@@ -146,9 +142,7 @@ def _ours(image: NDArray[np.uint8], model: Model, options: argparse.Namespace, *
     annotation = run_to_end(annotate(image, model, settings))
     seconds = time.perf_counter() - started
     note = f"{annotation.device_reason} Post-processing included."
-    return Outcome(
-        probabilities=dict(annotation.probabilities), region=_all(image), seconds=seconds, note=note
-    )
+    return Outcome(probabilities=dict(annotation.probabilities), region=_all(image), seconds=seconds, note=note)
 
 
 def _plain(image: NDArray[np.uint8], model: Model, options: argparse.Namespace, *, warm_up: bool) -> Outcome:
@@ -158,14 +152,10 @@ def _plain(image: NDArray[np.uint8], model: Model, options: argparse.Namespace, 
         logits = model.network(_as_batch(pad_to_stride(image)[None]))
     shares = {key: _shares(logits[key])[0, :, :height, :width] for key in _instance_keys(model)}
     seconds = time.perf_counter() - started
-    return Outcome(
-        probabilities=shares, region=_all(image), seconds=seconds, note="Eager float32, network only."
-    )
+    return Outcome(probabilities=shares, region=_all(image), seconds=seconds, note="Eager float32, network only.")
 
 
-def _reference(
-    image: NDArray[np.uint8], model: Model, options: argparse.Namespace, *, warm_up: bool
-) -> Outcome:
+def _reference(image: NDArray[np.uint8], model: Model, options: argparse.Namespace, *, warm_up: bool) -> Outcome:
     rows, columns = (-(-side // KEPT_PX) for side in image.shape[:2])
     places = [(row, column) for row in range(rows) for column in range(columns)]
     chosen = _central_block(rows, columns, 1 if warm_up else options.patches)
@@ -213,10 +203,7 @@ def _patches(image: NDArray[np.uint8], places: list[tuple[int, int]]) -> NDArray
     margin = (PATCH_PX - KEPT_PX) // 2
     padded = np.pad(image, ((margin, PATCH_PX), (margin, PATCH_PX), (0, 0)), mode="symmetric")
     return np.stack(
-        [
-            padded[y * KEPT_PX : y * KEPT_PX + PATCH_PX, x * KEPT_PX : x * KEPT_PX + PATCH_PX]
-            for y, x in places
-        ]
+        [padded[y * KEPT_PX : y * KEPT_PX + PATCH_PX, x * KEPT_PX : x * KEPT_PX + PATCH_PX] for y, x in places]
     )
 
 
@@ -263,12 +250,8 @@ def _peak_memory_mb() -> float:
 def _compare(options: argparse.Namespace) -> int:
     model = _model(options.model)
     image = _image(options, model)
-    print(
-        f"{model.name}, {model.spec.pixel_size_um:g} µm/px, {', '.join(task.key for task in model.spec.tasks)}"
-    )
-    print(
-        f"{options.image.name} as {image.shape[1]} × {image.shape[0]} model pixels; torch {torch.__version__}\n"
-    )
+    print(f"{model.name}, {model.spec.pixel_size_um:g} µm/px, {', '.join(task.key for task in model.spec.tasks)}")
+    print(f"{options.image.name} as {image.shape[1]} × {image.shape[0]} model pixels; torch {torch.__version__}\n")
     with tempfile.TemporaryDirectory() as work:
         facts = {scheme: _run_child(scheme, Path(work)) for scheme in SCHEMES}
         loaded = {scheme: dict(np.load(Path(work) / f"{scheme}.npz")) for scheme in SCHEMES}
@@ -288,9 +271,7 @@ def _compare(options: argparse.Namespace) -> int:
     if model.sha256 == RANDOM:
         print("\nWARNING: random weights. The seconds are real; the agreement means nothing.")
     if options.json:
-        options.json.write_text(
-            json.dumps({"schemes": facts, "agreement": agreement}, indent=2), encoding="utf-8"
-        )
+        options.json.write_text(json.dumps({"schemes": facts, "agreement": agreement}, indent=2), encoding="utf-8")
     return 0
 
 

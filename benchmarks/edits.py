@@ -59,9 +59,7 @@ class Case:
         self.outline = [(y - 30, x - 30), (y - 25, x + 30), (y + 30, x + 25), (y + 20, x - 30)]
         self.glands = np.zeros_like(labels)
         self.glands[rows.min() : rows.max() + 1, cols.min() : int(x)] = 1
-        noise = ndimage.gaussian_filter(
-            rng.random((2, labels.shape[0] // 2, labels.shape[1] // 2)), (0, 3, 3)
-        )
+        noise = ndimage.gaussian_filter(rng.random((2, labels.shape[0] // 2, labels.shape[1] // 2)), (0, 3, 3))
         self.probability = edits.ProbabilityMap(
             probabilities=(noise / noise.max() / 2).astype(np.float16),
             top_px=0,
@@ -71,9 +69,7 @@ class Case:
         )
 
     def _neighbour(self, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> int:
-        window = self.labels[
-            max(rows.min() - 30, 0) : rows.max() + 30, max(cols.min() - 30, 0) : cols.max() + 30
-        ]
+        window = self.labels[max(rows.min() - 30, 0) : rows.max() + 30, max(cols.min() - 30, 0) : cols.max() + 30]
         ids = np.unique(window)
         return int(ids[(ids > 0) & (ids != self.id)][0])
 
@@ -147,9 +143,7 @@ def _naive_watershed(mask: NDArray[np.bool_]) -> object:
 
 
 def _naive_small(labels: Labels, below_px: int) -> object:
-    return [
-        i for i in np.unique(labels)[1:101] if np.count_nonzero(labels == i) < below_px
-    ]  # of 100 objects only
+    return [i for i in np.unique(labels)[1:101] if np.count_nonzero(labels == i) < below_px]  # of 100 objects only
 
 
 def _naive_polygon(case: Case) -> object:
@@ -193,9 +187,7 @@ def main(arguments: list[str] | None = None) -> int:
                 times.setdefault(name, []).append(taken)
             if whole is not None and repeat < 3 and (taken := milliseconds(whole, clock)) is not None:
                 naive.setdefault(name, []).append(taken)
-    print(
-        f"{options.size}×{options.size} px, {len(np.unique(labels)) - 1} objects, {options.repeats} repeats\n"
-    )
+    print(f"{options.size}×{options.size} px, {len(np.unique(labels)) - 1} objects, {options.repeats} repeats\n")
     print("| tool | median ms | slowest ms | whole array takes |\n|---|---|---|---|")
     for name, taken in times.items():
         ratio = f"{statistics.median(naive[name]) / statistics.median(taken):.0f} ×" if name in naive else ""

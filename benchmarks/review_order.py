@@ -53,9 +53,7 @@ class Walk:
     priorities: Mapping[str, NDArray[np.float64]]
 
 
-def is_wrong(
-    task: str, labels: NDArray[np.int32], truth: NDArray[np.int32], ids: Sequence[int]
-) -> NDArray[np.bool_]:
+def is_wrong(task: str, labels: NDArray[np.int32], truth: NDArray[np.int32], ids: Sequence[int]) -> NDArray[np.bool_]:
     """Whether each object of a prediction is wrong; see the head of this file."""
     shared = overlaps(labels, truth)
     quality = np.zeros(shared.ids_a.size)
@@ -119,9 +117,7 @@ def table(found: Sequence[Walk], seed: int = 0) -> pd.DataFrame:
             hits = [np.array([_hits(walk, order, share) for walk in of_task]) for share in SHARES]
             rows.append([task, order, *(_with_interval(hit, wrong, seed) for hit in hits), counts])
         rows.append([task, "random", *(f"{share:.0%}" for share in SHARES), counts])
-    return pd.DataFrame(
-        rows, columns=["task", "order", *(f"first {share:.0%}" for share in SHARES), "material"]
-    )
+    return pd.DataFrame(rows, columns=["task", "order", *(f"first {share:.0%}" for share in SHARES), "material"])
 
 
 def _hits(walk: Walk, order: str, looked_at: float) -> float:
@@ -141,26 +137,20 @@ def _with_interval(hits: NDArray[np.float64], wrong: NDArray[np.int64], seed: in
 def markdown(rows: pd.DataFrame) -> str:
     """A Markdown table."""
     lines = ["| " + " | ".join(rows.columns) + " |", "|" + "---|" * len(rows.columns)]
-    return "\n".join(
-        lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows.itertuples(index=False)]
-    )
+    return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows.itertuples(index=False)])
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Annotate, walk, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="starter", help="name or folder of a model")
-    parser.add_argument(
-        "--config", type=Path, default=Path("configs/starter.toml"), help="names the data sources"
-    )
+    parser.add_argument("--config", type=Path, default=Path("configs/starter.toml"), help="names the data sources")
     parser.add_argument("--split", type=Path, default=None, help="split file; by default the config's own")
     parser.add_argument("--side", default="test", help="train, validation, test or all")
     parser.add_argument("--limit", type=int, default=None, help="at most so many tiles, spread evenly")
     options = parser.parse_args(arguments)
     try:
-        selection = select_config(options.config, split_path=options.split, side=options.side).limited(
-            options.limit
-        )
+        selection = select_config(options.config, split_path=options.split, side=options.side).limited(options.limit)
         model = open_model(options.model)
         found = [walk for tile in walks(model, selection) for walk in tile]
     except CerberusError as error:

@@ -48,9 +48,7 @@ def square_labels(height: int, width: int) -> dict[str, np.ndarray[Any, Any]]:
     return labels
 
 
-def annotation_of(
-    labels: Mapping[str, np.ndarray[Any, Any]], pixel_size_um: float = 0.5, **changes: Any
-) -> Annotation:
+def annotation_of(labels: Mapping[str, np.ndarray[Any, Any]], pixel_size_um: float = 0.5, **changes: Any) -> Annotation:
     """An annotation with these labels; nuclei are typed."""
     tables = []
     for task, array in labels.items():
@@ -61,9 +59,7 @@ def annotation_of(
         if task == "nuclei":
             names = [("epithelial", "lymphocyte")[number % 2] for number in range(count)]
             classes = (names, np.full(count, 0.9))
-        tables.append(
-            object_table(task, array, pixel_size_um, confidence=np.full(count, 0.8), classes=classes)
-        )
+        tables.append(object_table(task, array, pixel_size_um, confidence=np.full(count, 0.8), classes=classes))
     settings: dict[str, Any] = {
         "labels": labels,
         "objects": pd.concat(tables, ignore_index=True) if tables else empty_table(),
@@ -104,9 +100,7 @@ class FakeAnnotate:
         Fields of the annotation.
     """
 
-    def __init__(
-        self, error: Exception | None = None, *, gated: bool = False, steps: int = 3, **changes: Any
-    ) -> None:
+    def __init__(self, error: Exception | None = None, *, gated: bool = False, steps: int = 3, **changes: Any) -> None:
         self.requests: list[Request] = []
         self.gate = threading.Event()
         self.stepped = threading.Event()

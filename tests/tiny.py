@@ -56,17 +56,13 @@ class TinyNetwork(nn.Module):
     encoder_reach_px = 32
     decoder_reach_px = 16
 
-    def __init__(
-        self, tasks: Iterable[TaskSpec] = TINY_TASKS, *, seed: int = 1, tissue_window_cells: int = 3
-    ) -> None:
+    def __init__(self, tasks: Iterable[TaskSpec] = TINY_TASKS, *, seed: int = 1, tissue_window_cells: int = 3) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
         self.stem = nn.Conv2d(3, _CHANNELS, 3, padding=1)
         self.deep = nn.Conv2d(_CHANNELS, _CHANNELS, 3, padding=1)
         dense = [task for task in self.tasks if task.kind != "tissue"]
-        self.decoders = nn.ModuleDict(
-            {task.key: nn.Conv2d(_CHANNELS, _CHANNELS, 3, padding=1) for task in dense}
-        )
+        self.decoders = nn.ModuleDict({task.key: nn.Conv2d(_CHANNELS, _CHANNELS, 3, padding=1) for task in dense})
         self.heads = nn.ModuleDict({task.key: nn.Conv2d(_CHANNELS, task.channels, 1) for task in dense})
         for task in self.tasks:
             if task.kind == "tissue":
@@ -137,9 +133,7 @@ def spotted(shape: tuple[int, int], *, seed: int = 0, spots: int = 12, radius_px
         radius = rng.uniform(0.4, 1.0) * radius_px
         dark = np.maximum(dark, np.clip(1.5 * radius - np.hypot(y - centre[0], x - centre[1]), 0, 4) / 4)
     tint = np.array([110.0, 170.0, 90.0])
-    return (
-        np.array([235.0, 205.0, 225.0]) - dark[..., None] * tint - rng.uniform(0, 12, (*shape, 1))
-    ).astype(np.uint8)
+    return (np.array([235.0, 205.0, 225.0]) - dark[..., None] * tint - rng.uniform(0, 12, (*shape, 1))).astype(np.uint8)
 
 
 def tiny_model(

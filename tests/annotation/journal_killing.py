@@ -24,9 +24,7 @@ from napari_cerberus.annotation.journal import open_journal
 from napari_cerberus.annotation.tracking import TrackedLabels
 from napari_cerberus.errors import EditError
 
-FRAME = Frame(
-    image_key="ab" * 32, image_name="tile", image_height_px=64, image_width_px=64, region=(0, 0, 64, 64)
-)
+FRAME = Frame(image_key="ab" * 32, image_name="tile", image_height_px=64, image_width_px=64, region=(0, 0, 64, 64))
 
 
 def edits(seed: int):
@@ -91,7 +89,5 @@ def kill_once(root: Path, seed: int, after_records: int, after_s: float) -> int:
 if __name__ == "__main__":
     folder, kills = Path(sys.argv[1]), int(sys.argv[2])
     rng = np.random.default_rng(int(sys.argv[3]))
-    counts = [
-        kill_once(folder, seed, int(rng.integers(1, 40)), rng.uniform(0, 0.005)) for seed in range(kills)
-    ]
+    counts = [kill_once(folder, seed, int(rng.integers(1, 40)), rng.uniform(0, 0.005)) for seed in range(kills)]
     sys.stdout.write(json.dumps({"kills": kills, "fewest": min(counts), "most": max(counts)}) + "\n")

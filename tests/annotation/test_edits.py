@@ -244,9 +244,7 @@ def test_a_click_is_limited_in_size_and_by_neighbours():
 
 def test_a_map_of_a_region_only_serves_that_region():
     labels = np.zeros((64, 64), dtype=np.int32)
-    region = edits.ProbabilityMap(
-        probabilities=faint_blob(), top_px=32, left_px=32, bottom_px=64, right_px=64
-    )
+    region = edits.ProbabilityMap(probabilities=faint_blob(), top_px=32, left_px=32, bottom_px=64, right_px=64)
     settings = edits.ClickSettings(max_area_px=500)
     rows, cols = edits.object_from_click(labels, (47, 47), region, settings).indices
     assert abs(rows.mean() - 47) < 0.6
@@ -267,9 +265,7 @@ def test_a_map_of_a_region_only_serves_that_region():
 def test_a_bad_click_is_one_sentence(point, probabilities, message):
     labels = with_disks((1, (30, 30), 4))
     with pytest.raises(EditError, match=message):
-        edits.object_from_click(
-            labels, point, whole_map(probabilities, labels), edits.ClickSettings(max_area_px=90)
-        )
+        edits.object_from_click(labels, point, whole_map(probabilities, labels), edits.ClickSettings(max_area_px=90))
 
 
 def test_click_settings_follow_the_pixel_size_and_are_checked():
@@ -332,9 +328,7 @@ def test_huge_ids_cost_no_memory():
     assert edits.difference(labels, np.zeros_like(labels), "Cleared").removed_ids == (7, 2**31 - 5)
 
 
-@pytest.mark.parametrize(
-    "sizes", [{"below_um2": 0, "pixel_size_um": 1}, {"below_um2": 5, "pixel_size_um": -1}]
-)
+@pytest.mark.parametrize("sizes", [{"below_um2": 0, "pixel_size_um": 1}, {"below_um2": 5, "pixel_size_um": -1}])
 def test_a_bad_size_is_one_sentence(sizes):
     with pytest.raises(EditError, match="must be above 0"):
         edits.delete_small(with_disks((1, (30, 30), 4)), **sizes)

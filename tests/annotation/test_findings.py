@@ -83,9 +83,7 @@ def test_a_nucleus_out_of_the_range_of_its_class_is_found():
 
 def test_the_absolute_range_depends_on_the_class_and_needs_no_other_nuclei():
     nuclei = painted((1, (50, 50), 13), (2, (150, 150), 13))
-    rows = found(
-        scene(nuclei=nuclei, classes={"nuclei": ["lymphocyte", "epithelial"]}), findings.UNUSUAL_SIZE
-    )
+    rows = found(scene(nuclei=nuclei, classes={"nuclei": ["lymphocyte", "epithelial"]}), findings.UNUSUAL_SIZE)
     assert rows["index"].tolist() == [1]
     assert "lymphocyte nuclei" in rows["reason"].item()
 
@@ -143,22 +141,16 @@ def test_an_uncertain_or_fitting_readout_says_nothing(tissue, glands):
 
 def test_layers_of_different_sizes_are_one_sentence():
     with pytest.raises(DataError, match="different sizes"):
-        findings.Scene(
-            labels={"nuclei": blank(), "glands": blank(9)}, objects=table.empty_table(), pixel_size_um=1
-        )
+        findings.Scene(labels={"nuclei": blank(), "glands": blank(9)}, objects=table.empty_table(), pixel_size_um=1)
 
 
 @settings(max_examples=25)
 @given(nuclei=label_maps(), seed_map=label_maps())
 def test_any_labels_give_findings_about_objects_that_exist(nuclei, seed_map):
     glands = np.resize(seed_map, nuclei.shape).astype(np.int32)
-    result = findings.find(
-        scene(nuclei=nuclei, glands=glands, lumina=np.flipud(nuclei), tissue={"Normal": 0.9})
-    )
+    result = findings.find(scene(nuclei=nuclei, glands=glands, lumina=np.flipud(nuclei), tissue={"Normal": 0.9}))
     present = {
-        (task, i)
-        for task, map_ in (("nuclei", nuclei), ("glands", glands), ("lumina", nuclei))
-        for i in map_.flat
+        (task, i) for task, map_ in (("nuclei", nuclei), ("glands", glands), ("lumina", nuclei)) for i in map_.flat
     }
     keys = set(zip(result["task"], result["index"], strict=True))
     assert keys <= present | {(findings.TISSUE, 0)}

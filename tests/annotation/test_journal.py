@@ -392,9 +392,7 @@ def _header(**changes):
         (line_of({"format": "other"}), "not a journal"),
         (_header(format_version=99), "another version"),
         (
-            _header(
-                frame={"image_height_px": 10**9, "image_width_px": 10**9, "region": [0, 0, 10**9, 10**9]}
-            ),
+            _header(frame={"image_height_px": 10**9, "image_width_px": 10**9, "region": [0, 0, 10**9, 10**9]}),
             "too large",
         ),
         (_header(frame={"region": [0, 0, -1, 5]}), "does not lie in the image"),

@@ -171,9 +171,7 @@ def test_the_first_result_on_an_empty_layer_is_taken_whole():
 
 
 @hypothesis_settings(max_examples=60)
-@given(
-    seed=st.integers(0, 100_000), with_region=st.booleans(), clip=st.floats(0, 0.5), same=st.floats(0.55, 1)
-)
+@given(seed=st.integers(0, 100_000), with_region=st.booleans(), clip=st.floats(0, 0.5), same=st.floats(0.55, 1))
 def test_kept_objects_are_identical_ids_unique_and_the_table_fits(seed, with_region, clip, same):
     rng = np.random.default_rng(seed)
     last = random_labels(seed, 40, 40, 10)

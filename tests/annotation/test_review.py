@@ -41,9 +41,7 @@ def test_findings_attach_again_without_piling_up():
 
 
 def test_filters_by_task_class_state_and_finding():
-    rows = objects([0.5, 0.6, 0.7], ["accepted", "unreviewed", "unreviewed"]).assign(
-        **{"class": ["a", "b", "b"]}
-    )
+    rows = objects([0.5, 0.6, 0.7], ["accepted", "unreviewed", "unreviewed"]).assign(**{"class": ["a", "b", "b"]})
     rows = review.attach(rows, findings.as_findings([("nuclei", 3, findings.HOLES, "x.")]))
 
     def ids(**chosen):

@@ -35,9 +35,7 @@ def test_geometry_is_that_of_regionprops(labels, pixel, few):
         measured[["centroid_y_px", "centroid_x_px"]].to_numpy().ravel(),
         [v for r in expected for v in r.centroid],
     )
-    assert measured[["y0_px", "x0_px", "y1_px", "x1_px"]].to_numpy().tolist() == [
-        list(r.bbox) for r in expected
-    ]
+    assert measured[["y0_px", "x0_px", "y1_px", "x1_px"]].to_numpy().tolist() == [list(r.bbox) for r in expected]
 
 
 def test_few_and_many_chosen_ids_are_measured_alike():
@@ -69,9 +67,7 @@ def test_the_table_always_describes_the_labels(seed, count):
             elif tool == "merge":
                 change = edits.merge_objects(layer, rng.permutation(ids)[:2].tolist())
             elif tool == "draw":
-                change = edits.draw_object(
-                    layer, rng.uniform(0, 40, (4, 2)), over_others=True, new_id=tracker.next_id
-                )
+                change = edits.draw_object(layer, rng.uniform(0, 40, (4, 2)), over_others=True, new_id=tracker.next_id)
             else:
                 painted = layer.copy()
                 painted[tuple(slice(v, v + 9) for v in rng.integers(0, 35, 2))] = rng.choice([0, chosen])
@@ -84,9 +80,7 @@ def test_the_table_always_describes_the_labels(seed, count):
         tracker.apply(change, by="Ada")
     assert np.array_equal(tracker.labels, layer)
     assert not tracker.sync(layer)
-    pd.testing.assert_frame_equal(
-        tracker.objects[["index", *GEOMETRY]], table.measure(layer, 0.5), check_exact=False
-    )
+    pd.testing.assert_frame_equal(tracker.objects[["index", *GEOMETRY]], table.measure(layer, 0.5), check_exact=False)
     assert dict(tracker.objects.dtypes.astype(str)) == dict(rows_for(labels).dtypes.astype(str))
 
 
@@ -174,3 +168,16 @@ def test_a_table_without_a_column_or_of_wrong_types_is_one_sentence():
     with pytest.raises(DataError, match="wrong type"):
         table.with_review(rows.assign(area_um2="large"))
     assert table.with_review(rows.drop(columns="state"))["state"].tolist() == ["unreviewed"]
+
+
+def test_taking_back_a_complete_change_set_restores_the_table_and_forgets_nothing():
+    labels = random_labels(3, 40, 40, 6)
+    tracker = tracked(labels)
+    before = tracker.objects.copy()
+    chosen = sorted(ids_of(labels))[0]
+    done = tracker.apply(edits.grow(labels, chosen), by="Ada")
+    tracker.apply(done.inverse())
+    pd.testing.assert_frame_equal(tracker.objects, before)
+    tracker.apply(edits.grow(labels, chosen), by="Ada")
+    tracker.sync(labels, "Undid")
+    assert (tracker.objects["state"] == "unreviewed").all(), "the class never changed, so this is the model's again"

@@ -41,9 +41,7 @@ def test_every_format_is_written(tmp_path: Path, image: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["geojson", "coco.json", "ome.tif"])
-def test_what_goes_out_comes_back(
-    tmp_path: Path, image: Path, suffix: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_goes_out_comes_back(tmp_path: Path, image: Path, suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
     convert("write", image, "--results", tmp_path / "results", "--out", tmp_path, "--as", *FORMATS[:3])
     file, back = tmp_path / f"tile.{suffix}", tmp_path / "back"
     assert convert("read", file, "--image", image, "--results", back, "--pixel-size-um", 0.5) == 0

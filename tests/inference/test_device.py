@@ -34,9 +34,7 @@ def test_an_absent_device_is_an_error_when_asked_for(device: str) -> None:
 
 @pytest.mark.usefixtures("_no_graphics")
 @pytest.mark.parametrize(("native", "precision"), [(True, "bfloat16"), (False, "float32")])
-def test_auto_falls_back_to_the_cpu_and_says_why(
-    monkeypatch: pytest.MonkeyPatch, native: bool, precision: str
-) -> None:
+def test_auto_falls_back_to_the_cpu_and_says_why(monkeypatch: pytest.MonkeyPatch, native: bool, precision: str) -> None:
     monkeypatch.setattr("napari_cerberus.inference.device.cpu_has_bfloat16", lambda: native)
     runtime = choose_runtime("auto")
     assert runtime.device.type == "cpu"
@@ -47,9 +45,7 @@ def test_auto_falls_back_to_the_cpu_and_says_why(
 
 
 @pytest.mark.parametrize(("capability", "precision"), [((8, 0), "bfloat16"), ((7, 5), "float32")])
-def test_cuda_comes_first(
-    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], precision: str
-) -> None:
+def test_cuda_comes_first(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], precision: str) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Fine Card")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)

@@ -58,9 +58,7 @@ def test_padding_mirrors_and_keeps_the_image(height: int, width: int) -> None:
     image_um=st.floats(0.05, 5.0),
     model_um=st.floats(0.25, 2.0),
 )
-def test_the_model_grid_covers_the_image_and_no_more(
-    height: int, width: int, image_um: float, model_um: float
-) -> None:
+def test_the_model_grid_covers_the_image_and_no_more(height: int, width: int, image_um: float, model_um: float) -> None:
     grid = ModelGrid.of((height, width), image_um, model_um)
     for image_side, model_side in zip((height, width), grid.shape, strict=True):
         assert model_side * grid.scale >= image_side - 1e-3

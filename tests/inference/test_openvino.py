@@ -23,9 +23,7 @@ def test_the_same_probabilities_as_torch_at_any_shape() -> None:
     tasks = (CERBERUS_TASKS[1], CERBERUS_TASKS[-1])  # glands and tissue
     network = Cerberus(tasks).eval()
     network.heads["glands"][1].weight.data *= 100.0
-    model = Model(
-        network=network, spec=ModelSpec(name="random", tasks=tasks, pixel_size_um=0.5), sha256="b" * 64
-    )
+    model = Model(network=network, spec=ModelSpec(name="random", tasks=tasks, pixel_size_um=0.5), sha256="b" * 64)
     cpu = torch.device("cpu")
     with_torch = Runtime(device=cpu, dtype=torch.float32, reason="test")
     with_openvino = Runtime(device=cpu, dtype=torch.float32, reason="test", engine="openvino")
@@ -34,9 +32,7 @@ def test_the_same_probabilities_as_torch_at_any_shape() -> None:
         ours = run_to_end(predict(image, model, with_openvino))
         theirs = run_to_end(predict(image, model, with_torch))
         assert theirs.probabilities["glands"].std() > 0.02
-        np.testing.assert_allclose(
-            ours.probabilities["glands"], theirs.probabilities["glands"], rtol=0, atol=5e-3
-        )
+        np.testing.assert_allclose(ours.probabilities["glands"], theirs.probabilities["glands"], rtol=0, atol=5e-3)
         assert ours.tissue is not None
         assert theirs.tissue is not None
         np.testing.assert_allclose(ours.tissue, theirs.tissue, rtol=0, atol=1e-4)

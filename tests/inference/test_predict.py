@@ -40,9 +40,7 @@ def with_encoder(monkeypatch: pytest.MonkeyPatch, limit_px: int, error: Exceptio
         MemoryError(),
     ],
 )
-def test_short_memory_halves_the_tiles_and_is_said_once(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
+def test_short_memory_halves_the_tiles_and_is_said_once(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     steps: list[Progress] = []
     model = with_encoder(monkeypatch, 130 * 150, error)
     tall = spotted((160, 144), spots=20)
@@ -127,9 +125,7 @@ def test_window_means_over_the_cells_that_exist(window: int) -> None:
     means = window_means(features, window)[0, 0]
     for row, column in ((0, 0), (2, 3), (4, 6), (3, 0)):
         before, after = (window - 1) // 2, window // 2
-        cells = features[
-            0, 0, max(0, row - before) : row + after + 1, max(0, column - before) : column + after + 1
-        ]
+        cells = features[0, 0, max(0, row - before) : row + after + 1, max(0, column - before) : column + after + 1]
         assert means[row, column].item() == pytest.approx(cells.mean().item(), rel=1e-5)
 
 

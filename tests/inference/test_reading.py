@@ -93,9 +93,7 @@ def test_palettes_and_alpha(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "I;16"])
 def test_grey_files_are_left_for_the_sentence_about_grey(tmp_path: Path, mode: str) -> None:
     image = Image.fromarray(RGB[..., 0]).convert("L")
-    (image.convert("I").convert("I;16") if mode == "I;16" else image.convert(mode)).save(
-        tmp_path / "grey.png"
-    )
+    (image.convert("I").convert("I;16") if mode == "I;16" else image.convert(mode)).save(tmp_path / "grey.png")
     with pytest.raises(ImageError, match=r"grey|mask"):
         as_rgb8(read_image(tmp_path / "grey.png").pixels)
 

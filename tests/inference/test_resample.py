@@ -45,14 +45,10 @@ def test_positions_do_not_shift(side: int, ratio: float) -> None:
 @pytest.mark.parametrize("ratio", [2.0, 4.0, 3.0])
 def test_a_blob_stays_in_place(ratio: float) -> None:
     y, x = np.mgrid[:120, :96]
-    image = (
-        (255 * np.exp(-((y - 70.3) ** 2 + (x - 40.8) ** 2) / 200)).astype(np.uint8)[..., None].repeat(3, 2)
-    )
+    image = (255 * np.exp(-((y - 70.3) ** 2 + (x - 40.8) ** 2) / 200)).astype(np.uint8)[..., None].repeat(3, 2)
     grid = ModelGrid.of((120, 96), 1.0, ratio)
     small = to_model_grid(image, grid)[..., 0].astype(float)
-    rows, columns = (
-        grid.to_image(axis.astype(float)) for axis in np.mgrid[: small.shape[0], : small.shape[1]]
-    )
+    rows, columns = (grid.to_image(axis.astype(float)) for axis in np.mgrid[: small.shape[0], : small.shape[1]])
     assert (rows * small).sum() / small.sum() == pytest.approx(70.3, abs=0.05)
     assert (columns * small).sum() / small.sum() == pytest.approx(40.8, abs=0.05)
 

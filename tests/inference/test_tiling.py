@@ -33,9 +33,7 @@ def assert_same(tiled: Prediction, whole: Prediction) -> None:
 
 @settings(max_examples=40)
 @given(height=SIDES, width=SIDES, tile=st.integers(1, 96), seed=st.integers(0, 5), window=st.integers(1, 8))
-def test_tiles_give_the_whole_images_answer(
-    height: int, width: int, tile: int, seed: int, window: int
-) -> None:
+def test_tiles_give_the_whole_images_answer(height: int, width: int, tile: int, seed: int, window: int) -> None:
     image = spotted((height, width), seed=seed)
     model = tiny_model(seed=seed, tissue_window_cells=window)
     whole = run_to_end(predict(image, model, EXACT, tile_size_px=4096))
@@ -101,9 +99,7 @@ def test_tiling_the_real_network(shape: tuple[int, int]) -> None:
     whole = run_to_end(predict(image, model, exact, tile_size_px=4096))
     tiled = run_to_end(predict(image, model, exact, tile_size_px=240))
     assert whole.probabilities["glands"].std() > 0.03
-    np.testing.assert_allclose(
-        tiled.probabilities["glands"], whole.probabilities["glands"], rtol=0, atol=2e-3
-    )
+    np.testing.assert_allclose(tiled.probabilities["glands"], whole.probabilities["glands"], rtol=0, atol=2e-3)
     assert whole.tissue is not None
     assert tiled.tissue is not None
     np.testing.assert_allclose(tiled.tissue, whole.tissue, rtol=0, atol=1e-5)

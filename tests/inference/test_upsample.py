@@ -40,9 +40,7 @@ def test_every_object_survives_on_a_finer_image(height: int, width: int, ratio: 
 
 
 @settings(max_examples=30)
-@given(
-    height=st.integers(1, 40), width=st.integers(1, 40), ratio=st.floats(0.3, 0.97), seed=st.integers(0, 99)
-)
+@given(height=st.integers(1, 40), width=st.integers(1, 40), ratio=st.floats(0.3, 0.97), seed=st.integers(0, 99))
 def test_on_a_coarser_image_ids_are_kept_or_dropped_but_never_invented(
     height: int, width: int, ratio: float, seed: int
 ) -> None:

@@ -27,9 +27,7 @@ ENDS = (JobState.RETURNED, JobState.CANCELLED, JobState.FAILED)
 class Bench:
     """A viewer model with one image, a controller with fake jobs, and every status it went through."""
 
-    def __init__(
-        self, qtbot: QtBot, annotate: FakeAnnotate, memory: Memory | None = None, **settings: Any
-    ) -> None:
+    def __init__(self, qtbot: QtBot, annotate: FakeAnnotate, memory: Memory | None = None, **settings: Any) -> None:
         self.qtbot, self.annotate = qtbot, annotate
         self.viewer = ViewerModel()
         self.image = self.viewer.add_image(

@@ -41,9 +41,7 @@ def test_the_same_point_of_the_world(
     assert result.units == image.units
     for pixel in ((0, 0), (2, 3), (0.5, 1.25)):
         centre = (np.array(origin) + pixel) * factors + (np.array(factors) - 1) / 2
-        np.testing.assert_allclose(
-            result.data_to_world(pixel), image.data_to_world(centre), atol=1e-6, rtol=1e-9
-        )
+        np.testing.assert_allclose(result.data_to_world(pixel), image.data_to_world(centre), atol=1e-6, rtol=1e-9)
 
 
 def test_a_coarser_pixel_covers_the_pixels_it_stands_for() -> None:

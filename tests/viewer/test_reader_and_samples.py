@@ -43,9 +43,7 @@ def test_a_folder_opens_as_labels_with_features_and_scale(folder: Path, name: st
     assert list(nuclei.features["class"]) == ["epithelial", "lymphocyte"]
 
 
-def test_labels_take_the_place_of_the_open_image_they_belong_to(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_labels_take_the_place_of_the_open_image_they_belong_to(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     viewer = ViewerModel()
     viewer.add_image(he_like(20, 24), rgb=True, name="another", translate=(9, 9))
     image = viewer.add_image(he_like(20, 24), rgb=True, name="tile 7", translate=(3, 4))

@@ -138,9 +138,7 @@ EDITS: list[Callable[[Labels], None]] = [
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_an_edited_layer_is_kept_and_the_new_one_comes_beside(
-    bench: Bench, edit: Callable[[Labels], None]
-) -> None:
+def test_an_edited_layer_is_kept_and_the_new_one_comes_beside(bench: Bench, edit: Callable[[Labels], None]) -> None:
     bench.add()
     old = bench["tile glands"]
     edit(old)
@@ -224,9 +222,7 @@ def test_colours_follow_the_choice(bench: Bench) -> None:
     nuclei, glands = bench["tile nuclei"], bench["tile glands"]
     assert _hex(nuclei.get_color(1)) == CLASS_COLOURS["epithelial"]
     assert _hex(nuclei.get_color(2)) == CLASS_COLOURS["lymphocyte"]
-    assert _hex(nuclei.get_color(77)) == TASK_COLOURS["nuclei"], (
-        "an object drawn by the user has the task's colour"
-    )
+    assert _hex(nuclei.get_color(77)) == TASK_COLOURS["nuclei"], "an object drawn by the user has the task's colour"
     assert glands.contour > 0
     bench.layers.restyle("print", Display(colour_by=ColourBy.OBJECT, filled=True))
     assert glands.contour == 0

@@ -69,9 +69,7 @@ def test_the_result_and_every_step_arrive_on_the_main_thread(qtbot: QtBot, runne
     assert not runner.busy
 
 
-@pytest.mark.parametrize(
-    "error", [RuntimeError("CUDA error"), ValueError("no"), KeyError("x"), ZeroDivisionError()]
-)
+@pytest.mark.parametrize("error", [RuntimeError("CUDA error"), ValueError("no"), KeyError("x"), ZeroDivisionError()])
 def test_any_exception_is_one_failure_with_a_sentence(
     qtbot: QtBot, runner: JobRunner, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -90,9 +88,7 @@ def test_our_own_errors_pass_unchanged(qtbot: QtBot, runner: JobRunner) -> None:
     assert heard.ends == [Failed(error)]
 
 
-@pytest.mark.parametrize(
-    "error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")]
-)
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")])
 def test_running_out_of_memory_says_so(
     qtbot: QtBot, runner: JobRunner, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -103,9 +99,7 @@ def test_running_out_of_memory_says_so(
     assert "smaller region" in str(end.error)
 
 
-def test_a_job_that_cannot_be_made_fails(
-    qtbot: QtBot, runner: JobRunner, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_job_that_cannot_be_made_fails(qtbot: QtBot, runner: JobRunner, caplog: pytest.LogCaptureFixture) -> None:
     def make() -> Job[None]:
         raise OSError("disk is gone")
 

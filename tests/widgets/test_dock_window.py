@@ -302,16 +302,12 @@ def test_closing_while_it_runs_stops_the_job(open_window: Callable[..., Window],
         window.qtbot.waitUntil(window.annotate.closed.is_set, timeout=10_000)
 
 
-def test_it_listens_to_naparis_public_names_only(
-    qtbot: QtBot, make_napari_viewer_proxy: Callable[..., Any]
-) -> None:
+def test_it_listens_to_naparis_public_names_only(qtbot: QtBot, make_napari_viewer_proxy: Callable[..., Any]) -> None:
     annotate = FakeAnnotate()
     viewer = make_napari_viewer_proxy()
     dock = CerberusDock(
         viewer,
-        Controller(
-            viewer, Memory(), annotate=annotate, list_models=two_models, read_pixel_size=no_pixel_size
-        ),
+        Controller(viewer, Memory(), annotate=annotate, list_models=two_models, read_pixel_size=no_pixel_size),
     )
     qtbot.addWidget(dock)
     viewer.add_image(he_like(), rgb=True, name="tile")

@@ -212,14 +212,10 @@ def _fates(rerun: Rerun, kept: Labels, settings: MergeSettings) -> _Fates:
     covered = np.bincount(shared.pairs[:, 0], shared.shared, shared.ids_a.size) / shared.areas_a
     deleted_ids = np.setdiff1d(present_ids(rerun.last), present_ids(rerun.current))
     deleted = np.isin(rerun.last, deleted_ids) & (rerun.current <= 0)
-    in_deleted = (
-        np.bincount(compact(labels)[1][deleted], minlength=shared.ids_a.size + 1)[1:] / shared.areas_a
-    )
+    in_deleted = np.bincount(compact(labels)[1][deleted], minlength=shared.ids_a.size + 1)[1:] / shared.areas_a
     away = in_deleted >= settings.deleted_from
     dropped = ~away & (covered > settings.clip_up_to)
-    return _Fates(
-        labels=labels, shared=shared, covered=covered, away=away, dropped=dropped, taken=~away & ~dropped
-    )
+    return _Fates(labels=labels, shared=shared, covered=covered, away=away, dropped=dropped, taken=~away & ~dropped)
 
 
 def _fitted(fates: _Fates, kept: Labels) -> Labels:
@@ -270,13 +266,9 @@ def _conflicts(task: str, fates: _Fates, by_hand: IntArray, settings: MergeSetti
     around = fates.taken[new] & (shared.share_of_b >= settings.same_from)
     name = NAMES.get(task, "Object")
     reasons: dict[int, str] = {}
-    for index, share in zip(
-        shared.ids_b[old[yours & crossing]], shared.share_of_a[yours & crossing], strict=True
-    ):
+    for index, share in zip(shared.ids_b[old[yours & crossing]], shared.share_of_a[yours & crossing], strict=True):
         found = f"the new result has another here, {share:.0%} of it inside"
         reasons[int(index)] = f"{name} {index} stays as you left it; {found}."
     for index in shared.ids_b[old[yours & around]]:
-        reasons[int(index)] = (
-            f"{name} {index} stays as you left it; the new result has a larger one around it."
-        )
+        reasons[int(index)] = f"{name} {index} stays as you left it; the new result has a larger one around it."
     return as_findings([(task, index, DISAGREEMENT, reason) for index, reason in sorted(reasons.items())])

@@ -125,9 +125,7 @@ def overlaps(a: Labels, b: Labels) -> Overlaps:
     ids_a, compact_a = compact(a)
     ids_b, compact_b = compact(b)
     both = (compact_a > 0) & (compact_b > 0)
-    keys, shared = np.unique(
-        compact_a[both].astype(np.int64) * (ids_b.size + 1) + compact_b[both], return_counts=True
-    )
+    keys, shared = np.unique(compact_a[both].astype(np.int64) * (ids_b.size + 1) + compact_b[both], return_counts=True)
     return Overlaps(
         ids_a=ids_a,
         ids_b=ids_b,

@@ -59,9 +59,7 @@ class ReviewFilter:
             if allowed:
                 passes &= objects[column].isin(list(allowed)).to_numpy()
         if self.rules:
-            has = [
-                objects["rules"].str.contains(rule, regex=False).to_numpy(dtype=bool) for rule in self.rules
-            ]
+            has = [objects["rules"].str.contains(rule, regex=False).to_numpy(dtype=bool) for rule in self.rules]
             passes &= np.logical_or.reduce(has)
         return passes
 
@@ -149,6 +147,4 @@ def count(objects: pd.DataFrame) -> ReviewCount:
     states = objects["state"].value_counts()
     names = (ACCEPTED, REJECTED, EDITED, SKIPPED)
     accepted, rejected, edited, skipped = (int(states.get(name, 0)) for name in names)
-    return ReviewCount(
-        total=len(objects), accepted=accepted, rejected=rejected, edited=edited, skipped=skipped
-    )
+    return ReviewCount(total=len(objects), accepted=accepted, rejected=rejected, edited=edited, skipped=skipped)

@@ -85,9 +85,7 @@ class SavedAnnotation:
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save_annotation(
-    folder: Path, annotation: SavedAnnotation, *, by: str = "", journal: Journal | None = None
-) -> None:
+def save_annotation(folder: Path, annotation: SavedAnnotation, *, by: str = "", journal: Journal | None = None) -> None:
     """Write an annotation, whole or not at all; an older one of that name is replaced.
 
     Raises
@@ -103,9 +101,7 @@ def save_annotation(
     with atomic_folder(folder) as beside:
         for task, labels in annotation.labels.items():
             _write_labels(beside / f"{task}.tif", labels, annotation.pixel_size_um)
-            _write_labels(
-                beside / f"model_{task}.tif", annotation.model_labels[task], annotation.pixel_size_um
-            )
+            _write_labels(beside / f"model_{task}.tif", annotation.model_labels[task], annotation.pixel_size_um)
         with_review(annotation.objects).to_csv(
             beside / OBJECTS_FILE, index=False, lineterminator="\n", errors="backslashreplace"
         )

@@ -117,11 +117,7 @@ def _measure_few(labels: Labels, ids: Iterable[int], pixel_size_um: float) -> pd
     sizes = [part.size for part in pixels.values()]
     starts = np.cumsum([0, *sizes])[:-1]
     low, high = np.minimum.reduceat, np.maximum.reduceat
-    edges = (
-        (low(rows, starts), low(cols, starts), high(rows, starts) + 1, high(cols, starts) + 1)
-        if sizes
-        else ()
-    )
+    edges = (low(rows, starts), low(cols, starts), high(rows, starts) + 1, high(cols, starts) + 1) if sizes else ()
     numbers = np.repeat(np.arange(1, len(sizes) + 1), sizes)
     boxes = np.array(edges, dtype=np.int64).T
     return _geometry(np.array(list(pixels), dtype=np.int64), numbers, rows, cols, boxes, pixel_size_um)
@@ -222,9 +218,7 @@ def cells_of(objects: pd.DataFrame, ids: Iterable[int]) -> dict[int, dict[str, A
     return {int(i): {str(name): value for name, value in cells.items()} for i, cells in found.items()}  # type: ignore[call-overload]
 
 
-def _cells_change(
-    objects: pd.DataFrame, ids: Iterable[int], cells: Mapping[str, Any], summary: str
-) -> ChangeSet:
+def _cells_change(objects: pd.DataFrame, ids: Iterable[int], cells: Mapping[str, Any], summary: str) -> ChangeSet:
     """A change set without pixels that sets the same cells of several objects; ``{}`` in the summary names them."""
     chosen = as_ids(list(ids))
     if not chosen:

@@ -1,7 +1,7 @@
 """One label layer under watch: whatever changes its pixels, the table follows and a change set comes out.
 
 napari's undo, its brush and other plugins change a layer without telling what they did. ``TrackedLabels`` keeps a
-copy of what it saw last, so ``sync`` finds any change by comparing (3 ms for 2000×2000).
+copy of what it saw last, so ``sync`` finds any change by comparing.
 """
 
 from __future__ import annotations
@@ -65,9 +65,7 @@ class TrackedLabels:
         """An id that no object has or had; pass it to the tools as ``new_id``."""
         return self._highest + 1
 
-    def sync(
-        self, labels: Labels, summary: str = "Changed by hand", *, by: str = "", at: str = ""
-    ) -> ChangeSet:
+    def sync(self, labels: Labels, summary: str = "Changed by hand", *, by: str = "", at: str = "") -> ChangeSet:
         """Compare the layer with what was seen last, follow it, and return what changed (false: nothing).
 
         Raises
@@ -88,9 +86,7 @@ class TrackedLabels:
         Nothing becomes ``edited`` by it. When the layer is later found as it was before, as after an undo, table
         and model labels are as before too; a redo brings the re-run back.
         """
-        seen = _Seen(
-            change.applied(self.labels), of_task(with_review(objects), self.task), model_labels.copy()
-        )
+        seen = _Seen(change.applied(self.labels), of_task(with_review(objects), self.task), model_labels.copy())
         self._before = seen
         return self._swap(change)
 
@@ -112,9 +108,7 @@ class TrackedLabels:
         )
 
     def _highest_now(self) -> int:
-        return int(
-            max([self.labels.max(initial=0), self.model_labels.max(initial=0), *self.objects["index"]])
-        )
+        return int(max([self.labels.max(initial=0), self.model_labels.max(initial=0), *self.objects["index"]]))
 
     def apply(self, change: ChangeSet, *, by: str = "", at: str = "") -> ChangeSet:
         """Follow a change set that a tool made of ``labels``.
@@ -138,13 +132,11 @@ class TrackedLabels:
         if len(gone):
             older = self._earlier[~self._earlier["index"].isin(change.removed_ids)]
             self._earlier = pd.concat([older, gone], ignore_index=True) if len(older) else gone
-        self._reclassified |= {i for i, cells in change.features.items() if "class" in cells}
+        self._reclassified |= _reclassified(cells_of(before, change.features), change.features)
         undone = self._edited_but_same({*change.changed_ids, *change.new_ids} - self._reclassified)
         self.objects = set_cells(self.objects, {i: {"state": UNREVIEWED} for i in undone})
         ids = [*change.new_ids, *change.changed_ids, *change.features]
-        return replace(
-            change, features=cells_of(self.objects, ids), previous_features=cells_of(before, change.ids)
-        )
+        return replace(change, features=cells_of(self.objects, ids), previous_features=cells_of(before, change.ids))
 
     def _edited_but_same(self, among: set[int]) -> set[int]:
         """Of these objects, those that are called edited and have exactly the model's pixels."""
@@ -153,6 +145,12 @@ class TrackedLabels:
         rows = self.objects[self.objects["index"].isin(among) & (self.objects["state"] == EDITED)]
         ids = rows["index"].to_numpy()
         return set(ids[same_pixels(self.labels, self.model_labels, ids)].tolist())
+
+
+def _reclassified(before: Features, after: Features) -> set[int]:
+    return {
+        i for i, cells in after.items() if i in before and cells.get("class", before[i]["class"]) != before[i]["class"]
+    }
 
 
 def _differing(cells: Features, others: Features) -> Features:

@@ -58,9 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     write = actions.add_parser("write", help="from our annotations to other programs")
     write.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="the annotated images")
     write.add_argument("--results", type=Path, required=True, metavar="DIR", help="the --out of annotate")
-    write.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="files go to DIR/<image's stem>.<suffix>"
-    )
+    write.add_argument("--out", type=Path, required=True, metavar="DIR", help="files go to DIR/<image's stem>.<suffix>")
     write.add_argument(
         "--as",
         nargs="+",
@@ -69,17 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="formats",
         help="default: geojson",
     )
-    read = actions.add_parser(
-        "read", help="from QuPath's GeoJSON, COCO or a label TIFF to an annotation of ours"
-    )
+    read = actions.add_parser("read", help="from QuPath's GeoJSON, COCO or a label TIFF to an annotation of ours")
     read.add_argument("file", type=Path, metavar="FILE", help=".geojson, .json (COCO) or .tif")
     read.add_argument("--form", choices=tuple(READERS), help="what the file is; default: by its suffix")
-    read.add_argument(
-        "--image", type=Path, required=True, metavar="IMAGE", help="the image that it belongs to"
-    )
-    read.add_argument(
-        "--results", type=Path, required=True, metavar="DIR", help="goes to DIR/<image's stem>/"
-    )
+    read.add_argument("--image", type=Path, required=True, metavar="IMAGE", help="the image that it belongs to")
+    read.add_argument("--results", type=Path, required=True, metavar="DIR", help="goes to DIR/<image's stem>/")
     read.add_argument("--pixel-size-um", type=float, metavar="X", help="of the image; default: from its file")
     read.add_argument(
         "--class", nargs=2, action="append", default=[], metavar=("NAME", "TASK"), dest="classes",
@@ -228,6 +220,4 @@ def _write_results(
         for task, plane in labels.items():
             write_labels(beside / f"{task}.tif", plane, pixel_size_um)
         table.to_csv(beside / OBJECTS_FILE, index=False, float_format="%.6g", errors="backslashreplace")
-        (beside / SUMMARY_FILE).write_text(
-            json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        (beside / SUMMARY_FILE).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -197,16 +197,12 @@ def objects_from(
         types = next((other for other in model.spec.tasks if other.types_of == task), None)
         classes = object_classes(on_model, prediction.type_maps[types.key], types.classes) if types else None
         confidence = object_confidence(on_model, inner, contour)
-        tables.append(
-            object_table(task, labels[task], settings.pixel_size_um, confidence=confidence, classes=classes)
-        )
+        tables.append(object_table(task, labels[task], settings.pixel_size_um, confidence=confidence, classes=classes))
     filled = [table for table in tables if len(table)]
     return labels, pd.concat(filled, ignore_index=True) if filled else empty_table()
 
 
-def _cut(
-    prediction: Prediction, model: Model, settings: AnnotateSettings
-) -> Job[dict[str, NDArray[np.int32]]]:
+def _cut(prediction: Prediction, model: Model, settings: AnnotateSettings) -> Job[dict[str, NDArray[np.int32]]]:
     """Instance labels of each task on the model grid, repaired; lumina outside every gland are removed."""
     from .postprocess import drop_outside, find_objects
     from .repair import clip_lumina, repair

@@ -80,9 +80,7 @@ def choose_runtime(choice: DeviceChoice = "auto", *, model_pixels: int = 0) -> R
         return Runtime(device=torch.device("mps"), dtype=torch.float32, reason=f"Apple graphics chip: {why}.")
     large = model_pixels >= OPENVINO_MIN_PIXELS
     if choice == "openvino" or (choice == "auto" and large and _is_there("openvino")):
-        return _cpu(
-            "openvino", "OpenVINO was asked for" if choice == "openvino" else "OpenVINO is the fastest here"
-        )
+        return _cpu("openvino", "OpenVINO was asked for" if choice == "openvino" else "OpenVINO is the fastest here")
     return _cpu("torch", "asked for" if choice == "cpu" else "no CUDA or Apple graphics device was found")
 
 
@@ -104,10 +102,6 @@ def _cuda(why: str) -> Runtime:
 def _cpu(engine: Literal["torch", "openvino"], why: str) -> Runtime:
     keep_freed_memory()
     native = cpu_has_bfloat16()
-    how = (
-        "bfloat16, which this processor computes natively"
-        if native
-        else "float32: this processor has no bfloat16"
-    )
+    how = "bfloat16, which this processor computes natively" if native else "float32: this processor has no bfloat16"
     dtype = torch.bfloat16 if native else torch.float32
     return Runtime(device=torch.device("cpu"), dtype=dtype, reason=f"CPU: {why}; {how}.", engine=engine)

@@ -60,9 +60,7 @@ def to_rgb8(array: ArrayLike) -> tuple[RgbImage, tuple[str, ...]]:
         mended += _convert(pixels[start : start + step], white, rgb[start : start + step])
     notes = [f"{mended} pixels are not numbers (NaN or infinite) and were taken as white."] if mended else []
     if _is_colourless(rgb):
-        notes.append(
-            "The image has no colour; the model knows H&E in colour only, so do not rely on the result."
-        )
+        notes.append("The image has no colour; the model knows H&E in colour only, so do not rely on the result.")
     return rgb, tuple(notes)
 
 
@@ -100,16 +98,12 @@ def _white_level(pixels: NDArray[Any]) -> float:
     """The value that stands for full brightness. Raises ``ImageError``."""
     lowest, highest = _finite_range(pixels)
     if lowest < 0:
-        raise ImageError(
-            f"The image holds negative values (down to {lowest:g}); brightness must be 0 or more."
-        )
+        raise ImageError(f"The image holds negative values (down to {lowest:g}); brightness must be 0 or more.")
     if pixels.dtype.kind in "ui":
         for bits in _BIT_DEPTHS:
             if highest < 1 << bits:
                 return float((1 << bits) - 1)
-        raise ImageError(
-            f"The image holds values up to {highest:g}; only up to 16 bits a colour can be read."
-        )
+        raise ImageError(f"The image holds values up to {highest:g}; only up to 16 bits a colour can be read.")
     if highest <= _UNIT_FLOAT_MAX:
         return 1.0
     if _BYTE_FLOAT_MIN <= highest <= 255.5:

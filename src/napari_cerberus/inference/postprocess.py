@@ -167,9 +167,7 @@ def foreground_level(
     settings = settings or settings_for(task)
     diameter = odd_diameter_px(settings.contour_diameter_um, pixel_size_um)
     if task == NUCLEI:
-        lowest = ndimage.minimum_filter(
-            inner + contour, footprint=ellipse(diameter), mode="constant", cval=1.0
-        )
+        lowest = ndimage.minimum_filter(inner + contour, footprint=ellipse(diameter), mode="constant", cval=1.0)
         return np.asarray(lowest - np.float32(settings.threshold))
     firm = inner - (contour > settings.contour_threshold).astype(np.float32)
     highest = ndimage.maximum_filter(firm, footprint=ellipse(diameter - 1), mode="constant", cval=-1.0)
@@ -183,13 +181,9 @@ def drop_outside(lumina: Labels, glands: Labels) -> Labels:
     return keep_ids(lumina, inside)
 
 
-def _nuclei(
-    inner: Probability, contour: Probability, pixel_size_um: float, settings: ObjectSettings
-) -> Labels:
+def _nuclei(inner: Probability, contour: Probability, pixel_size_um: float, settings: ObjectSettings) -> Labels:
     element = ellipse(odd_diameter_px(settings.contour_diameter_um, pixel_size_um))
-    foreground = components(
-        erode(inner + contour > settings.threshold, element), min_px=settings.min_px(pixel_size_um)
-    )
+    foreground = components(erode(inner + contour > settings.threshold, element), min_px=settings.min_px(pixel_size_um))
     seeds = _seeds(inner, settings, settings.marker_min_px(pixel_size_um))
     return _flood(foreground, components(ndimage.binary_fill_holes(seeds)), inner)
 
@@ -226,9 +220,7 @@ def _flood(foreground: Labels, seeds: Labels, inner: Probability) -> Labels:
     return keep_ids(labels, present)
 
 
-def _glands(
-    inner: Probability, contour: Probability, pixel_size_um: float, settings: ObjectSettings
-) -> Labels:
+def _glands(inner: Probability, contour: Probability, pixel_size_um: float, settings: ObjectSettings) -> Labels:
     firm = inner - (contour > settings.contour_threshold) > settings.threshold
     cores = components(firm, min_px=settings.min_px(pixel_size_um))
     # The reference dilates with one pixel less than the contour's width: E(10) for 11, E(2) for 3.

@@ -78,9 +78,7 @@ def fused(network: Cerberus) -> Cerberus:
 def _fuse_neighbours(module: nn.Sequential) -> None:
     names = list(module._modules)
     for first, second in itertools.pairwise(names):
-        if isinstance(module._modules[first], nn.Conv2d) and isinstance(
-            module._modules[second], nn.BatchNorm2d
-        ):
+        if isinstance(module._modules[first], nn.Conv2d) and isinstance(module._modules[second], nn.BatchNorm2d):
             _fuse(module, first, second)
 
 

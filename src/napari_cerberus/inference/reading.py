@@ -103,9 +103,7 @@ def _named(path: Path) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise ImageError(f"{path} is no image that can be read; use TIFF, PNG or JPEG.") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(
-            f"{path} is too large for its format; save it as TIFF, or cut out a region."
-        ) from error
+        raise ImageError(f"{path} is too large for its format; save it as TIFF, or cut out a region.") from error
     except _DAMAGE as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise ImageError(f"{path} is damaged or cut short and cannot be read ({reason}).") from error
@@ -147,15 +145,11 @@ def _picture_pixels(picture: Image.Image) -> NDArray[Any]:
     """Colours as (H, W, 3 or 4), grey as (H, W)."""
     if picture.mode in ("P", "PA"):
         picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
-    elif picture.mode not in ("RGB", "RGBA", "1", "L", "LA", "La", "I", "F") and not picture.mode.startswith(
-        "I;"
-    ):
+    elif picture.mode not in ("RGB", "RGBA", "1", "L", "LA", "La", "I", "F") and not picture.mode.startswith("I;"):
         picture = picture.convert("RGB")  # CMYK, YCbCr, LAB, HSV, RGBX
     return np.array(picture.convert("L") if picture.mode in ("LA", "La") else picture)
 
 
 def _check_pixels(path: Path, area: int, values: int) -> None:
     if area > MAX_PIXELS or values > 4 * MAX_PIXELS:
-        raise ImageError(
-            f"{path} holds {area / 1e6:.0f} million pixels, too many at once; cut out a region first."
-        )
+        raise ImageError(f"{path} holds {area / 1e6:.0f} million pixels, too many at once; cut out a region first.")

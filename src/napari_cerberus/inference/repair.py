@@ -150,9 +150,7 @@ def clip_lumina(lumina: Labels, glands: Labels) -> Labels:
     return keep_ids(clipped, np.bincount(clipped.ravel(), minlength=1) > 0)
 
 
-def _each(
-    labels: Labels, change: Callable[[BoolArray], BoolArray], margin_px: int, *, may_shrink: bool
-) -> Labels:
+def _each(labels: Labels, change: Callable[[BoolArray], BoolArray], margin_px: int, *, may_shrink: bool) -> Labels:
     """Replace each object's mask by ``change`` of it, as far as its neighbours allow."""
     labels = labels.copy()
     for index, box in list(boxes(labels)):

@@ -39,9 +39,7 @@ def write_annotation(folder: Path, annotation: Annotation, *, about: Mapping[str
             for task, labels in annotation.labels.items():
                 write_labels(beside / f"{task}.tif", labels, annotation.pixel_size_um)
             annotation.objects.to_csv(beside / OBJECTS_FILE, index=False, float_format="%.6g")
-            text = json.dumps(
-                {**summary(annotation), **(about or {})}, indent=2, ensure_ascii=False, allow_nan=False
-            )
+            text = json.dumps({**summary(annotation), **(about or {})}, indent=2, ensure_ascii=False, allow_nan=False)
             (beside / SUMMARY_FILE).write_text(text + "\n", encoding="utf-8")
     except (ValueError, TypeError) as error:
         raise OutputError(f"{folder} cannot be written: {error}") from error

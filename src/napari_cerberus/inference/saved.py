@@ -48,9 +48,7 @@ class SavedAnnotation:
 
 def is_annotation(folder: Path) -> bool:
     """Whether a folder holds a summary and at least one label image."""
-    return (folder / SUMMARY_FILE).is_file() and any(
-        (folder / f"{task}.tif").is_file() for task in INSTANCE_TASKS
-    )
+    return (folder / SUMMARY_FILE).is_file() and any((folder / f"{task}.tif").is_file() for task in INSTANCE_TASKS)
 
 
 def read_annotation(folder: Path) -> SavedAnnotation:
@@ -65,9 +63,7 @@ def read_annotation(folder: Path) -> SavedAnnotation:
     files = {task: folder / f"{task}.tif" for task in INSTANCE_TASKS}
     labels = {task: _read_labels(file) for task, file in files.items() if file.is_file()}
     if len({array.shape for array in labels.values()}) != 1:
-        raise DataError(
-            f"The label images in {folder} differ in size or are missing; they are not of one annotation."
-        )
+        raise DataError(f"The label images in {folder} differ in size or are missing; they are not of one annotation.")
     model = summary.get("model")
     model = model if isinstance(model, Mapping) else {}
     return SavedAnnotation(
@@ -104,9 +100,7 @@ def _read_labels(path: Path) -> NDArray[np.integer]:
     except (OSError, ValueError, tifffile.TiffFileError) as error:
         raise DataError(f"{path} is not a readable TIFF: {error}.") from error
     if labels.ndim != 2 or labels.dtype.kind not in "ui" or labels.max(initial=0) > np.iinfo(np.int32).max:
-        raise DataError(
-            f"{path} holds no instance labels: a two-dimensional image of whole numbers is needed."
-        )
+        raise DataError(f"{path} holds no instance labels: a two-dimensional image of whole numbers is needed.")
     return np.asarray(labels)
 
 

@@ -39,9 +39,7 @@ class RepairSettings:
     clip_lumina: bool = True
 
 
-NO_REPAIR = RepairSettings(
-    split_touching=False, close_gaps=False, fill_holes=False, smooth=False, clip_lumina=False
-)
+NO_REPAIR = RepairSettings(split_touching=False, close_gaps=False, fill_holes=False, smooth=False, clip_lumina=False)
 """The published post-processing and nothing else."""
 
 
@@ -79,9 +77,7 @@ class AnnotateSettings:
         if not (math.isfinite(self.pixel_size_um) and low <= self.pixel_size_um <= high):
             raise SettingsError(f"pixel_size_um must lie in {low}..{high} µm, not {self.pixel_size_um}.")
         if self.device not in get_args(DeviceChoice):
-            raise SettingsError(
-                f"device must be one of {', '.join(get_args(DeviceChoice))}, not {self.device!r}."
-            )
+            raise SettingsError(f"device must be one of {', '.join(get_args(DeviceChoice))}, not {self.device!r}.")
         if self.tile_size_px is not None and self.tile_size_px < 1:
             raise SettingsError(f"tile_size_px must be 1 or more, not {self.tile_size_px}.")
         if not -1.0 <= self.sensitivity <= 1.0:

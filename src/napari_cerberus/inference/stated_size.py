@@ -87,9 +87,7 @@ def _from_ome(file: tifffile.TiffFile) -> Sides:
     if pixels is None:
         return NOT_STATED
     width, height = (
-        _times(
-            pixels.get(f"PhysicalSize{axis}"), _UM_PER_UNIT.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
-        )
+        _times(pixels.get(f"PhysicalSize{axis}"), _UM_PER_UNIT.get(pixels.get(f"PhysicalSize{axis}Unit", "µm")))
         for axis in "XY"
     )
     return (width, height) if width is not None and height is not None else NOT_STATED

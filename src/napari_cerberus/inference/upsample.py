@@ -33,9 +33,7 @@ def agreeing_level(labels: Labels, level: Level | None) -> Level:
     return agreed
 
 
-def to_image_grid(
-    labels: Labels, level: Level | None, grid: ModelGrid, stage: str = "Drawing outlines"
-) -> Job[Labels]:
+def to_image_grid(labels: Labels, level: Level | None, grid: ModelGrid, stage: str = "Drawing outlines") -> Job[Labels]:
     """Draw instance labels on the image grid.
 
     Parameters
@@ -69,9 +67,7 @@ def to_image_grid(
     step = max(1, _BAND_PIXELS // width)
     for start in range(0, height, step):
         stop = min(start + step, height)
-        _draw_band(
-            labels, level, _Axis.of(grid, np.arange(start, stop), labels.shape[0]), columns, drawn[start:stop]
-        )
+        _draw_band(labels, level, _Axis.of(grid, np.arange(start, stop), labels.shape[0]), columns, drawn[start:stop])
         yield Progress(stage, stop, height)
     _put_back_lost(labels, grid, drawn)
     return drawn
@@ -80,9 +76,7 @@ def to_image_grid(
 class _Axis:
     """Image pixels along one axis: the model pixels before and after each, and the weight of the latter."""
 
-    def __init__(
-        self, before: NDArray[np.intp], after: NDArray[np.intp], weight: NDArray[np.float32]
-    ) -> None:
+    def __init__(self, before: NDArray[np.intp], after: NDArray[np.intp], weight: NDArray[np.float32]) -> None:
         self.before, self.after, self.weight = before, after, weight
 
     @classmethod

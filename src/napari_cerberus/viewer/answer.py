@@ -123,9 +123,7 @@ def added_sentence(readout: Readout, added: Added) -> str:
     sentence = f"{summary_sentence(readout)}."
     if added.kept:
         names = " and ".join(f"“{name}”" for name in added.kept)
-        sentence += (
-            f" {names} {'was' if len(added.kept) == 1 else 'were'} edited and kept; the new result is beside."
-        )
+        sentence += f" {names} {'was' if len(added.kept) == 1 else 'were'} edited and kept; the new result is beside."
     return sentence
 
 

@@ -68,9 +68,7 @@ def data_to_physical(layer: Any) -> Affine:
     return Affine(scale=layer.scale, translate=layer.translate, rotate=layer.rotate, shear=layer.shear)
 
 
-def placement(
-    layer: Any, origin: tuple[float, float], factors: tuple[float, float] = (1.0, 1.0)
-) -> dict[str, Any]:
+def placement(layer: Any, origin: tuple[float, float], factors: tuple[float, float] = (1.0, 1.0)) -> dict[str, Any]:
     """Keyword arguments that put a layer exactly over a part of ``layer``.
 
     Parameters

@@ -212,8 +212,6 @@ def _unexpected(title: str, error: Exception) -> CerberusError:
     first_line = (str(error).strip().splitlines() or [""])[0][:200]
     if "out of memory" in first_line.lower():
         return _out_of_memory(title, error)
-    problem = CerberusError(
-        f"{title} failed ({type(error).__name__}: {first_line}); the log has the details."
-    )
+    problem = CerberusError(f"{title} failed ({type(error).__name__}: {first_line}); the log has the details.")
     problem.__cause__ = error
     return problem

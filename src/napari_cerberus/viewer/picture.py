@@ -185,11 +185,7 @@ def _view_box(viewer: Any, layer: Any) -> Box:
 def _camera_corners(viewer: Any, layer: Any) -> np.ndarray[Any, Any] | None:
     """Corners of the canvas in data coordinates, ``(4, 2)``; None before napari 0.9 or where units are mixed."""
     canvas, scene = getattr(viewer, "canvas", None), getattr(viewer, "scene", None)
-    if (
-        canvas is None
-        or scene is None
-        or any(tuple(other.units)[-2:] != tuple(layer.units) for other in viewer.layers)
-    ):
+    if canvas is None or scene is None or any(tuple(other.units)[-2:] != tuple(layer.units) for other in viewer.layers):
         return None
     half = np.asarray(canvas.size, dtype=float) / scene.camera.zoom / 2
     centre = np.asarray(scene.camera.center, dtype=float)[-2:]
@@ -201,9 +197,7 @@ def _drawn_box(layer: Any, shapes: Iterable[Any]) -> Box:
     """Bounding box of the newest shape of the first Shapes layer that has one."""
     drawn = next((one for one in shapes if isinstance(one, Shapes) and len(one.data)), None)
     if drawn is None:
-        raise ImageError(
-            "No rectangle is drawn; press Draw, pull a rectangle on the image, and click Annotate again."
-        )
+        raise ImageError("No rectangle is drawn; press Draw, pull a rectangle on the image, and click Annotate again.")
     selected = sorted(drawn.selected_data)
     corners = np.asarray(drawn.data[selected[-1] if selected else -1], dtype=float)
     points = np.array([layer.world_to_data(drawn.data_to_world(corner))[-2:] for corner in corners])

@@ -61,9 +61,7 @@ class PixelSizeField(QWidget):
         spin.setSingleStep(0.05)
         spin.setSuffix(" µm")
         spin.setKeyboardTracking(False)
-        spin.setToolTip(
-            "Side of a pixel; the image is brought to the model's own pixel size before it is read."
-        )
+        spin.setToolTip("Side of a pixel; the image is brought to the model's own pixel size before it is read.")
         guard_wheel(spin)
         spin.valueChanged.connect(self.answered)
         # Enter on an assumed number confirms it

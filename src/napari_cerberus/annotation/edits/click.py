@@ -58,9 +58,7 @@ class ProbabilityMap:
         cols = _positions(window.left, window.ids.shape[1], self.left_px, self.right_px, width)
         (y0, y1), (x0, x1) = _span(rows, height), _span(cols, width)
         near = np.asarray(self.probabilities[:, y0:y1, x0:x1], dtype=np.float32).sum(axis=0)
-        at = np.meshgrid(
-            np.clip(rows - y0, 0, y1 - y0 - 1), np.clip(cols - x0, 0, x1 - x0 - 1), indexing="ij"
-        )
+        at = np.meshgrid(np.clip(rows - y0, 0, y1 - y0 - 1), np.clip(cols - x0, 0, x1 - x0 - 1), indexing="ij")
         values = ndimage.map_coordinates(near, at, order=1)
         inside = ((rows >= -0.5) & (rows < height - 0.5))[:, None] & ((cols >= -0.5) & (cols < width - 0.5))
         return np.where(inside, values, 0).astype(np.float32)
@@ -97,9 +95,7 @@ class ClickSettings:
 
     def __post_init__(self) -> None:
         if not (self.max_area_px >= 1 and 0 < self.level < 1 and 0 < self.least < 1):
-            raise SettingsError(
-                "A click needs a size limit of at least 1 px and a level and least between 0 and 1."
-            )
+            raise SettingsError("A click needs a size limit of at least 1 px and a level and least between 0 and 1.")
 
     @classmethod
     def for_task(cls, task: str, pixel_size_um: float) -> ClickSettings:
@@ -143,9 +139,7 @@ def object_from_click(
             break
         half *= 2
     rows, cols = np.nonzero(region)
-    return painted(
-        labels, rows + window.top, cols + window.left, free_ids(labels, 1, new_id)[0], "Added object {}"
-    )
+    return painted(labels, rows + window.top, cols + window.left, free_ids(labels, 1, new_id)[0], "Added object {}")
 
 
 def _grown(seen: NDArray[np.float32], free: Mask, centre: int, settings: ClickSettings) -> Mask:

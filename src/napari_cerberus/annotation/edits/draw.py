@@ -47,9 +47,7 @@ def draw_object(
         free = labels[rows, cols] == 0
         rows, cols = rows[free], cols[free]
         if rows.size == 0:
-            raise EditError(
-                "The outline lies wholly on other objects; delete them first or allow drawing over them."
-            )
+            raise EditError("The outline lies wholly on other objects; delete them first or allow drawing over them.")
     return painted(labels, rows, cols, free_ids(labels, 1, new_id)[0], "Drew object {}")
 
 
@@ -57,11 +55,7 @@ def painted(labels: Labels, rows: IntArray, cols: IntArray, object_id: int, summ
     """The change set that gives pixels to a new object; ``summary`` has one ``{}`` for its id."""
     previous = labels[rows, cols]
     covered, counts = np.unique(previous[previous > 0], return_counts=True)
-    gone = [
-        i
-        for i, n in zip(covered.tolist(), counts.tolist(), strict=True)
-        if np.count_nonzero(labels == i) == n
-    ]
+    gone = [i for i, n in zip(covered.tolist(), counts.tolist(), strict=True) if np.count_nonzero(labels == i) == n]
     return ChangeSet(
         summary=summary.format(object_id),
         indices=(rows, cols),

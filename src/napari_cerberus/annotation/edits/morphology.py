@@ -153,9 +153,7 @@ def shrink(labels: Labels, object_id: int, by_px: int = 1) -> ChangeSet:
     )
 
 
-def for_each(
-    labels: Labels, ids: Iterable[int], tool: Callable[[Labels, int], ChangeSet], done: str
-) -> ChangeSet:
+def for_each(labels: Labels, ids: Iterable[int], tool: Callable[[Labels, int], ChangeSet], done: str) -> ChangeSet:
     """Use a tool of this module on several objects, one after the other, as one change set.
 
     Parameters

@@ -78,12 +78,7 @@ def _crossed(labels: Labels, ids_on_line: NDArray[np.integer], object_id: int | 
 def _cut(window: Window, object_id: int, rows: IntArray, cols: IntArray) -> Numbered:
     mask = window.mask(object_id)
     height, width = mask.shape
-    near = (
-        (rows >= window.top)
-        & (rows < window.top + height)
-        & (cols >= window.left)
-        & (cols < window.left + width)
-    )
+    near = (rows >= window.top) & (rows < window.top + height) & (cols >= window.left) & (cols < window.left + width)
     uncut = mask.copy()
     uncut[rows[near] - window.top, cols[near] - window.left] = False
     before, count = masks.parts(mask)

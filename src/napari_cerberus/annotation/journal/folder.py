@@ -35,9 +35,7 @@ def find_journals(root: Path, image_key: str) -> list[Replay]:
     return [replay for _, replay in sorted(found, key=lambda item: item[0], reverse=True)]
 
 
-def open_journal(
-    root: Path, frame: Frame, *, resume: bool, take_over: bool = False
-) -> tuple[Journal, Replay | None]:
+def open_journal(root: Path, frame: Frame, *, resume: bool, take_over: bool = False) -> tuple[Journal, Replay | None]:
     """Open the journal of a frame for writing.
 
     Where the folder cannot be written or another window holds it, the journal works in memory and its ``warning``
@@ -77,9 +75,7 @@ def open_journal(
 
 
 def _in_memory(folder: Path, frame: Frame, resume: bool, error: Exception) -> tuple[Journal, Replay | None]:
-    reason = (
-        str(error) if not isinstance(error, OSError) else f"{folder} cannot be written: {error.strerror}."
-    )
+    reason = str(error) if not isinstance(error, OSError) else f"{folder} cannot be written: {error.strerror}."
     warning = f"{reason} Changes stay in memory; save the annotation to keep them."
     logger.warning(warning)
     replay = _read_if_of(folder / JOURNAL_FILE, frame) if resume else None

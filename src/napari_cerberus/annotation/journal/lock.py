@@ -66,9 +66,7 @@ def lock_folder(folder: Path, *, take_over: bool = False) -> FolderLock:
     holder = _read_holder(descriptor)
     try:
         if not _lock_byte(descriptor):
-            raise LockedError(
-                f"This image is already being annotated in another window ({_described(holder)})."
-            )
+            raise LockedError(f"This image is already being annotated in another window ({_described(holder)}).")
         if not take_over and _held_elsewhere(holder, path):
             raise LockedError(
                 f"This image is being annotated on another computer ({_described(holder)}); "

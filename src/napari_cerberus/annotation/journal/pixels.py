@@ -28,10 +28,7 @@ def pack(change: ChangeSet, shape: tuple[int, int]) -> bytes:
     rows, cols = change.indices
     if not rows.size:
         return b""
-    if (
-        min(change.previous.min(), change.values.min()) < 0
-        or max(change.previous.max(), change.values.max()) > TOP_ID
-    ):
+    if min(change.previous.min(), change.values.min()) < 0 or max(change.previous.max(), change.values.max()) > TOP_ID:
         raise DataError(f"The layer holds numbers that cannot be object ids; they must lie in 0..{TOP_ID}.")
     flat = rows * shape[1] + cols
     order = np.argsort(flat, kind="stable")

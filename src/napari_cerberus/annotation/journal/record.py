@@ -146,11 +146,7 @@ def decode(data: Mapping[str, Any]) -> Record:
         value = data.get(name)
         if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
             raise DataError(f"field {name!r} of a record is missing or of the wrong type")
-    if (
-        data["kind"] not in KINDS
-        or data["task"] not in INSTANCE_TASKS
-        or not math.isfinite(data["elapsed_s"])
-    ):
+    if data["kind"] not in KINDS or data["task"] not in INSTANCE_TASKS or not math.isfinite(data["elapsed_s"]):
         raise DataError("a record is of an unknown kind or task")
     fields: dict[str, Any] = {name: data[name] for name in _PLAIN} | {name: _ids(data, name) for name in _IDS}
     return Record(

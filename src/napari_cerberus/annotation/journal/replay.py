@@ -79,8 +79,7 @@ class Replay:
             self.cells[record.task] = {}
         maps = (self.labels[record.task], self.model_labels[record.task])
         changes = [
-            pixels.unpack(packed, map_)
-            for packed, map_ in zip((record.pixels, record.model_pixels), maps, strict=True)
+            pixels.unpack(packed, map_) for packed, map_ in zip((record.pixels, record.model_pixels), maps, strict=True)
         ]
         for map_, (flat, ids) in zip(maps, changes, strict=True):  # only now, when both are known to be sound
             map_.reshape(-1)[flat] = ids
@@ -129,9 +128,7 @@ def _follow_line(replay: Replay, line: bytes, path: Path, watch: Watch | None) -
         replay.follow(record)
     except DataError as error:
         count = len(replay.records)
-        replay.problem = (
-            f"{path.name} is damaged after change {count} ({error}); everything before it is restored."
-        )
+        replay.problem = f"{path.name} is damaged after change {count} ({error}); everything before it is restored."
         return False
     replay.good_bytes += len(line)
     return True
