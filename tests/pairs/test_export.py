@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from napari_cerberus.errors import CerberusError, DataError, OutputError, SettingsError
@@ -19,9 +21,10 @@ from napari_cerberus.pairs.export import ExportResult, write_export
 from napari_cerberus.pairs.manifest import read_manifest
 from napari_cerberus.pairs.plan import NO_OBJECT, NO_TISSUE, ExportPlan, plan_export
 from napari_cerberus.pairs.sidecar import sidecar_paths
-from napari_cerberus.pairs.sidecar_read import read_label_planes, sidecar_of
+from napari_cerberus.pairs.sidecar_read import exported_labels, read_label_planes, sidecar_of
 from napari_cerberus.pairs.source import ExportSource
 from napari_cerberus.progress import run_to_end
+from pairs.make_labels import label_maps
 from pairs.make_source import make_settings, make_source
 
 
@@ -93,6 +96,37 @@ def test_objects_cut_by_the_tile_are_marked(tmp_path: Path) -> None:
     whole = {one.source_id: one.whole for one in sidecar.objects if one.task == "glands"}
     assert whole[70_000]
     assert not whole[70_001]
+
+
+@settings(max_examples=15)
+@given(label_maps, st.integers(0, 4))
+def test_the_tiles_of_any_image_give_its_objects_back(
+    tmp_path_factory: pytest.TempPathFactory, labels: np.ndarray, overlap: int
+) -> None:
+    root = tmp_path_factory.mktemp("dataset")
+    grown = labels.repeat(3, axis=0).repeat(3, axis=1)
+    source = make_source(*grown.shape, labels={"glands": grown}, objects=pd.DataFrame())
+    made = plan(root, source, tile_px=16, overlap_px=overlap, empty="write", min_tissue_share=0)
+    run_to_end(write_export(made))
+    back = np.full(grown.shape, -1)
+    for record in index_tree(root)[0]:
+        sidecar, exported = sidecar_of(record), exported_labels(record)
+        assert sidecar is not None
+        assert exported is not None
+        source_id = {one.id: one.source_id for one in sidecar.objects} | {0: 0}
+        tile = np.vectorize(source_id.__getitem__)(exported.labels["glands"])
+        np.testing.assert_array_equal(read_mask(record.label_path), tile > 0)
+        top, left, bottom, right = sidecar.source.padding_px
+        y0, x0, y1, x1 = (int(corner) for corner in sidecar.source.crop_px)
+        back[y0 + top : y1 - bottom, x0 + left : x1 - right] = tile[top : 16 - bottom, left : 16 - right]
+    np.testing.assert_array_equal(back, grown)
+
+
+def test_a_published_pair_with_a_damaged_mask_is_not_taken_for_ours(tmp_path: Path) -> None:
+    source = make_source(32, 32)
+    publish(tmp_path, "Polyp", "GT17-1-400-001", source.image, source.labels["glands"] > 0)
+    (tmp_path / "Polyp" / "label" / "GT17-1-400-001.png").write_bytes(b"broken")
+    assert plan(tmp_path, source).counts["changed"] == 1
 
 
 def test_accepted_only_leaves_the_others_out_of_the_mask(tmp_path: Path) -> None:
@@ -270,7 +304,9 @@ def test_two_patients_of_one_file_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="'A017' and 'B017'"):
         plan(tmp_path, make_source(seed=3), patient_id="B017")
     assert files_of(tmp_path) == before
-    assert export(tmp_path, make_source(seed=3), patient_id="a017").written, "case does not make another patient"
+    assert export(tmp_path, make_source(seed=3), patient_id="a017").written, (
+        "case does not make another patient"
+    )
 
 
 def test_a_larger_image_is_cut_at_the_wanted_pixel_size(tmp_path: Path) -> None:

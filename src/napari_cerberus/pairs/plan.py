@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import CerberusError, OutputError
+from ..errors import CerberusError, DataError, OutputError
 from ..progress import Job, Progress
 from .canvas import Canvas, Tile, make_canvas
 from .dataset import Dataset, open_dataset, refuse_source_folder
@@ -226,18 +226,18 @@ class _Planner:
     def _found_before(self, tile: Tile, key: str, content: str) -> tuple[Status, str, bool]:
         """Status, id of what is there already, and whether that may be replaced."""
         earlier = self._dataset.live.get(key, [])
-        same = [entry for entry in earlier if entry.content_sha256 == content]
-        if same and self._dataset.is_untouched(same[-1].id):
-            return "same", same[-1].id, False
+        alike = [entry for entry in earlier if entry.content_sha256 == content]
+        if alike and self._dataset.is_untouched(alike[-1].id):
+            return "same", alike[-1].id, False
         if earlier:
-            latest = (same or earlier)[-1]
+            latest = (alike or earlier)[-1]
             return "changed", latest.id, self._dataset.is_untouched(latest.id)
         published = self._dataset.published_with(self._digits, pixels_sha256(tile.image))
         if published is None:
             return "new", "", False
-        same_mask = np.array_equal(read_mask(published.label_path), tile.mask)
         same_place = published.category == self._canvas.settings.category
-        return "same" if same_mask and same_place else "changed", published.id, False
+        same = same_place and _shows(published.label_path, tile.mask)
+        return "same" if same else "changed", published.id, False
 
     def _next_name(self) -> str:
         settings = self._canvas.settings
@@ -252,8 +252,15 @@ class _Planner:
         return str(name)
 
     def _tile_key(self, window: Window) -> str:
-        crop = ",".join(f"{corner:g}" for corner in self._canvas.crop(window))
+        crop = ",".join(f"{corner:.3f}" for corner in self._canvas.crop(window))
         return f"{self._canvas.source.sha256}:{crop}@{self._canvas.pixel_size_um:.6g}/{window.side}"
+
+
+def _shows(label_path: Path, mask: NDArray[np.bool_]) -> bool:
+    try:
+        return np.array_equal(read_mask(label_path), mask)
+    except DataError:  # a damaged mask shows nothing; the data check names it
+        return False
 
 
 def _notes(dataset: Dataset, canvas: Canvas, digits: str, windows: Sequence[Window]) -> Iterator[str]:
