@@ -105,7 +105,7 @@ def write_geojson(
                 shapes = shapes_of(mask, y0=y0, x0=x0)
                 feature = _feature(task, id_, shapes, rows.get((task, id_), {}), chosen)
                 stream.write(",\n" if count else "\n")
-                json.dump(feature, stream, ensure_ascii=False)
+                stream.write(json.dumps(feature, ensure_ascii=False))  # the whole text at once: much faster
                 count += 1
         stream.write("\n]}\n")
     return count
