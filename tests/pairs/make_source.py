@@ -21,15 +21,9 @@ def make_source(height: int = 64, width: int = 64, seed: int = 0, **changes: Any
         glands[(rows - y) ** 2 + (columns - x) ** 2 < 81] = 70_000 + number
         nuclei[y - 2 : y + 2, x - 2 : x + 2] = 5 + 7 * number
         state = ("accepted", "unreviewed", "rejected")[number % 3]
-        table.append(
-            {"task": "glands", "index": 70_000 + number, "class": "gland", "confidence": 0.5, "review": state}
-        )
-        table.append(
-            {"task": "nuclei", "index": 5 + 7 * number, "class": "epithelial", "class_probability": 0.9}
-        )
-    image = np.where(glands[..., None] > 0, (120, 80, 170), (230, 150, 190)) + rng.integers(
-        -9, 10, (height, width, 3)
-    )
+        table.append({"task": "glands", "index": 70_000 + number, "class": "gland", "confidence": 0.5, "review": state})
+        table.append({"task": "nuclei", "index": 5 + 7 * number, "class": "epithelial", "class_probability": 0.9})
+    image = np.where(glands[..., None] > 0, (120, 80, 170), (230, 150, 190)) + rng.integers(-9, 10, (height, width, 3))
     values: dict[str, Any] = {
         "image": image.astype(np.uint8),
         "labels": {"glands": glands, "nuclei": nuclei},

@@ -68,9 +68,7 @@ def test_hidden_files_are_passed_over(tmp_path: Path) -> None:
     assert problems == []
 
 
-@pytest.mark.parametrize(
-    ("make", "words"), [("missing", "not a folder"), ("empty", "no tree"), ("inside", "above")]
-)
+@pytest.mark.parametrize(("make", "words"), [("missing", "not a folder"), ("empty", "no tree"), ("inside", "above")])
 def test_wrong_folders_are_refused_with_advice(tmp_path: Path, make: str, words: str) -> None:
     root = tmp_path / "data"
     if make != "missing":

@@ -304,9 +304,7 @@ def test_two_patients_of_one_file_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="'A017' and 'B017'"):
         plan(tmp_path, make_source(seed=3), patient_id="B017")
     assert files_of(tmp_path) == before
-    assert export(tmp_path, make_source(seed=3), patient_id="a017").written, (
-        "case does not make another patient"
-    )
+    assert export(tmp_path, make_source(seed=3), patient_id="a017").written, "case does not make another patient"
 
 
 def test_a_larger_image_is_cut_at_the_wanted_pixel_size(tmp_path: Path) -> None:

@@ -24,9 +24,7 @@ LABELS[20:60, 20:60] = 1
 LABELS[20:60, 60:99] = 2
 
 
-def drawn(
-    labels: dict[str, np.ndarray], objects: pd.DataFrame | None = None, **settings: float
-) -> np.ndarray:
+def drawn(labels: dict[str, np.ndarray], objects: pd.DataFrame | None = None, **settings: float) -> np.ndarray:
     table = pd.DataFrame() if objects is None else objects
     return np.asarray(draw_figure(IMAGE, labels, table, 0.5, FigureSettings(**settings)))
 

@@ -20,9 +20,7 @@ from pairs.make_labels import label_maps, same_objects, table_of
 from pairs.make_source import make_source
 
 
-def written(
-    path: Path, labels: dict[str, np.ndarray], objects: pd.DataFrame | None = None, **settings: Any
-) -> Any:
+def written(path: Path, labels: dict[str, np.ndarray], objects: pd.DataFrame | None = None, **settings: Any) -> Any:
     table = pd.DataFrame() if objects is None else objects
     run_to_end(write_geojson(path, labels, table, GeoJsonSettings(**settings)))
     return json.loads(path.read_text(encoding="utf-8"))
@@ -145,9 +143,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "qupath.geojson"
 
 
-@pytest.mark.parametrize(
-    "wrap", [lambda f: {"type": "FeatureCollection", "features": [f]}, lambda f: [f], lambda f: f]
-)
+@pytest.mark.parametrize("wrap", [lambda f: {"type": "FeatureCollection", "features": [f]}, lambda f: [f], lambda f: f])
 def test_collections_lists_and_single_features_are_read(path: Path, wrap: Any) -> None:
     save(path, wrap(feature(objectType="annotation")))
     assert read(path).labels["glands"].sum() == 36
@@ -169,9 +165,7 @@ def test_collections_lists_and_single_features_are_read(path: Path, wrap: Any) -
         ({"classification": 7, "measurements": 3, "metadata": []}, "glands", ""),
     ],
 )
-def test_classifications_say_which_task(
-    path: Path, properties: dict[str, Any], task: str, class_name: str
-) -> None:
+def test_classifications_say_which_task(path: Path, properties: dict[str, Any], task: str, class_name: str) -> None:
     save(path, [feature(**properties)])
     objects = read(path).objects
     assert (objects.task[0], objects["class"][0]) == (task, class_name)

@@ -40,9 +40,7 @@ def split_of(train: list[str], test: list[str]) -> Split:
 
 
 def test_a_patient_on_two_sides_is_named_with_counts(tmp_path: Path) -> None:
-    records = [
-        save(tmp_path, name, patient, texture(i)) for i, (name, patient) in enumerate(["ap", "bp", "cq"])
-    ]
+    records = [save(tmp_path, name, patient, texture(i)) for i, (name, patient) in enumerate(["ap", "bp", "cq"])]
     split = split_of(["a"], ["b", "c"])
     (leak,) = shared_patients(split, records)
     assert leak.patient == "p"

@@ -75,9 +75,7 @@ points = st.tuples(st.floats(-30, 60), st.floats(-30, 60))
 
 
 @given(st.lists(points, min_size=3, max_size=9), st.integers(1, 30), st.integers(1, 30))
-def test_any_ring_is_painted_inside_the_image(
-    ring: list[tuple[float, float]], height: int, width: int
-) -> None:
+def test_any_ring_is_painted_inside_the_image(ring: list[tuple[float, float]], height: int, width: int) -> None:
     part = paint_polygon([np.array(ring)], (height, width))
     rows, columns = part.mask.shape
     assert part.y0 >= 0

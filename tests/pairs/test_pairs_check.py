@@ -22,9 +22,7 @@ def tile(seed: int) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = np.mgrid[:SIDE, :SIDE]
     centre = rng.uniform(16, 32, 2)
     disk = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 < rng.uniform(8, 15) ** 2
-    image = np.where(disk[..., None], (120, 80, 170), (235, 170, 200)) + rng.integers(
-        -15, 15, (SIDE, SIDE, 3)
-    )
+    image = np.where(disk[..., None], (120, 80, 170), (235, 170, 200)) + rng.integers(-15, 15, (SIDE, SIDE, 3))
     return image.clip(0, 255).astype(np.uint8), np.where(disk, 255, 0).astype(np.uint8)
 
 

@@ -38,9 +38,7 @@ def test_ome_says_size_unit_and_channels(tmp_path: Path) -> None:
         assert file.series[0].shape in ((1, 4, 5), (4, 5))
 
 
-@pytest.mark.parametrize(
-    ("highest", "kind"), [(65_535, np.uint16), (65_536, np.uint32), (2**31 - 1, np.uint32)]
-)
+@pytest.mark.parametrize(("highest", "kind"), [(65_535, np.uint16), (65_536, np.uint32), (2**31 - 1, np.uint32)])
 def test_large_ids_take_32_bits(tmp_path: Path, highest: int, kind: type) -> None:
     path = tmp_path / "labels.tif"
     write_label_tiff(path, {"glands": np.array([[0, highest]])}, 0.5)

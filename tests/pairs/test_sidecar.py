@@ -97,9 +97,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), HOSTILE, ids=[f"{field}={value!r}"[:40] for field, value in HOSTILE]
-)
+@pytest.mark.parametrize(("field", "value"), HOSTILE, ids=[f"{field}={value!r}"[:40] for field, value in HOSTILE])
 def test_hostile_sidecars_are_refused_with_file_and_field(sidecar_path: Path, field: str, value: Any) -> None:
     content = json.loads(sidecar_path.read_text())
     change(field, value)(content)

@@ -108,9 +108,7 @@ class Canvas:
             ids = object_ids(cut)
             planes[task] = np.searchsorted(ids, cut, side="right").astype(np.int32) * (cut > 0)
             areas = np.bincount(planes[task].ravel(), minlength=len(ids) + 1)
-            objects += [
-                self._object(task, number, int(id_), int(areas[number])) for number, id_ in enumerate(ids, 1)
-            ]
+            objects += [self._object(task, number, int(id_), int(areas[number])) for number, id_ in enumerate(ids, 1)]
             if task == self.settings.task:
                 shown = [one.id for one in objects if one.task == task and one.in_mask]
                 mask = np.isin(planes[task], shown)
@@ -154,9 +152,7 @@ def make_canvas(source: ExportSource, settings: ExportSettings) -> Job[Canvas]:
         If the mask's task has no labels, or the canvas would be far too large.
     """
     if settings.task not in source.labels:
-        raise DataError(
-            f"{source.name} has no labels of {settings.task!r}; it has {', '.join(sorted(source.labels))}."
-        )
+        raise DataError(f"{source.name} has no labels of {settings.task!r}; it has {', '.join(sorted(source.labels))}.")
     height, width = source.image.shape[:2]
     shape = scaled_shape((height, width), source.pixel_size_um / tile_pixel_size(source, settings))
     if shape[0] * shape[1] > _MAX_CANVAS_PX:

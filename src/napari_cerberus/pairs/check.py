@@ -131,9 +131,7 @@ def check_data(
     if chosen == "ebhi":
         problems += check_manifest(root, [record for record in listed if isinstance(record, PairRecord)])
     problems += check_groups(root, usable)
-    problems += check_duplicates(
-        usable, [look.image_print for look in looks if look.usable and look.image_print]
-    )
+    problems += check_duplicates(usable, [look.image_print for look in looks if look.usable and look.image_print])
     if split is not None:
         problems += check_split(split_path or root, split, usable)
     return CheckReport(root=root, layout=chosen, records=tuple(usable), problems=_sorted(problems))
@@ -191,9 +189,7 @@ def _odd_sizes(seen: Sequence[tuple[AnyRecord, Look]]) -> Iterator[Problem]:
 def _soft_edges(seen: Sequence[tuple[AnyRecord, Look]]) -> Iterator[Problem]:
     """One note a folder: soft edges are the rule in EBHI-SEG, and a line for each mask would hide the rest."""
     folders = Counter(
-        record.label_path.parent
-        for record, look in seen
-        if look.soft_edges and isinstance(record, PairRecord)
+        record.label_path.parent for record, look in seen if look.soft_edges and isinstance(record, PairRecord)
     )
     for folder, number in sorted(folders.items()):
         yield Problem(

@@ -80,14 +80,10 @@ def look_at_tile(record: TileRecord) -> Look:
 
 def _look(image: NDArray[np.uint8], problems: list[Problem], *, soft_edges: bool = False) -> Look:
     height, width = image.shape[:2]
-    return Look(
-        problems=problems, shape=(height, width), image_print=image_print(image), soft_edges=soft_edges
-    )
+    return Look(problems=problems, shape=(height, width), image_print=image_print(image), soft_edges=soft_edges)
 
 
-def _decoded(
-    read: Callable[[Path], NDArray[Any]], path: Path
-) -> tuple[NDArray[Any], None] | tuple[None, Problem]:
+def _decoded(read: Callable[[Path], NDArray[Any]], path: Path) -> tuple[NDArray[Any], None] | tuple[None, Problem]:
     try:
         return read(path), None
     except GreyImageError:

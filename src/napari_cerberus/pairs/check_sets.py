@@ -90,9 +90,7 @@ def check_split(split_path: Path, split: Split, records: Sequence[ImageItem]) ->
         )
 
 
-def _lone_patients(
-    root: Path, records: Sequence[ImageItem], patients: dict[str, set[str]]
-) -> Iterator[Problem]:
+def _lone_patients(root: Path, records: Sequence[ImageItem], patients: dict[str, set[str]]) -> Iterator[Problem]:
     everyone = set().union(*patients.values())
     if len(everyone) == 1:
         yield Problem(

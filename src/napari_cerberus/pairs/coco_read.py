@@ -65,9 +65,7 @@ def read_coco(path: Path) -> Job[list[CocoContent]]:
             yield Progress("Reading objects", done, len(annotations))
         image, category = annotation.whole("image_id"), annotation.whole("category_id")
         if image not in contents or category not in categories:
-            raise DataError(
-                f"{annotation.source} belongs to an image or a category that the file does not list."
-            )
+            raise DataError(f"{annotation.source} belongs to an image or a category that the file does not list.")
         contents[image].add(annotation, categories[category])
     return [one.content() for one in contents.values()]
 
@@ -94,9 +92,7 @@ class _Reading:
         self._counts[task] += 1
         plane = self._labels.setdefault(task, np.zeros(self._shape, np.int32))
         plane[rows, columns] = self._counts[task]
-        self._rows.append(
-            {"task": task, "index": self._counts[task], "class": class_name, **_known(annotation)}
-        )
+        self._rows.append({"task": task, "index": self._counts[task], "class": class_name, **_known(annotation)})
 
     def content(self) -> CocoContent:
         notes = (f"{self._empty} object(s) are empty and were left out.",) if self._empty else ()

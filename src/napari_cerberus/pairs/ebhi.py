@@ -161,9 +161,7 @@ def _pairs_of(folder: Path) -> Iterator[PairRecord | Problem]:
     for stem in sorted(images.keys() & labels.keys()):
         name = parse_name(stem)
         yield (
-            _nameless(images[stem])
-            if name is None
-            else _record(folder.name, stem, name, images[stem], labels[stem])
+            _nameless(images[stem]) if name is None else _record(folder.name, stem, name, images[stem], labels[stem])
         )
 
 

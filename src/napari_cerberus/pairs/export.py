@@ -126,11 +126,7 @@ def _name_in_place(plan: ExportPlan, pair: PlannedPair) -> str:
     """The old name where patient, block and magnification are still the same, so that splits stay valid."""
     name = pair.previous.partition("/")[2]
     old, new = parse_name(name), parse_name(pair.name)
-    same = (
-        old
-        and new
-        and (old.patient, old.block, old.magnification) == (new.patient, new.block, new.magnification)
-    )
+    same = old and new and (old.patient, old.block, old.magnification) == (new.patient, new.block, new.magnification)
     return name if same else pair.name
 
 

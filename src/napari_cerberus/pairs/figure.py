@@ -85,9 +85,7 @@ def write_figure(
     """
     chosen = settings or FigureSettings()
     if path.suffix.lower() not in SUFFIXES:
-        raise SettingsError(
-            f"A figure is written as {' or '.join(SUFFIXES)}, not as {path.suffix or 'no suffix'}."
-        )
+        raise SettingsError(f"A figure is written as {' or '.join(SUFFIXES)}, not as {path.suffix or 'no suffix'}.")
     if not (math.isfinite(pixel_size_um) and pixel_size_um > 0):
         raise SettingsError(f"pixel_size_um must be positive, not {pixel_size_um}.")
     picture = draw_figure(image, labels, objects, pixel_size_um, chosen)
@@ -113,9 +111,7 @@ def draw_figure(
     for task, plane in labels.items():
         if plane.shape != image.shape[:2]:
             raise DataError(f"The labels of {task} have shape {plane.shape}, the image {image.shape[:2]}.")
-        classes = {
-            int(id_): text_cell(rows.get((task, int(id_)), {}), "class") for id_ in np.unique(plane) if id_
-        }
+        classes = {int(id_): text_cell(rows.get((task, int(id_)), {}), "class") for id_ in np.unique(plane) if id_}
         for name in dict.fromkeys(classes.values()):
             colour = CLASS_COLOURS.get(name) or TASK_COLOURS.get(task, OTHER_COLOUR)
             own_ids = [id_ for id_, own in classes.items() if own == name]
@@ -132,9 +128,7 @@ def scale_bar_um(width_um: float) -> float:
     return max(step * power for step in (1, 2, 5) if step * power <= target * 1.0001)
 
 
-def _overlay(
-    canvas: NDArray[np.uint8], labels: NDArray[np.integer], colour: str, settings: FigureSettings
-) -> None:
+def _overlay(canvas: NDArray[np.uint8], labels: NDArray[np.integer], colour: str, settings: FigureSettings) -> None:
     """Colour the insides and the outlines of objects; outlines lie inside, so that neighbours stay apart."""
     ink = np.array(rgb(colour), np.float64)
     inside = labels > 0

@@ -73,9 +73,7 @@ class ImportedObjects:
     notes: tuple[str, ...]
 
 
-def read_geojson(
-    path: Path, shape: tuple[int, int], settings: ImportSettings | None = None
-) -> Job[ImportedObjects]:
+def read_geojson(path: Path, shape: tuple[int, int], settings: ImportSettings | None = None) -> Job[ImportedObjects]:
     """Read a FeatureCollection, a list of features, or one feature.
 
     Where objects of one task overlap, the smaller one lies on top, so that what is nested is kept.

@@ -140,9 +140,7 @@ def index_class_folders(root: Path) -> tuple[list[TileRecord], list[Problem]]:
     problems: list[Problem] = []
     with listing(root):
         if not root.is_dir():
-            raise DataError(
-                f"{root} is not a folder; choose the folder that holds one folder for each class."
-            )
+            raise DataError(f"{root} is not a folder; choose the folder that holds one folder for each class.")
         patients = _patients(root / "index.csv")
         folders = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
         for folder in sorted(folders):

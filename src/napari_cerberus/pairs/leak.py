@@ -87,9 +87,7 @@ def shared_patients(split: Split, records: Iterable[Splittable]) -> tuple[Patien
         for record in members:
             tiles[record.patient][side] = tiles[record.patient].get(side, 0) + 1
     return tuple(
-        PatientLeak(patient=patient, tiles=sides)
-        for patient, sides in sorted(tiles.items())
-        if len(sides) > 1
+        PatientLeak(patient=patient, tiles=sides) for patient, sides in sorted(tiles.items()) if len(sides) > 1
     )
 
 
@@ -112,9 +110,7 @@ def leak_report(split: Split, records: Sequence[ImageItem]) -> Job[LeakReport]:
         If the split names tiles that are not among ``records``.
     """
     patients = shared_patients(split, records)
-    members = [
-        (record, side) for side, items in apply_split(split, records).sides.items() for record in items
-    ]
+    members = [(record, side) for side, items in apply_split(split, records).sides.items() for record in items]
     prints: list[ImagePrint] = []
     known: list[tuple[ImageItem, Side]] = []
     unread: list[str] = []

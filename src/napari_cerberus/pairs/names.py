@@ -41,18 +41,14 @@ def check_category(name: str, existing: Iterable[str] = ()) -> str:
     if not clean or clean != clean.strip() or clean.startswith(".") or clean.endswith("."):
         raise SettingsError(f"{shown} must not be empty or begin or end with a space or a dot.")
     if len(clean) > MAX_CATEGORY_CHARACTERS:
-        raise SettingsError(
-            f"{shown} has {len(clean)} characters; at most {MAX_CATEGORY_CHARACTERS} are allowed."
-        )
+        raise SettingsError(f"{shown} has {len(clean)} characters; at most {MAX_CATEGORY_CHARACTERS} are allowed.")
     if _FORBIDDEN.search(clean) or not clean.isprintable():
         raise SettingsError(f'{shown} must not contain / \\ < > : " | ? * or control characters.')
     if _RESERVED.fullmatch(clean) or clean.lower() in _PART_FOLDERS:
         raise SettingsError(f"{shown} is a reserved name; choose another.")
     for other in existing:
         if other != clean and _folded(other) == _folded(clean):
-            raise SettingsError(
-                f"{shown} differs from the existing category {other!r} in spelling only; use that."
-            )
+            raise SettingsError(f"{shown} differs from the existing category {other!r} in spelling only; use that.")
     return clean
 
 

@@ -76,9 +76,7 @@ def _coverage(
     labels: NDArray[np.integer], id_: int, box: tuple[slice, slice], shape: tuple[int, int]
 ) -> tuple[tuple[slice, slice], NDArray[np.float32]]:
     """Share of each target pixel that an object covers, in the target box that holds it."""
-    target, source = zip(
-        *(_spans(box[axis], labels.shape[axis], shape[axis]) for axis in (0, 1)), strict=True
-    )
+    target, source = zip(*(_spans(box[axis], labels.shape[axis], shape[axis]) for axis in (0, 1)), strict=True)
     (y0, y1), (x0, x1) = source
     # Pillow reads a float box; what lies outside the array counts as background, so a frame is laid around it.
     top, left = int(np.floor(y0)) - _MARGIN_PX, int(np.floor(x0)) - _MARGIN_PX

@@ -83,15 +83,8 @@ class ExportSource:
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
-        if (
-            self.image.ndim != 3
-            or self.image.shape[2] != 3
-            or self.image.dtype != np.uint8
-            or not self.image.size
-        ):
-            raise DataError(
-                f"{self.name}: only 8-bit RGB images can be exported, not shape {self.image.shape}."
-            )
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8 or not self.image.size:
+            raise DataError(f"{self.name}: only 8-bit RGB images can be exported, not shape {self.image.shape}.")
         _check_pixel_size(f"{self.name}: the pixel size", self.pixel_size_um)
         if not self.labels:
             raise DataError(f"{self.name} has no label layer; annotate it first.")
@@ -103,9 +96,7 @@ class ExportSource:
                 raise DataError(f"{self.name}: {name} must hold finite numbers.")
         object.__setattr__(self, "sha256", pixels_sha256(self.image))
         if self.expected_sha256 and self.expected_sha256 != self.sha256:
-            raise DataError(
-                f"{self.name} has changed since it was annotated; annotate it again, or restore the file."
-            )
+            raise DataError(f"{self.name} has changed since it was annotated; annotate it again, or restore the file.")
 
     def _check_labels(self, task: str, labels: NDArray[np.integer]) -> None:
         if labels.shape != self.image.shape[:2] or labels.dtype.kind not in "ui":
@@ -115,9 +106,7 @@ class ExportSource:
                 f"but whole numbers of shape {(height, width)} are needed."
             )
         if labels.size and (int(labels.min()) < 0 or int(labels.max()) > np.iinfo(np.int32).max):
-            raise DataError(
-                f"{self.name}: the labels of {task} have ids below 0 or above {np.iinfo(np.int32).max}."
-            )
+            raise DataError(f"{self.name}: the labels of {task} have ids below 0 or above {np.iinfo(np.int32).max}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -245,9 +245,7 @@ def _require_enough_groups(groups: int, shares: Sequence[float], unit: Unit) -> 
     wanted = sum(share > 0 for share in shares)
     if groups < wanted:
         cure = "Add patients, or set the share of a side to 0." if unit == "patient" else "Add images."
-        raise DataError(
-            f"{counted(groups, unit)} cannot be split into {wanted} sides without leaking. {cure}"
-        )
+        raise DataError(f"{counted(groups, unit)} cannot be split into {wanted} sides without leaking. {cure}")
 
 
 def _id_list(path: Path, side: str, value: object) -> tuple[str, ...]:
@@ -256,9 +254,7 @@ def _id_list(path: Path, side: str, value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _checked_counts(
-    path: Path, value: object, sides: Mapping[Side, Sequence[str]]
-) -> dict[str, dict[str, int]]:
+def _checked_counts(path: Path, value: object, sides: Mapping[Side, Sequence[str]]) -> dict[str, dict[str, int]]:
     """The written counts, checked against the lists: a file edited by hand must not report old numbers."""
     message = f"{path}: counts must give the tiles of each side and category, and agree with the lists."
     if not isinstance(value, dict) or value.keys() != set(SIDES):

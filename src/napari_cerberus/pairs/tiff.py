@@ -138,9 +138,7 @@ def _ome_elements(file: tifffile.TiffFile, name: str) -> list[ElementTree.Elemen
 def _ome_pixel_size(file: tifffile.TiffFile) -> float | None:
     for pixels in _ome_elements(file, "Pixels"):
         try:
-            size = (
-                float(pixels.get("PhysicalSizeX", "nan")) * _UNIT_IN_UM[pixels.get("PhysicalSizeXUnit", "µm")]
-            )
+            size = float(pixels.get("PhysicalSizeX", "nan")) * _UNIT_IN_UM[pixels.get("PhysicalSizeXUnit", "µm")]
         except (ValueError, KeyError):
             continue
         if math.isfinite(size) and size > 0:

@@ -88,9 +88,7 @@ def _starts(length: int, side: int, overlap_px: int) -> list[int]:
 
 def _shows(window: Window, rows: slice, columns: slice) -> bool:
     y1, x1 = window.y0 + window.side, window.x0 + window.side
-    return bool(
-        window.y0 <= rows.start and rows.stop <= y1 and window.x0 <= columns.start and columns.stop <= x1
-    )
+    return bool(window.y0 <= rows.start and rows.stop <= y1 and window.x0 <= columns.start and columns.stop <= x1)
 
 
 def _centred(span: slice, side: int, length: int) -> int:
