@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ _DAMAGE = (
     SyntaxError,  # Pillow, on broken PNG chunks
     ParseError,
     struct.error,
+    zlib.error,  # tifffile without imagecodecs
     MemoryError,
     Image.DecompressionBombError,
 )

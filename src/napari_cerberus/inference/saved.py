@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,7 @@ def _pixel_size(summary: Mapping[str, Any], path: Path) -> float:
 def _read_labels(path: Path) -> NDArray[np.integer]:
     try:
         labels = tifffile.imread(path)
-    except (OSError, ValueError, tifffile.TiffFileError) as error:
+    except (OSError, ValueError, RuntimeError, zlib.error, tifffile.TiffFileError) as error:
         raise DataError(f"{path} is not a readable TIFF: {error}.") from error
     if labels.ndim != 2 or labels.dtype.kind not in "ui" or labels.max(initial=0) > np.iinfo(np.int32).max:
         raise DataError(f"{path} holds no instance labels: a two-dimensional image of whole numbers is needed.")

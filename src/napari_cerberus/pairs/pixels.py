@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ TIFF_ERRORS = (
     ZeroDivisionError,
     MemoryError,
     RuntimeError,
+    zlib.error,
 )
 _GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "La")
 

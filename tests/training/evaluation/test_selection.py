@@ -96,7 +96,7 @@ def test_an_empty_side_and_a_foreign_split_are_named(tree, tmp_path):
         select(tree, write(tmp_path / "a.json", train=[id_of("Normal", 1)]))
     with pytest.raises(DataError, match="names no tile"):
         select(tree, write(tmp_path / "b.json", test=["Normal/GT99-1-400-001"]))
-    with pytest.raises(DataError, match="not in the data"):
+    with pytest.raises(DataError, match="the data does not hold"):
         select(tree, write(tmp_path / "c.json", test=[id_of("Normal", 2), id_of("Normal", 99)]))
 
 
