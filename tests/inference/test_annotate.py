@@ -13,6 +13,7 @@ from napari_cerberus.errors import CerberusError, DeviceError, ImageError, Setti
 from napari_cerberus.inference.annotate import NO_REPAIR, AnnotateSettings, Annotation, annotate
 from napari_cerberus.inference.objects import COLUMNS
 from napari_cerberus.model.checkpoint import Model
+from napari_cerberus.model.official import PUBLISHED_ORIGIN
 from napari_cerberus.progress import Progress, run_to_end
 from napari_cerberus.tasks import instances
 from tiny import EXACT, TINY_TASKS, TinyNetwork, spotted, tiny_model
@@ -48,8 +49,8 @@ def test_one_image_end_to_end() -> None:
 
 @pytest.mark.parametrize("factor", [2, 3])
 def test_a_finer_image_gives_the_same_objects_in_the_same_places(factor: int) -> None:
-    plain = run()
-    fine = run(IMAGE.repeat(factor, 0).repeat(factor, 1), pixel_size_um=0.5 / factor)
+    plain = run(rule="published")
+    fine = run(IMAGE.repeat(factor, 0).repeat(factor, 1), pixel_size_um=0.5 / factor, rule="published")
     assert fine.counts["nuclei"] == plain.counts["nuclei"]
     place = ["centroid_y_px", "centroid_x_px"]
     ours = (fine.objects.query("task == 'nuclei'")[place].to_numpy() + 0.5) / factor - 0.5
@@ -93,6 +94,19 @@ def test_a_models_own_threshold_counts() -> None:
     model = tiny_model()
     strict = dataclasses.replace(model, spec=dataclasses.replace(model.spec, thresholds={"nuclei": 0.95}))
     assert (run(model=strict).labels["nuclei"] > 0).sum() < (run(model=model).labels["nuclei"] > 0).sum()
+
+
+def test_models_in_the_authors_layout_are_cut_as_published() -> None:
+    ours = tiny_model()
+    theirs = dataclasses.replace(ours, spec=dataclasses.replace(ours.spec, provenance={"origin": PUBLISHED_ORIGIN}))
+    labels = {
+        (name, rule): run(model=model, rule=rule).labels["nuclei"]
+        for name, model in (("ours", ours), ("theirs", theirs))
+        for rule in ("auto", "published", "ours")
+    }
+    np.testing.assert_array_equal(labels["theirs", "auto"], labels["ours", "published"])
+    np.testing.assert_array_equal(labels["ours", "auto"], labels["theirs", "ours"])
+    assert (labels["ours", "auto"] != labels["theirs", "auto"]).any()
 
 
 def test_lumina_lie_inside_glands() -> None:
@@ -183,6 +197,7 @@ def test_an_image_too_large_for_its_pixel_size() -> None:
         ("pixel_size_um", 1e9),
         ("device", "tpu"),
         ("tile_size_px", 0),
+        ("rule", "mine"),
         ("sensitivity", 1.5),
         ("sensitivity", float("nan")),
     ],

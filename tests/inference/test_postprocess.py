@@ -10,10 +10,11 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 
 from napari_cerberus.errors import SettingsError
+from napari_cerberus.inference.cutting import OURS
 from napari_cerberus.inference.morphology import components, dilate, ellipse, erode, odd_diameter_px
+from napari_cerberus.inference.nuclei import _flood
 from napari_cerberus.inference.postprocess import (
     PUBLISHED,
-    _flood,
     drop_outside,
     find_objects,
     foreground_level,
@@ -109,21 +110,22 @@ def test_flooding_by_component_is_flooding_at_once(seed: int) -> None:
     inner = ndimage.gaussian_filter(rng.random((60, 50)), 2).astype(np.float32)
     inner = (inner - inner.min()) / np.ptp(inner)
     foreground, seeds = components(inner > 0.4), components(inner > 0.6)
-    ours = _flood(foreground, seeds, inner)
+    ours = _flood(foreground, seeds, inner, keep_seedless=False)
     at_once = watershed(-inner, seeds, mask=foreground > 0)
     np.testing.assert_array_equal(ours > 0, at_once > 0)
     pairs = np.unique(np.stack([ours.ravel(), at_once.ravel()]), axis=1)
     assert len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1]
 
 
+@pytest.mark.parametrize("published", [True, False])
 @pytest.mark.parametrize("task", [NUCLEI, GLANDS, LUMINA])
-def test_leaning_toward_recall_adds_foreground_only(task: str) -> None:
+def test_leaning_toward_recall_adds_foreground_only(task: str, published: bool) -> None:
     rng = np.random.default_rng(3)
     inner = ndimage.gaussian_filter(rng.random((300, 300)), 14).astype(np.float32)
     inner = (inner - inner.min()) / np.ptp(inner)
     previous, areas = np.zeros(inner.shape, bool), []
     for sensitivity in (-1.0, -0.3, 0.0, 0.4, 1.0):
-        chosen = settings_for(task).leaning(sensitivity)
+        chosen = settings_for(task, published=published).leaning(sensitivity)
         found = find_objects(task, inner, np.zeros_like(inner), 0.5, chosen) > 0
         assert not (previous & ~found).any()
         previous, areas = found, [*areas, int(found.sum())]
@@ -152,6 +154,46 @@ def test_balanced_sensitivity_is_the_published_rule() -> None:
     assert settings_for(GLANDS, 0.42).leaning(0.0).threshold == 0.42
 
 
+def taught(objects: np.ndarray, certainty: float) -> tuple[np.ndarray, np.ndarray]:
+    """Inner and contour as training draws them around one object, blurred and made uncertain."""
+    inner, grown = erode(objects, ellipse(3)), dilate(objects, ellipse(3))
+    shares = (ndimage.gaussian_filter(part.astype(np.float32), 0.5) * certainty for part in (inner, grown & ~inner))
+    return next(shares), next(shares)
+
+
+def test_midline_finds_the_outline_of_small_uncertain_nuclei() -> None:
+    """At 1 µm/px: a nucleus 6 px wide that the network half believes in. The published rule loses it."""
+    y, x = np.mgrid[:24, :40]
+    objects = (np.hypot(y - 12, x - 10) < 3.3) | (np.hypot(y - 12, x - 28) < 4.2)
+    inner, contour = taught(objects, 0.75)
+    inner[:, :19] *= 0.6  # the left one is fainter still: no pixel of inner reaches 0.5
+    assert find_objects(NUCLEI, inner, contour, 1.0).max() == 1
+    ours = find_objects(NUCLEI, inner, contour, 1.0, OURS[NUCLEI])
+    assert ours.max() == 2
+    assert ((ours > 0) & objects).sum() * 2 / ((ours > 0).sum() + objects.sum()) > 0.9
+
+
+def test_midline_parts_touching_nuclei_at_their_peaks() -> None:
+    y, x = np.mgrid[:30, :40]
+    left, right = np.hypot(y - 15, x - 13) < 6, np.hypot(y - 15, x - 24) < 6
+    inner = ndimage.gaussian_filter((erode(left, ellipse(5)) | erode(right, ellipse(5))).astype(np.float32), 0.7)
+    contour = np.clip(ndimage.gaussian_filter((left | right).astype(np.float32), 0.7) - inner, 0, 1)
+    found = find_objects(NUCLEI, inner, contour, 1.0, OURS[NUCLEI])
+    assert found.max() == 2
+    assert found[15, 13] != found[15, 24]
+
+
+def test_midline_keeps_a_nucleus_whose_peak_lies_elsewhere() -> None:
+    """Beside a brighter pixel that is not foreground itself there is no peak; the nucleus stays all the same."""
+    labels = _flood(
+        np.array([[1, 1, 0, 2]], np.int32),
+        np.array([[0, 0, 0, 1]], np.int32),
+        np.zeros((1, 4), np.float32),
+        keep_seedless=True,
+    )
+    np.testing.assert_array_equal(labels, [[2, 2, 0, 1]])
+
+
 @pytest.mark.parametrize("value", [-1.01, 2.0, float("nan")])
 def test_sensitivity_out_of_range_is_refused(value: float) -> None:
     with pytest.raises(SettingsError, match="sensitivity"):
@@ -164,14 +206,16 @@ def test_a_threshold_out_of_range_is_refused(value: float) -> None:
         settings_for(NUCLEI, value)
 
 
+@pytest.mark.parametrize("published", [True, False])
 @pytest.mark.parametrize("task", [NUCLEI, GLANDS, LUMINA])
-def test_the_level_agrees_with_the_objects(task: str) -> None:
+def test_the_level_agrees_with_the_objects(task: str, published: bool) -> None:
     """Apart from filled holes and dropped specks, the level is positive exactly inside the objects."""
     y, x = np.mgrid[:120, :120]
     inner = np.clip(1.2 - np.hypot(y - 60, x - 55) / 40, 0, 1).astype(np.float32)
     contour = np.zeros_like(inner)
-    labels = find_objects(task, inner, contour, 0.5)
-    level = foreground_level(task, inner, contour, 0.5)
+    chosen = settings_for(task, published=published)
+    labels = find_objects(task, inner, contour, 0.5, chosen)
+    level = foreground_level(task, inner, contour, 0.5, chosen)
     assert labels.max() == 1
     np.testing.assert_array_equal(level > 0, labels > 0)
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..model.checkpoint import Model
+    from .cutting import ObjectSettings
     from .grid import ModelGrid
-    from .postprocess import ObjectSettings
     from .predict import Prediction
     from .tissue import TissueMap
 
@@ -221,9 +221,12 @@ def _cut(prediction: Prediction, model: Model, settings: AnnotateSettings) -> Jo
 
 
 def _settings_of(task: str, model: Model, settings: AnnotateSettings) -> ObjectSettings:
-    from .postprocess import settings_for
+    from ..model.official import is_published
+    from .cutting import settings_for
 
-    return settings_for(task, model.spec.thresholds.get(task)).leaning(settings.sensitivity)
+    published = settings.rule == "published" or (settings.rule == "auto" and is_published(model.spec))
+    chosen = settings_for(task, model.spec.thresholds.get(task), published=published)
+    return chosen.leaning(settings.sensitivity)
 
 
 def _tissue(

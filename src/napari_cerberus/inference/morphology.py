@@ -10,6 +10,7 @@ from scipy import ndimage
 
 BoolArray = NDArray[np.bool_]
 Labels = NDArray[np.int32]
+Probability = NDArray[np.float32]
 Box = tuple[slice, slice]
 
 
@@ -76,6 +77,11 @@ def keep_ids(labels: Labels, keep: BoolArray) -> Labels:
     keep = keep.copy()
     keep[0] = False
     return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
+
+
+def renumbered(labels: Labels) -> Labels:
+    """The same objects with ids 1..n, in order, without gaps."""
+    return keep_ids(labels, np.bincount(labels.ravel(), minlength=1) > 0)
 
 
 def boxes(labels: Labels) -> Iterator[tuple[int, Box]]:

@@ -25,8 +25,8 @@ from .morphology import (
     ellipse,
     erode,
     grow_box,
-    keep_ids,
     odd_diameter_px,
+    renumbered,
 )
 from .settings import RepairSettings
 
@@ -146,8 +146,7 @@ def split_touching(
 
 def clip_lumina(lumina: Labels, glands: Labels) -> Labels:
     """Lumina without what lies outside of glands; those that lose everything are gone, the rest is renumbered."""
-    clipped = np.where(glands > 0, lumina, 0).astype(np.int32)
-    return keep_ids(clipped, np.bincount(clipped.ravel(), minlength=1) > 0)
+    return renumbered(np.where(glands > 0, lumina, 0).astype(np.int32))
 
 
 def _each(labels: Labels, change: Callable[[BoolArray], BoolArray], margin_px: int, *, may_shrink: bool) -> Labels:

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from ..errors import SettingsError
 
 DeviceChoice = Literal["auto", "cpu", "cuda", "mps", "openvino"]
+CuttingRule = Literal["auto", "published", "ours"]
 PIXEL_SIZE_RANGE_UM = (0.02, 50.0)
 
 
@@ -40,7 +41,7 @@ class RepairSettings:
 
 
 NO_REPAIR = RepairSettings(split_touching=False, close_gaps=False, fill_holes=False, smooth=False, clip_lumina=False)
-"""The published post-processing and nothing else."""
+"""Objects stay as they were cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,10 @@ class AnnotateSettings:
     sensitivity : float
         -1 leans toward precision, +1 toward recall, 0 is balanced.
     repair : RepairSettings
-        Mending of outlines; ``NO_REPAIR`` gives the published post-processing.
+        Mending of outlines; ``NO_REPAIR`` leaves them as they were cut.
+    rule : {"auto", "published", "ours"}
+        How objects are cut: as the reference does, or by our own rules for nuclei. ``auto`` takes the published rules
+        for models in the authors' layout and ours for all others.
 
     Raises
     ------
@@ -71,6 +75,7 @@ class AnnotateSettings:
     tile_size_px: int | None = None
     sensitivity: float = 0.0
     repair: RepairSettings = field(default_factory=RepairSettings)
+    rule: CuttingRule = "auto"
 
     def __post_init__(self) -> None:
         low, high = PIXEL_SIZE_RANGE_UM
@@ -78,6 +83,8 @@ class AnnotateSettings:
             raise SettingsError(f"pixel_size_um must lie in {low}..{high} µm, not {self.pixel_size_um}.")
         if self.device not in get_args(DeviceChoice):
             raise SettingsError(f"device must be one of {', '.join(get_args(DeviceChoice))}, not {self.device!r}.")
+        if self.rule not in get_args(CuttingRule):
+            raise SettingsError(f"rule must be one of {', '.join(get_args(CuttingRule))}, not {self.rule!r}.")
         if self.tile_size_px is not None and self.tile_size_px < 1:
             raise SettingsError(f"tile_size_px must be 1 or more, not {self.tile_size_px}.")
         if not -1.0 <= self.sensitivity <= 1.0:

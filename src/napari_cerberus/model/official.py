@@ -27,6 +27,7 @@ from .spec import ModelSpec
 SETTINGS_FILE = "settings.yml"
 WEIGHTS_FILE = "weights.tar"
 PUBLISHED_PIXEL_SIZE_UM = 0.5
+PUBLISHED_ORIGIN = "published folder, read by the user"
 
 _OUR_KEY = {
     "Lumen": "lumina",
@@ -51,6 +52,11 @@ def is_published_folder(folder: Path) -> bool:
     return (folder / SETTINGS_FILE).is_file() and (folder / WEIGHTS_FILE).is_file()
 
 
+def is_published(spec: ModelSpec) -> bool:
+    """True for a model that was read from the authors' layout."""
+    return spec.provenance.get("origin") == PUBLISHED_ORIGIN
+
+
 def load_published(folder: Path) -> Model:
     """Read a model folder in the authors' layout.
 
@@ -68,7 +74,7 @@ def load_published(folder: Path) -> Model:
         name=folder.name or "published Cerberus",
         tasks=tasks,
         pixel_size_um=PUBLISHED_PIXEL_SIZE_UM,
-        provenance={"origin": "published folder, read by the user"},
+        provenance={"origin": PUBLISHED_ORIGIN},
     )
     return Model(network=network.eval(), spec=spec, sha256=sha256_of(weights), path=folder)
 
