@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -20,11 +21,14 @@ from ..progress import Job, Progress
 from .config import OptimiserSettings, TrainConfig
 from .data import LoadedTile, Tile
 from .distributed import Team, team
+from .feature_cache import FeatureCache, ViewStore
+from .frozen import FrozenPart, KeptBatch
 from .losses import dense_loss, finite, tissue_loss
-from .run_folder import append_metrics, load_checkpoint, save_checkpoint, trim_metrics
+from .run_folder import FEATURES_FOLDER, append_metrics, load_checkpoint, save_checkpoint, trim_metrics
 from .sampler import Batch, TaskSampler
 from .transfer import starting_network
 from .validate import Scores, validate
+from .views import ViewSampler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +92,40 @@ def _train(config: TrainConfig, data: TrainingData, folder: Path, us: Team, resu
         trainer.restore(load_checkpoint(folder))
         if us.leads:
             trim_metrics(folder, trainer.step)
-    sampler = TaskSampler(config, data.train, data.loaded, rank=us.rank)
+    with _batches(config, data, trainer, folder, us) as batches:
+        if isinstance(batches, FeatureCache):
+            yield from batches.fill(range(trainer.step, config.steps))
+        yield from _advance(config, data, folder, us, trainer, batches)
+    return trainer.result()
+
+
+@contextmanager
+def _batches(
+    config: TrainConfig, data: TrainingData, trainer: Trainer, folder: Path, us: Team
+) -> Iterator[TaskSampler | FeatureCache]:
+    """Where batches come from: new augmentations at every step, or what was kept of a fixed number of views."""
+    if not config.cache_features:
+        yield TaskSampler(config, data.train, data.loaded, rank=us.rank)
+        return
+    sampler = ViewSampler(config, data.train, data.loaded, rank=us.rank)
+    store = ViewStore(folder / FEATURES_FOLDER / str(us.rank), config.cache_memory_mb * 2**20)
+    try:
+        yield FeatureCache(sampler, trainer.frozen, store)
+    finally:
+        store.close()
+
+
+def _advance(
+    config: TrainConfig,
+    data: TrainingData,
+    folder: Path,
+    us: Team,
+    trainer: Trainer,
+    batches: TaskSampler | FeatureCache,
+) -> Job[None]:
     saved = time.monotonic()
     while trainer.step < config.steps:
-        losses = trainer.advance(sampler.batch(trainer.step))
+        losses = trainer.advance(batches.batch(trainer.step))
         if us.leads:
             append_metrics(folder, {"step": trainer.step, "rate": trainer.rate, **losses})
         due = trainer.step % config.validate_every == 0 or trainer.step == config.steps
@@ -105,7 +139,6 @@ def _train(config: TrainConfig, data: TrainingData, folder: Path, us: Team, resu
             saved = time.monotonic()
         us.wait()
         yield Progress("Training", trainer.step, config.steps, _describe(losses, trainer))
-    return trainer.result()
 
 
 class Trainer:
@@ -139,7 +172,12 @@ class Trainer:
         """The network that is validated and kept: the running average, or the plain one without averaging."""
         return cast(Cerberus, self._ema.module) if self._config.optimiser.ema_decay else self.network
 
-    def advance(self, batch: Batch) -> dict[str, float]:
+    @property
+    def frozen(self) -> FrozenPart:
+        """What a feature cache needs of the network. Raises ``SettingsError`` where the whole encoder trains."""
+        return FrozenPart(self.network, bf16=self._bf16)
+
+    def advance(self, batch: Batch | KeptBatch) -> dict[str, float]:
         """One optimiser step; returns the loss of each task. Tasks that the batch lacks stay untouched."""
         began = time.monotonic()
         self.network.train()
@@ -165,22 +203,27 @@ class Trainer:
         self._seconds += time.monotonic() - began
         return {key: float(loss.detach()) for key, loss in losses.items()}
 
-    def _losses(self, batch: Batch) -> dict[str, Tensor]:
-        images = batch.images.to(self._device, memory_format=torch.channels_last)
+    def _losses(self, batch: Batch | KeptBatch) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = {}
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-            features = self.network.encode(images)
-            for key, rows in batch.rows.items():
-                rows = rows.to(self._device)
-                some = features if len(rows) == len(images) else tuple(f[rows] for f in features)
-                logits = self.network.decode(some, [key])[key]
+            logits = self.frozen.logits(batch) if isinstance(batch, KeptBatch) else self._logits(batch)
+            for key, answer in logits.items():
                 target = batch.targets[key].to(self._device)
                 if key in batch.weights:
                     weights = batch.weights[key].to(self._device)
-                    losses[key] = dense_loss(logits, target, weights, self._config.dice_weight)
+                    losses[key] = dense_loss(answer, target, weights, self._config.dice_weight)
                 else:
-                    losses[key] = tissue_loss(logits, target, self._config.label_smoothing)
+                    losses[key] = tissue_loss(answer, target, self._config.label_smoothing)
         return losses
+
+    def _logits(self, batch: Batch) -> dict[str, Tensor]:
+        images = batch.images.to(self._device, memory_format=torch.channels_last)
+        features = self.network.encode(images)
+        logits = {}
+        for key, rows in batch.rows.items():
+            some = features if len(rows) == len(images) else [f[rows.to(self._device)] for f in features]
+            logits[key] = self.network.decode(some, [key])[key]
+        return logits
 
     def judge(self, scores: Scores) -> None:
         """Keep the averaged weights if they are the best so far."""
