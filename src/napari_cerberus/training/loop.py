@@ -12,13 +12,14 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import CerberusError, DataError
 from ..model.network import Cerberus
 from ..model.runtime import cpu_has_bfloat16, keep_freed_memory
 from ..progress import Job, Progress
+from .averaging import RunningAverage
 from .config import OptimiserSettings, TrainConfig
+from .curves import write_curves
 from .data import LoadedTile, Tile
 from .distributed import Team, team
 from .feature_cache import FeatureCache, ViewStore
@@ -134,6 +135,7 @@ def _advance(
             trainer.judge(validate(trainer.averaged, data.validation, data.loaded, config))
             if us.leads:
                 append_metrics(folder, {"step": trainer.step, "validation": asdict(trainer.last_scores)})
+                write_curves(folder)
         if us.leads and (due or time.monotonic() - saved > config.checkpoint_every_s):
             save_checkpoint(folder, trainer.state())
             saved = time.monotonic()
@@ -153,8 +155,7 @@ class Trainer:
         )
         network, self.notes = starting_network(config)
         self.network = network.to(self._device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        decay = config.optimiser.ema_decay
-        self._ema = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]
+        self._ema = RunningAverage(self.network, config.optimiser.ema_decay)
         self._optimiser = make_optimiser(self.network, config.optimiser)
         self._schedule = make_schedule(self._optimiser, config.optimiser, config.steps)
         self.step = 0

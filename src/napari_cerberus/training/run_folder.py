@@ -18,6 +18,7 @@ from .data import Tile
 
 CHECKPOINT_FILE = "checkpoint.pt"
 METRICS_FILE = "metrics.jsonl"
+CURVES_FILE = "curves.png"
 RUN_FILE = "run.json"
 SPLIT_FILE = "split.json"
 CHECK_FILE = "data_check.txt"
