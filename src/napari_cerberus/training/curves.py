@@ -16,6 +16,7 @@ from .run_folder import CURVES_FILE, read_metrics
 Points = Sequence[tuple[float, float]]
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 640, 360, 64, 40, 150, 40
 _INK, _GRID, _PAPER = "#202020", "#dddddd", "#ffffff"
+_TISSUE_COLOUR = "#b03a78"
 _MORE_COLOURS = ("#7a3db8", "#d7443e", "#8a5a00", "#3f6fd8")
 _SMOOTHING = 0.9
 _TICKS = 4
@@ -97,7 +98,7 @@ def _draw_chart(pen: ImageDraw.ImageDraw, chart: Chart, top: int, last: float) -
         pen.text((_LEFT - 8, at(0, share * chart.top)[1]), f"{share * chart.top:.2f}", _INK, font, anchor="rm")
         pen.text((at(share * last, 0)[0], floor + 8), f"{share * last:.0f}", _INK, font, anchor="ma")
     for place, (name, points) in enumerate(sorted(chart.lines.items())):
-        colour = TASK_COLOURS.get(name, _MORE_COLOURS[place % len(_MORE_COLOURS)])
+        colour = {**TASK_COLOURS, "tissue": _TISSUE_COLOUR}.get(name, _MORE_COLOURS[place % len(_MORE_COLOURS)])
         places = [at(step, value) for step, value in points]
         pen.line(places, colour, 2)
         x, y = places[-1]

@@ -26,7 +26,7 @@ from .feature_cache import FeatureCache, ViewStore
 from .frozen import FrozenPart, KeptBatch
 from .losses import dense_loss, finite, tissue_loss
 from .run_folder import FEATURES_FOLDER, append_metrics, load_checkpoint, save_checkpoint, trim_metrics
-from .sampler import Batch, TaskSampler
+from .sampler import Batch, TaskSampler, tissue_frequency
 from .transfer import starting_network
 from .validate import Scores, validate
 from .views import ViewSampler
@@ -86,7 +86,7 @@ def train(
 
 
 def _train(config: TrainConfig, data: TrainingData, folder: Path, us: Team, resume: bool) -> Job[Trained]:
-    trainer = Trainer(config, us)
+    trainer = Trainer(config, us, tissue_frequency(config, data.train))
     for note in trainer.notes:
         yield Progress("Starting", message=note)
     if resume:
@@ -146,8 +146,10 @@ def _advance(
 class Trainer:
     """Network, averaged network, optimiser and schedule, as one thing that advances, saves and restores."""
 
-    def __init__(self, config: TrainConfig, us: Team | None = None) -> None:
+    def __init__(self, config: TrainConfig, us: Team | None = None, frequency: Tensor | None = None) -> None:
         self._config = config
+        self._frequency = frequency
+        self._types = {task.key for task in config.tasks if task.kind == "types"}
         self._us = us or Team()
         self._device = _device(config.device)
         self._bf16 = config.precision == "bf16" or (
@@ -212,10 +214,17 @@ class Trainer:
                 target = batch.targets[key].to(self._device)
                 if key in batch.weights:
                     weights = batch.weights[key].to(self._device)
-                    losses[key] = dense_loss(answer, target, weights, self._config.dice_weight)
+                    dice_weight = 1.0 if key in self._types else self._config.dice_weight
+                    losses[key] = dense_loss(answer, target, weights, dice_weight)
                 else:
-                    losses[key] = tissue_loss(answer, target, self._config.label_smoothing)
+                    losses[key] = self._tissue_loss(answer, target)
         return losses
+
+    def _tissue_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        config = self._config
+        return tissue_loss(
+            logits, target, config.label_smoothing, frequency=self._frequency, weighting=config.tissue_weighting
+        )
 
     def _logits(self, batch: Batch) -> dict[str, Tensor]:
         images = batch.images.to(self._device, memory_format=torch.channels_last)
