@@ -15,7 +15,7 @@ PACKAGE = "napari_cerberus"
 SOURCE = Path(__file__).resolve().parents[1] / "src" / PACKAGE
 
 BASE = {"errors", "progress", "tasks", "files", "installation", "samples"}
-SCIENCE = {"model", "inference", "annotation", "pairs", "training", "synthetic"}
+SCIENCE = {"model", "inference", "annotation", "pairs", "training", "synthetic", "finetune"}
 MAY_IMPORT = {
     **dict.fromkeys(BASE, BASE),
     "model": BASE,
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "pairs": BASE | {"model"},
     "synthetic": BASE,
     "training": BASE | {"model", "pairs", "inference"},
+    "finetune": BASE | {"model", "inference", "pairs", "training"},
     "viewer": BASE | SCIENCE,
     "widgets": BASE | SCIENCE | {"viewer"},
     "cli": BASE | SCIENCE,
@@ -134,7 +135,15 @@ def test_only_the_jobs_room_uses_napari_threading() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [PACKAGE, f"{PACKAGE}.cli", f"{PACKAGE}.samples", f"{PACKAGE}.synthetic", f"{PACKAGE}.inference.annotate"],
+    [
+        PACKAGE,
+        f"{PACKAGE}.cli",
+        f"{PACKAGE}.samples",
+        f"{PACKAGE}.synthetic",
+        f"{PACKAGE}.inference.annotate",
+        f"{PACKAGE}.finetune.settings",
+        f"{PACKAGE}.finetune.state",
+    ],
 )
 def test_importing_loads_neither_torch_nor_qt(module: str) -> None:
     heavy = sorted((TORCH | SCREEN) - {"psygnal"})
