@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from ..errors import SettingsError
 from ..tasks import EBHI_CLASSES, GLANDS, LUMINA, NUCLEI, TaskSpec, instances
+from .ending import EndSettings
 
 SourceKind = Literal["ebhi", "instances", "tiles"]
 SOURCE_KINDS = ("ebhi", "instances", "tiles")
@@ -170,6 +171,13 @@ class TrainConfig:
         ``fixed``: a batch holds one batch kind's tiles; ``mixed``: every batch holds tiles of all kinds.
     balance : float
         Tiles are drawn with weight (tiles in their category) ** -balance; 0 off, 1 all categories alike.
+    keep_statistics : bool
+        Normalisation statistics of all that came from the base model stay as they are.
+    blend : float
+        Share of the trained weights in what is validated and kept; the rest is the base model's (Wortsman et al. 2022).
+    threads : int
+        CPU threads; 0: as many as torch takes. Another number gives sums in another order, so other last digits.
+    ending : EndSettings
     head_weights : mapping
         Loss weight of each task.
     dice_weight : float
@@ -198,6 +206,10 @@ class TrainConfig:
     balance: float = 0.5
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: str = "auto"
+    threads: int = 0
+    keep_statistics: bool = False
+    blend: float = 1.0
+    ending: EndSettings = field(default_factory=EndSettings)
     start: str = "scratch"
     train_from_layer: int = 1
     dice_weight: float = 0.0
@@ -217,10 +229,17 @@ class TrainConfig:
             abs(sum(self.split) - 1) < 1e-6 and min(self.split) >= 0,
             "split must be three shares that sum to 1.",
         )
+        _require(0 < self.blend <= 1, "blend must lie in 0..1, above 0.")
+        _require(self.threads >= 0, "threads must not be negative.")
         for where, wanted in [(s.name, s.tasks) for s in self.sources] + [("batch", b.tasks) for b in self.batches]:
             unknown = set(wanted) - keys
             _require(not unknown, f"{where}: tasks {sorted(unknown)} are not among the model's {sorted(keys)}.")
         _require(bool(self.sources) and bool(self.batches), "A run needs a source and a batch kind.")
+
+    @property
+    def has_base(self) -> bool:
+        """Whether it starts from a whole model (not from scratch, ImageNet or an encoder-only file)."""
+        return self.start not in ("scratch", "imagenet") and not Path(self.start).is_file()
 
     def root(self, config_folder: Path) -> Path:
         """Folder that source paths start from: the environment's, else ``data_root`` beside the config file."""
@@ -251,7 +270,7 @@ def _config(data: dict[str, Any]) -> TrainConfig:
     batches = tuple(_settings(BatchSettings, item, "batch") for item in data.pop("batch"))
     data["tasks"] = tuple(_task(key, data.get("tissue_classes")) for key in data["tasks"])
     data.pop("tissue_classes", None)
-    for name, kind in (("optimiser", OptimiserSettings), ("augment", AugmentSettings)):
+    for name, kind in (("optimiser", OptimiserSettings), ("augment", AugmentSettings), ("ending", EndSettings)):
         data[name] = _settings(kind, data.get(name, {}), name)
     return _settings(TrainConfig, {**data, "sources": sources, "batches": batches}, "run")  # type: ignore[no-any-return]
 

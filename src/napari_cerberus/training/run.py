@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import DataError, OutputError
 from ..files import sha256_of, write_text
 from ..model.checkpoint import save_model
+from ..model.library import open_model
 from ..model.spec import ModelSpec
 from ..pairs.leak import LeakReport
 from ..pairs.split import SIDES, Split, apply_split, read_split, split_by_patient, write_split
@@ -23,9 +24,10 @@ from .loop import Trained, TrainingData, train
 from .precheck import refuse_leaks, usable_tiles
 from .run_folder import CHECK_FILE, CHECKPOINT_FILE, MODEL_FOLDER, RUN_FILE, SPLIT_FILE, data_hash, environment
 from .transfer import base_record
+from .watch import Watch
 
 
-def run_training(config_path: Path, folder: Path, *, resume: bool = False) -> Job[Path]:
+def run_training(config_path: Path, folder: Path, *, resume: bool = False, watch: Watch | None = None) -> Job[Path]:
     """Train from a config file; returns the folder of the new model.
 
     Parameters
@@ -36,6 +38,8 @@ def run_training(config_path: Path, folder: Path, *, resume: bool = False) -> Jo
         Run folder: config, split, metrics, checkpoint and, at the end, ``model/``.
     resume : bool
         Go on from the folder's last checkpoint, with the folder's own config and split.
+    watch : Watch or None
+        Looks on, and may ask for a checkpoint or the end.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def run_training(config_path: Path, folder: Path, *, resume: bool = False) -> Jo
     yield Progress("Loading tiles", message=f"{len(learning['train'])} tiles to learn from")
     loaded = in_memory([*learning["train"], *learning["validation"]])
     data = TrainingData(train=learning["train"], validation=learning["validation"], loaded=loaded)
-    trained = yield from train(config, data, folder, resume=resume)
+    trained = yield from train(config, data, folder, resume=resume, watch=watch)
     return finish(folder, config, sides, trained, leaks)
 
 
@@ -112,10 +116,12 @@ def finish(
         tasks=config.tasks,
         pixel_size_um=config.pixel_size_um,
         tissue_window_cells=config.tissue_window_cells,
+        **_calibration_of_base(config),
         provenance={
             **json.loads((folder / RUN_FILE).read_text(encoding="utf-8")),
             "started_from": base_record(config),
             "best_step": trained.step,
+            **({"ended": trained.ended} if trained.ended else {}),
             "training_seconds": round(trained.seconds),
             "validation": asdict(trained.scores),
             "leaks": leaks.summary,
@@ -128,6 +134,18 @@ def finish(
     )
     save_model(folder / MODEL_FOLDER, trained.network, spec)
     return folder / MODEL_FOLDER
+
+
+def _calibration_of_base(config: TrainConfig) -> dict[str, dict[str, float]]:
+    """Temperatures and thresholds of the base model, for the tasks whose heads were taken over: the best first guess."""
+    if not config.has_base:
+        return {}
+    base = open_model(config.start).spec
+    kept = {task.key for task in config.tasks if base.task(task.key) == task}
+    return {
+        name: {key: value for key, value in getattr(base, name).items() if key in kept}
+        for name in ("temperatures", "thresholds")
+    }
 
 
 def _usual_pixel_size(config: TrainConfig, tiles: Sequence[Tile]) -> float:
