@@ -184,6 +184,8 @@ class TrainConfig:
         Weight of a soft Dice term beside the cross-entropy of dense heads (published: 0 for instance heads).
     start : str
         ``scratch``, ``imagenet``, or the name or path of a model or encoder-only file to start from.
+    start_sha256 : str
+        SHA-256 that the weights of the model in ``start`` must have; "" for any.
     train_from_layer : int
         Encoder layers from this one on train: 1 all, 2 .. 4 fewer, 5 none (the thesis's transfer protocols).
     """
@@ -211,6 +213,7 @@ class TrainConfig:
     blend: float = 1.0
     ending: EndSettings = field(default_factory=EndSettings)
     start: str = "scratch"
+    start_sha256: str = ""
     train_from_layer: int = 1
     dice_weight: float = 0.0
     label_smoothing: float = 0.0

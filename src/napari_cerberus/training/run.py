@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, OutputError
+from ..errors import DataError, ModelError, OutputError
 from ..files import sha256_of, write_text
 from ..model.checkpoint import save_model
 from ..model.library import open_model
@@ -49,6 +49,7 @@ def run_training(config_path: Path, folder: Path, *, resume: bool = False, watch
     if not resume and (folder / CHECKPOINT_FILE).exists():
         raise OutputError(f"{folder} already holds a run; add --resume to go on with it, or name another folder.")
     yield Progress("Gathering data")
+    refuse_other_base(config)
     root = config.root(config_path.parent)
     tiles = yield from usable_tiles(config, root, collect(config, root), folder / CHECK_FILE)
     split = read_split(folder / SPLIT_FILE) if resume else make_split(config, config_path.parent, tiles)
@@ -62,6 +63,21 @@ def run_training(config_path: Path, folder: Path, *, resume: bool = False, watch
     data = TrainingData(train=learning["train"], validation=learning["validation"], loaded=loaded)
     trained = yield from train(config, data, folder, resume=resume, watch=watch)
     return finish(folder, config, sides, trained, leaks)
+
+
+def refuse_other_base(config: TrainConfig) -> None:
+    """Make sure that the base model is the one that the config means.
+
+    Raises
+    ------
+    ModelError
+        If its weights have another SHA-256.
+    """
+    if config.start_sha256 and (actual := open_model(config.start).sha256) != config.start_sha256:
+        raise ModelError(
+            f"The base model {config.start!r} is not the one this run was planned with: its SHA-256 is "
+            f"{actual[:12]}…, not {config.start_sha256[:12]}…. Plan the run anew."
+        )
 
 
 def make_split(config: TrainConfig, config_folder: Path, tiles: Sequence[Tile]) -> Split:
@@ -137,7 +153,7 @@ def finish(
 
 
 def _calibration_of_base(config: TrainConfig) -> dict[str, dict[str, float]]:
-    """Temperatures and thresholds of the base model, for the tasks whose heads were taken over: the best first guess."""
+    """Temperatures and thresholds of the base model for heads that were taken over: the best first guess."""
     if not config.has_base:
         return {}
     base = open_model(config.start).spec

@@ -26,7 +26,7 @@ _FOREGROUND = 0.5
 class Scores:
     """Validation figures: Dice by dense task, accuracy and balanced accuracy of the tissue head.
 
-    ``by_category`` has the Dice of each dense task and the share of right answers of the tissue head, for each category.
+    ``by_category`` has, for each category, the Dice of each dense task and the tissue head's share of right answers.
     """
 
     dice: dict[str, float] = field(default_factory=dict)
