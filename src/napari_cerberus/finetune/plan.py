@@ -121,6 +121,9 @@ def _complete(plan: Plan, base: Model, found: CheckReport) -> Job[Plan]:
     training = choose_tasks(settings.tasks, base.spec, tiles)
     learning = [tile for tile in tiles if tile.tasks & set(training.tasks) or "tissue" in training.tasks]
     sides: Sides = yield from divide(learning, base.spec.provenance, settings.seed)
+    plan = replace(plan, warnings=(*plan.warnings, *notes, *training.warnings, *sides.warnings), split=sides.split)
+    if training.stops or sides.stops:
+        return replace(plan, sides=sides.counts, stops=(*training.stops, *sides.stops), new_head=training.new_head)
     yield Progress("Measuring the tiles")
     recipe = recipe_of(settings, training, sides.split, _crop_px(learning, base.spec.pixel_size_um), base)
     files: dict[str, str] = yield from fingerprint(settings.pairs_folder)
@@ -128,10 +131,8 @@ def _complete(plan: Plan, base: Model, found: CheckReport) -> Job[Plan]:
     return replace(
         plan,
         config_text=config_text(recipe, plan.name, pixel_size_um),
-        split=sides.split,
         sides=sides.counts,
-        warnings=(*plan.warnings, *notes, *training.warnings, *sides.warnings),
-        stops=(*training.stops, *sides.stops, *((room,) if room else ())),
+        stops=(room,) if room else (),
         learns=_learns(recipe, training),
         new_head=training.new_head,
         files=files,

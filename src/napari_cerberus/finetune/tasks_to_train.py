@@ -65,7 +65,7 @@ def choose_tasks(wanted: Sequence[str], base: ModelSpec, tiles: Sequence[Tile]) 
     return Training(
         tasks=tuple(chosen),
         model_tasks=kept,
-        warnings=tuple([*(warnings if dropped else []), *([tissue.warning] if tissue.warning else [])]),
+        warnings=(*(warnings if dropped else ()), *((tissue.warning,) if tissue.warning else ())),
         stops=tuple(stops),
         new_head=tissue.new_head,
     )
