@@ -15,7 +15,7 @@ PACKAGE = "napari_cerberus"
 SOURCE = Path(__file__).resolve().parents[1] / "src" / PACKAGE
 
 BASE = {"errors", "progress", "tasks", "files", "installation", "samples"}
-SCIENCE = {"model", "inference", "annotation", "pairs", "training", "synthetic"}
+SCIENCE = {"model", "inference", "annotation", "pairs", "training", "synthetic", "finetune"}
 MAY_IMPORT = {
     **dict.fromkeys(BASE, BASE),
     "model": BASE,
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "pairs": BASE | {"model"},
     "synthetic": BASE,
     "training": BASE | {"model", "pairs", "inference"},
+    "finetune": BASE | {"model", "inference", "pairs", "training"},
     "viewer": BASE | SCIENCE,
     "widgets": BASE | SCIENCE | {"viewer"},
     "cli": BASE | SCIENCE,
