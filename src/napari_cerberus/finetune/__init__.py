@@ -1,1 +1,4 @@
-"""Fine-tuning: a better model of one's own, proven before it takes over. Knows no screen."""
+"""Fine-tuning: from a folder of pairs to a model of one's own, in a process of its own. Knows no screen.
+
+``settings``, ``state`` and ``process`` load no torch; the child process (``child``) and the plan do.
+"""
