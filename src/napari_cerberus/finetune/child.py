@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import CerberusError, DataError
-from ..pairs.file_lock import lock
+from ..file_lock import lock
 from .control import POLL_S, StoppedError, read_wish
 from .process import discard, lower_priority
 from .reporter import Reporter

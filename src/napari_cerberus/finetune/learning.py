@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from pathlib import Path
@@ -10,13 +9,14 @@ from typing import Any, TypeVar
 
 from ..errors import CerberusError, DataError
 from ..model.library import open_model
+from ..model.spec import load_spec
 from ..pairs.strict_json import read_object
-from ..progress import Job
+from ..progress import Job, run_to_end
 from ..training.failures import DeviceLostError, MemoryRanOutError
 from ..training.run import run_training
 from ..training.run_folder import CHECKPOINT_FILE, FEATURES_FOLDER, read_metrics
 from ..training.watch import Judged, Watch
-from .control import POLL_S, Keep, StoppedError, read_wish
+from .control import POLL_S, StoppedError, Wish, read_wish, write_wish
 from .fingerprint import changes, fingerprint
 from .overlays import draw_overlays
 from .process import CONFIG_FILE, PAIRS_FILE, TRAINING_FOLDER
@@ -43,13 +43,12 @@ def learn(reporter: Reporter) -> None:
     about = read_object(folder / PAIRS_FILE, max_bytes=_MAX_PAIRS_BYTES)
     if not reporter.state.model_name:
         _refuse_changed(about, reporter)
-        watcher = Watcher(reporter)
-        model_folder = _train(reporter, watcher)
-        if watcher.ended_by is not None:
-            end_here(folder / CONFIG_FILE, reporter.state.step, watcher.ended_by)
+        model_folder = _train(reporter, Watcher(reporter))
         note = _changed_meanwhile(about, reporter)
         entry = register(model_folder, reporter.state, about)
-        reporter.say(model_name=entry.name, seconds_left=None, message=_words(reporter, note))
+        early = _ended_early(model_folder, reporter)
+        message = " ".join(filter(None, [early, note])) or "Trained."
+        reporter.say(model_name=entry.name, seconds_left=None, early_stop=early, message=message)
     _prove(reporter, about)
     (folder / TRAINING_FOLDER / CHECKPOINT_FILE).unlink(missing_ok=True)
     shutil.rmtree(folder / TRAINING_FOLDER / FEATURES_FOLDER, ignore_errors=True)
@@ -61,12 +60,9 @@ class Watcher(Watch):
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
         self._folder = reporter.state.folder
-        self._step = 0
-        self.ended_by: Keep | None = None
 
     def trained(self, step: int, losses: Any) -> None:
         """Note a batch."""
-        self._step = step
         self._reporter.trained(step, losses)
 
     def judged(self, view: Judged) -> None:
@@ -82,7 +78,12 @@ class Watcher(Watch):
         """The user's stop, once something was learned."""
         wish = read_wish(self._folder)
         if wish.what == "stop" and wish.keep != "discard" and self._reporter.state.step:
-            self.ended_by = wish.keep
+            step = self._reporter.state.step
+            end_here(
+                self._folder / CONFIG_FILE, step, wish.keep
+            )  # before the wish is forgotten: a kill changes nothing
+            write_wish(self._folder, Wish())
+            self._reporter.say(status="stopping", early_stop=f"Stopped by you at step {step}; kept: {wish.keep}.")
             return wish.keep
         return None
 
@@ -123,15 +124,17 @@ def drive(job: Job[Result], reporter: Reporter) -> Result:
                 progress = next(job)
             except StopIteration as stop:
                 return stop.value  # type: ignore[no-any-return]
-            learned = progress.stage in _LEARNING and reporter.state.step > 0
-            _mind(reporter, learned=learned)
-            count = f" {progress.done} of {progress.total}" if progress.total and not learned else ""
-            reporter.beat() if learned else reporter.beat(message=f"{progress.stage}{count}.")
+            _mind(reporter)
+            if progress.stage in _LEARNING:
+                reporter.beat()
+            else:
+                count = f" {progress.done} of {progress.total}" if progress.total else ""
+                reporter.beat(message=f"{progress.stage}{count}.")
     finally:
         job.close()
 
 
-def _mind(reporter: Reporter, *, learned: bool) -> None:
+def _mind(reporter: Reporter) -> None:
     """Wait while paused. Raises ``StoppedError`` where a stop keeps nothing, or there is nothing to keep yet."""
     folder, before = reporter.state.folder, reporter.state.status
     while (wish := read_wish(folder)).what == "pause":
@@ -142,7 +145,9 @@ def _mind(reporter: Reporter, *, learned: bool) -> None:
     if reporter.state.status == "paused":
         reporter.rest()
         reporter.say(status=before)
-    if wish.what == "stop" and (wish.keep == "discard" or not (learned or reporter.state.model_name)):
+    # A stop that keeps something is the training loop's, once there is something to keep.
+    keeps = wish.keep != "discard" and reporter.state.step > 0 and reporter.state.status != "proving"
+    if wish.what == "stop" and not keeps:
         raise StoppedError("Stopped.")
 
 
@@ -153,16 +158,17 @@ def _refuse_changed(about: dict[str, Any], reporter: Reporter) -> None:
 
 def _changed_meanwhile(about: dict[str, Any], reporter: Reporter) -> str:
     try:
-        after = drive(fingerprint(Path(about["folder"])), reporter)
+        after = run_to_end(fingerprint(Path(about["folder"])))
     except DataError as error:
         return f"The pairs cannot be read any more: {error}"
     told = changes(about["files"], after)
     return f"The pairs changed while it trained ({told}); the model learned from them as they were." if told else ""
 
 
-def _words(reporter: Reporter, note: str) -> str:
-    record = json.loads((reporter.state.folder / TRAINING_FOLDER / "model" / "model.json").read_text(encoding="utf-8"))
-    return " ".join(filter(None, [record["provenance"].get("ended", ""), note])) or "Trained."
+def _ended_early(model_folder: Path, reporter: Reporter) -> str:
+    """Why training ended before its last step, or what was said of it already."""
+    told = load_spec(model_folder)[0].provenance.get("ended", "")
+    return str(told) or reporter.state.early_stop
 
 
 def _prove(reporter: Reporter, about: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import CerberusError
 from ..model.checkpoint import Model
-from ..model.library import open_model
+from ..model.library import open_model, promoted
 from ..model.network import STRIDE_PX
 from ..pairs.check import CheckReport, check_data
 from ..pairs.split import Split
@@ -109,8 +109,6 @@ def prepare(settings: FinetuneSettings) -> Job[Plan]:
 
 def default_base() -> str:
     """Name of the model that is fine-tuned where none is named: the promoted one."""
-    from ..model.library import promoted
-
     return promoted().name
 
 

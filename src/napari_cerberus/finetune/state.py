@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 from ..errors import DataError
 from ..files import write_text
 from ..model.library import library_folder
-from ..pairs.file_lock import lock
+from ..file_lock import lock
 from ..pairs.strict_json import read_object
 from .control import read_wish
 

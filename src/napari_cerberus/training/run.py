@@ -15,6 +15,7 @@ from ..files import sha256_of, write_text
 from ..model.checkpoint import save_model
 from ..model.library import open_model
 from ..model.spec import ModelSpec
+from ..model.stain import FIELD, ModelStain
 from ..pairs.leak import LeakReport
 from ..pairs.split import SIDES, Split, apply_split, read_split, split_by_patient, write_split
 from ..progress import Job, Progress
@@ -23,6 +24,7 @@ from .data import Tile, collect, in_memory
 from .loop import Trained, TrainingData, train
 from .precheck import refuse_leaks, usable_tiles
 from .run_folder import CHECK_FILE, CHECKPOINT_FILE, MODEL_FOLDER, RUN_FILE, SPLIT_FILE, data_hash, environment
+from .stain import base_spec, measure_stain
 from .transfer import base_record
 from .watch import Watch
 
@@ -62,7 +64,8 @@ def run_training(config_path: Path, folder: Path, *, resume: bool = False, watch
     loaded = in_memory([*learning["train"], *learning["validation"]])
     data = TrainingData(train=learning["train"], validation=learning["validation"], loaded=loaded)
     trained = yield from train(config, data, folder, resume=resume, watch=watch)
-    return finish(folder, config, sides, trained, leaks)
+    stain = yield from measure_stain(learning["train"], loaded, base_spec(config))
+    return finish(folder, config, sides, trained, leaks, stain)
 
 
 def refuse_other_base(config: TrainConfig) -> None:
@@ -124,7 +127,12 @@ def _of_use(tiles: Sequence[Tile], config: TrainConfig) -> list[Tile]:
 
 
 def finish(
-    folder: Path, config: TrainConfig, sides: Mapping[str, Sequence[Tile]], trained: Trained, leaks: LeakReport
+    folder: Path,
+    config: TrainConfig,
+    sides: Mapping[str, Sequence[Tile]],
+    trained: Trained,
+    leaks: LeakReport,
+    stain: ModelStain,
 ) -> Path:
     """Write the model folder of a finished run and return it."""
     spec = ModelSpec(
@@ -146,6 +154,8 @@ def finish(
             "patients": {side: len({tile.patient for tile in members}) for side, members in sides.items()},
             **{f"{side}_patients": sorted({tile.patient for tile in members}) for side, members in sides.items()},
             "split_sha256": sha256_of(folder / SPLIT_FILE),
+            "sources": [asdict(source) for source in config.sources],
+            FIELD: stain.to_json(),
         },
     )
     save_model(folder / MODEL_FOLDER, trained.network, spec)
