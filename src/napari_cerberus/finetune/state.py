@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ..errors import DataError
+from ..file_lock import lock
 from ..files import write_text
 from ..model.library import library_folder
-from ..file_lock import lock
 from ..pairs.strict_json import read_object
 from .control import read_wish
 
