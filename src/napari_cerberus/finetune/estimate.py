@@ -21,7 +21,7 @@ from ..pairs.split import Split, write_split
 from ..progress import Job, Progress
 from ..training.config import TrainConfig, read_config
 from .plan import Plan
-from .process import CONFIG_FILE, SPLIT_FILE, _environment
+from .process import CONFIG_FILE, SPLIT_FILE, child_environment
 from .rewriting import end_here
 from .trial import FAILED, TRIAL_STEPS
 
@@ -109,7 +109,7 @@ def _run(folder: Path) -> Job[dict[str, Any]]:
     try:
         with out.open("wb") as stdout, log.open("wb") as stderr:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, cwd=folder, env=_environment()
+                command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, cwd=folder, env=child_environment()
             )
     except OSError as error:
         raise OutputError(f"The trial cannot be started: {error.strerror or error}.") from error
@@ -151,6 +151,7 @@ def _scaled(measured: Mapping[str, Any], plan: Plan, config: TrainConfig) -> Est
     judged = math.ceil(plan.steps / config.validate_every)
     judging = float(measured["judging_s"]) * min(validation, config.validation_tiles) / max(1, len(few.validation))
     seconds = once + scaled + plan.steps * step + judged * (judging + 2 * float(measured["writing_s"])) + stages["End"]
+    more = train + validation - len(few.train) - len(few.validation)
     memory = int(measured["memory_mb"])
     return Estimate(
         minutes=seconds / 60,

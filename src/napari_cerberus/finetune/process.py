@@ -190,7 +190,7 @@ def _start(folder: Path) -> None:
                     stdout=log,
                     stderr=log,
                     cwd=folder,
-                    env=_environment(),
+                    env=child_environment(),
                     **_own_group(),
                 )
             )
@@ -198,7 +198,7 @@ def _start(folder: Path) -> None:
         raise OutputError(f"The run's process cannot be started: {error.strerror or error}.") from error
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """One core stays free for the window; the package is found where this process found it."""
     threads = str(max(1, (os.cpu_count() or 1) - 1))
     here = str(Path(__file__).resolve().parents[2])
