@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from finetune import tiny_net
 from finetune.pairs_folder import make_pairs
 

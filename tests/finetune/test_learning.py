@@ -3,9 +3,9 @@
 import types
 
 import pytest
+
 from finetune import tiny_net
 from finetune.pairs_folder import add_pair
-
 from napari_cerberus.errors import SettingsError
 from napari_cerberus.finetune import child, process
 from napari_cerberus.finetune.control import Wish, write_wish

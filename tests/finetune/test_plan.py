@@ -4,9 +4,9 @@ import json
 from collections import namedtuple
 
 import pytest
+
 from finetune import tiny_net
 from finetune.pairs_folder import add_pair, make_pairs
-
 from napari_cerberus.finetune.plan import prepare
 from napari_cerberus.finetune.settings import FinetuneSettings
 from napari_cerberus.pairs.split import apply_split

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from napari_cerberus.progress import Progress  # noqa: E402
+from napari_cerberus.progress import Progress
 
 
 def prove(folder: Path, *, base: object, candidate: object) -> Iterator[Progress]:

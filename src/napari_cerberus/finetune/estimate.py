@@ -157,8 +157,6 @@ def _scaled(measured: Mapping[str, Any], plan: Plan, config: TrainConfig) -> Est
         minutes=seconds / 60,
         low=_LOW * seconds / 60,
         high=_HIGH * seconds / 60,
-        memory_mb=memory + round(_TILE_MB * (train + validation - len(few.train) - len(few.validation)))
-        if memory
-        else 0,
+        memory_mb=memory + round(_TILE_MB * more) if memory else 0,
         steps=plan.steps,
     )
