@@ -151,12 +151,14 @@ def _scaled(measured: Mapping[str, Any], plan: Plan, config: TrainConfig) -> Est
     judged = math.ceil(plan.steps / config.validate_every)
     judging = float(measured["judging_s"]) * min(validation, config.validation_tiles) / max(1, len(few.validation))
     seconds = once + scaled + plan.steps * step + judged * (judging + 2 * float(measured["writing_s"])) + stages["End"]
-    more = train + validation - len(few.train) - len(few.validation)
     memory = int(measured["memory_mb"])
+    more = _TILE_MB * (train + validation - len(few.train) - len(few.validation))
+    if config.cache_features:  # filled by all tiles, of which the trial has seen a few
+        more += config.cache_memory_mb * (1 - len(few.train) / train)
     return Estimate(
         minutes=seconds / 60,
         low=_LOW * seconds / 60,
         high=_HIGH * seconds / 60,
-        memory_mb=memory + round(_TILE_MB * more) if memory else 0,
+        memory_mb=memory + round(more) if memory else 0,
         steps=plan.steps,
     )

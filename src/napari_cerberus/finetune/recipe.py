@@ -21,6 +21,13 @@ VALIDATION_TILES: Mapping[str, int] = {"quick": 24, "standard": 40, "thorough": 
 _VALIDATIONS = 12
 _PATIENCE = 5
 _CHECKPOINT_EVERY_S = 60
+CACHE_MB = 1024
+"""Memory for cached features; where not even one view of each tile fits in, nothing is cached."""
+
+_VIEWS = 4
+_ENCODER_CHANNELS, _DECODER_CHANNELS = 94, 16
+"""Channels that a view keeps for each of its pixels: the encoder's maps at their scales, and a task's, at most."""
+
 _EMA_DECAY = 0.9
 """A few hundred steps: the usual 0.99 would still remember the beginning."""
 
@@ -39,6 +46,7 @@ class Recipe:
     learning_rate: float
     train_from_layer: int
     decoder_block: int
+    train_tiles: int
 
     @property
     def all_tasks(self) -> tuple[str, ...]:
@@ -46,9 +54,13 @@ class Recipe:
         return tuple(task.key for task in self.training.model_tasks)
 
     @property
-    def caches(self) -> bool:
-        """Whether features are cached: the preset says so, and something of the encoder is frozen."""
-        return self.settings.values.cache_features and self.train_from_layer > 1
+    def cache_views(self) -> int:
+        """Views of each tile whose features are kept, all of them in memory; 0: nothing is cached."""
+        if not self.settings.values.cache_features or self.train_from_layer == 1:
+            return 0
+        dense = sum(key != "tissue" for key in self.training.tasks)
+        view_mb = self.crop_px**2 * 2 * (_ENCODER_CHANNELS + _DECODER_CHANNELS * dense) / 2**20
+        return min(_VIEWS, int(CACHE_MB / (view_mb * max(1, self.train_tiles))))
 
 
 def recipe_of(settings: FinetuneSettings, training: Training, split: Split, crop_px: int, base: Model) -> Recipe:
@@ -71,6 +83,7 @@ def recipe_of(settings: FinetuneSettings, training: Training, split: Split, crop
         learning_rate=settings.learning_rate or values.learning_rate,
         train_from_layer=layer,
         decoder_block=values.train_decoder_from_block,
+        train_tiles=len(split.train),
     )
 
 
@@ -105,7 +118,9 @@ def config_text(recipe: Recipe, name: str, pixel_size_um: float | None) -> str:
         "start_sha256": recipe.base.sha256,
         "train_from_layer": recipe.train_from_layer,
         "train_decoder_from_block": recipe.decoder_block if recipe.decoder_block > 1 else None,
-        "cache_features": True if recipe.caches else None,
+        "cache_features": True if recipe.cache_views else None,
+        "cache_views": recipe.cache_views or None,
+        "cache_memory_mb": CACHE_MB if recipe.cache_views else None,
         "keep_statistics": values.keep_statistics,
         "blend": values.blend,
         "steps": recipe.steps,

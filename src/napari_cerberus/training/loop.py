@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,17 +17,21 @@ from ..errors import DataError
 from ..model.network import Cerberus
 from ..model.runtime import cpu_has_bfloat16, keep_freed_memory
 from ..progress import Job, Progress
-from .config import OptimiserSettings, TrainConfig
+from .config import TrainConfig
 from .data import LoadedTile, Tile
 from .distributed import Team, team
 from .ending import Keep
 from .failures import explained
+from .feature_cache import FeatureCache, ViewStore
+from .frozen import FrozenPart, KeptBatch
 from .keeping import BaseKeeper
 from .losses import dense_loss, finite, tissue_loss
-from .run_folder import append_metrics, load_checkpoint, save_checkpoint, trim_metrics
+from .optimiser import make_optimiser, make_schedule
+from .run_folder import FEATURES_FOLDER, append_metrics, load_checkpoint, save_checkpoint, trim_metrics
 from .sampler import Batch, TaskSampler
 from .transfer import starting_network
 from .validate import Scores, validate
+from .views import ViewSampler
 from .watch import Judged, Watch
 
 
@@ -99,10 +103,44 @@ def _train(config: TrainConfig, data: TrainingData, folder: Path, us: Team, resu
         trainer.restore(load_checkpoint(folder))
         if us.leads:
             trim_metrics(folder, trainer.step)
-    sampler = TaskSampler(config, data.train, data.loaded, rank=us.rank)
+    with _batches(config, data, trainer, folder, us) as batches:
+        if isinstance(batches, FeatureCache):
+            try:
+                yield from batches.fill(range(trainer.step, config.steps))
+            except (RuntimeError, MemoryError) as error:
+                raise explained(error, trainer.step) from error
+        keep = yield from _advance(config, data, folder, us, trainer, batches, watch)
+    return trainer.result(keep)
+
+
+@contextmanager
+def _batches(
+    config: TrainConfig, data: TrainingData, trainer: Trainer, folder: Path, us: Team
+) -> Iterator[TaskSampler | FeatureCache]:
+    """Where batches come from: new augmentations at every step, or what was kept of a fixed number of views."""
+    if not config.cache_features:
+        yield TaskSampler(config, data.train, data.loaded, rank=us.rank)
+        return
+    sampler = ViewSampler(config, data.train, data.loaded, rank=us.rank)
+    store = ViewStore(folder / FEATURES_FOLDER / str(us.rank), config.cache_memory_mb * 2**20)
+    try:
+        yield FeatureCache(sampler, trainer.frozen, store)
+    finally:
+        store.close()
+
+
+def _advance(
+    config: TrainConfig,
+    data: TrainingData,
+    folder: Path,
+    us: Team,
+    trainer: Trainer,
+    batches: TaskSampler | FeatureCache,
+    watch: Watch,
+) -> Job[Keep]:
     saved = time.monotonic()
     while (keep := trainer.ending(watch)) is None:
-        losses = trainer.advance(sampler.batch(trainer.step))
+        losses = trainer.advance(batches.batch(trainer.step))
         if us.leads:
             append_metrics(folder, {"step": trainer.step, "rate": trainer.rate, **losses})
             watch.trained(trainer.step, losses)
@@ -118,7 +156,7 @@ def _train(config: TrainConfig, data: TrainingData, folder: Path, us: Team, resu
     if not trainer.best_step or (keep == "last" and trainer.judged_step != trainer.step):
         yield Progress("Validating", trainer.step, config.steps)
         _judge(trainer, data, config, folder, us, watch)
-    return trainer.result(keep)
+    return keep
 
 
 def _judge(trainer: Trainer, data: TrainingData, config: TrainConfig, folder: Path, us: Team, watch: Watch) -> None:
@@ -191,7 +229,12 @@ class Trainer:
             self._ended = ending.early_stop(self.step, self.best_step, self._config.validate_every)
         return ending.keep if self._ended else watch.wants_end()
 
-    def advance(self, batch: Batch) -> dict[str, float]:
+    @property
+    def frozen(self) -> FrozenPart:
+        """What a feature cache needs of the network. Raises ``SettingsError`` where the whole encoder trains."""
+        return FrozenPart(self.network, bf16=self._bf16)
+
+    def advance(self, batch: Batch | KeptBatch) -> dict[str, float]:
         """One optimiser step; returns the loss of each task. Tasks that the batch lacks stay untouched."""
         began = time.monotonic()
         self.network.train()
@@ -218,22 +261,27 @@ class Trainer:
         self._seconds += time.monotonic() - began
         return {key: float(loss.detach()) for key, loss in losses.items()}
 
-    def _losses(self, batch: Batch) -> dict[str, Tensor]:
-        images = batch.images.to(self._device, memory_format=torch.channels_last)
+    def _losses(self, batch: Batch | KeptBatch) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = {}
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-            features = self.network.encode(images)
-            for key, rows in batch.rows.items():
-                rows = rows.to(self._device)
-                some = features if len(rows) == len(images) else tuple(f[rows] for f in features)
-                logits = self.network.decode(some, [key])[key]
+            logits = self.frozen.logits(batch) if isinstance(batch, KeptBatch) else self._logits(batch)
+            for key, answer in logits.items():
                 target = batch.targets[key].to(self._device)
                 if key in batch.weights:
                     weights = batch.weights[key].to(self._device)
-                    losses[key] = dense_loss(logits, target, weights, self._config.dice_weight)
+                    losses[key] = dense_loss(answer, target, weights, self._config.dice_weight)
                 else:
-                    losses[key] = tissue_loss(logits, target, self._config.label_smoothing)
+                    losses[key] = tissue_loss(answer, target, self._config.label_smoothing)
         return losses
+
+    def _logits(self, batch: Batch) -> dict[str, Tensor]:
+        images = batch.images.to(self._device, memory_format=torch.channels_last)
+        features = self.network.encode(images)
+        logits = {}
+        for key, rows in batch.rows.items():
+            some = features if len(rows) == len(images) else [f[rows.to(self._device)] for f in features]
+            logits[key] = self.network.decode(some, [key])[key]
+        return logits
 
     def judge(self, network: Cerberus, scores: Scores) -> None:
         """Keep what was just judged as the last weights, and as the best if they are the best so far."""
@@ -285,35 +333,6 @@ class Trainer:
             seconds=self._seconds,
             ended=self._ended,
         )
-
-
-def make_optimiser(network: nn.Module, settings: OptimiserSettings) -> torch.optim.Optimizer:
-    """Optimiser over the parameters that train; normalisation and biases are not decayed."""
-    trainable = [p for p in network.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if settings.name == "sgd":
-        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9, nesterov=True)
-    kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
-    return kind(groups, lr=settings.learning_rate)
-
-
-def make_schedule(
-    optimiser: torch.optim.Optimizer, settings: OptimiserSettings, steps: int
-) -> torch.optim.lr_scheduler.LRScheduler:
-    """Learning-rate schedule over ``steps`` batches."""
-    if settings.schedule == "onecycle":
-        return torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, settings.learning_rate, total_steps=steps + 1, pct_start=0.15, cycle_momentum=False
-        )
-    factor = {
-        "cosine": lambda step: 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0))),
-        "step": lambda step: 1.0 if step < steps / 2 else 0.1,
-        "constant": lambda step: 1.0,
-    }[settings.schedule]
-    return torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
 
 
 def _device(name: str) -> torch.device:

@@ -23,6 +23,7 @@ RUN_FILE = "run.json"
 SPLIT_FILE = "split.json"
 CHECK_FILE = "data_check.txt"
 MODEL_FOLDER = "model"
+FEATURES_FOLDER = "features"
 
 
 def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
