@@ -76,12 +76,13 @@ def replayed(folder, out, capsys):
 
 def test_a_run_ends_in_the_library_and_its_command_gives_the_same_weights(computer, pairs, capsys):
     before = {path: path.read_bytes() for path in (computer / "models" / "base").iterdir()}
-    folder = begun(pairs)
+    folder = begun(pairs, preset="quick")
     state = wait_for(folder, status("finished"), "end")
+    assert "cache_features = true" in (folder / "config.toml").read_text(encoding="utf-8")
     model = open_model(state.model_name)
     record = model.spec.provenance["finetune"]
     assert record["parent"] == {"name": "base", "sha256": open_model("base").sha256}
-    assert record["settings"]["preset"] == "standard"
+    assert record["settings"]["preset"] == "quick"
     assert record["pairs_files"] == 20
     assert set(model.spec.provenance["test_patients"]).isdisjoint(model.spec.provenance["train_patients"])
     assert model.spec.thresholds == {"glands": 0.4}
