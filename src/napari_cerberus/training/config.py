@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from ..errors import SettingsError
 from ..tasks import CERBERUS_TASKS, EBHI_CLASSES, GLANDS, LUMINA, NUCLEI, TaskSpec, instances
+from .ending import EndSettings
 
 SourceKind = Literal["ebhi", "pairs", "instances", "tiles"]
 SOURCE_KINDS = ("ebhi", "pairs", "instances", "tiles")
@@ -172,6 +173,13 @@ class TrainConfig:
         ``fixed``: a batch holds one batch kind's tiles; ``mixed``: every batch holds tiles of all kinds.
     balance : float
         Tiles are drawn with weight (tiles in their category) ** -balance; 0 off, 1 all categories alike.
+    keep_statistics : bool
+        Normalisation statistics of all that came from the base model stay as they are.
+    blend : float
+        Share of the trained weights in what is validated and kept; the rest is the base model's (Wortsman et al. 2022).
+    threads : int
+        CPU threads; 0: as many as torch takes. Another number gives sums in another order, so other last digits.
+    ending : EndSettings
     head_weights : mapping
         Loss weight of each task.
     dice_weight : float
@@ -183,6 +191,8 @@ class TrainConfig:
         training (Menon et al. 2021); frequencies are those that batches are drawn with, so ``balance`` counts.
     start : str
         ``scratch``, ``imagenet``, or the name or path of a model or encoder-only file to start from.
+    start_sha256 : str
+        SHA-256 that the weights of the model in ``start`` must have; "" for any.
     train_from_layer : int
         Encoder layers from this one on train: 1 all, 2 .. 4 fewer, 5 none (the thesis's transfer protocols).
     train_decoder_from_block : int
@@ -214,7 +224,12 @@ class TrainConfig:
     balance: float = 0.5
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: str = "auto"
+    threads: int = 0
+    keep_statistics: bool = False
+    blend: float = 1.0
+    ending: EndSettings = field(default_factory=EndSettings)
     start: str = "scratch"
+    start_sha256: str = ""
     train_from_layer: int = 1
     train_decoder_from_block: int = 1
     cache_features: bool = False
@@ -258,10 +273,17 @@ class TrainConfig:
             not self.cache_features or self.train_from_layer > 1,
             "cache_features needs frozen layers: set train_from_layer to 2 .. 5.",
         )
+        _require(0 < self.blend <= 1, "blend must lie in 0..1, above 0.")
+        _require(self.threads >= 0, "threads must not be negative.")
         for where, wanted in [(s.name, s.tasks) for s in self.sources] + [("batch", b.tasks) for b in self.batches]:
             unknown = set(wanted) - keys
             _require(not unknown, f"{where}: tasks {sorted(unknown)} are not among the model's {sorted(keys)}.")
         _require(bool(self.sources) and bool(self.batches), "A run needs a source and a batch kind.")
+
+    @property
+    def has_base(self) -> bool:
+        """Whether it starts from a whole model (not from scratch, ImageNet or an encoder-only file)."""
+        return self.start not in ("scratch", "imagenet") and not Path(self.start).is_file()
 
     def root(self, config_folder: Path) -> Path:
         """Folder that source paths start from: the environment's, else ``data_root`` beside the config file."""
@@ -292,7 +314,7 @@ def _config(data: dict[str, Any]) -> TrainConfig:
     batches = tuple(_settings(BatchSettings, item, "batch") for item in data.pop("batch"))
     data["tasks"] = tuple(_task(key, data.get("tissue_classes")) for key in data["tasks"])
     data.pop("tissue_classes", None)
-    for name, kind in (("optimiser", OptimiserSettings), ("augment", AugmentSettings)):
+    for name, kind in (("optimiser", OptimiserSettings), ("augment", AugmentSettings), ("ending", EndSettings)):
         data[name] = _settings(kind, data.get(name, {}), name)
     if isinstance(weights := data.get("class_weights"), dict):
         data["class_weights"] = {key: tuple(value) for key, value in weights.items()}
