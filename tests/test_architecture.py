@@ -14,8 +14,8 @@ import pytest
 PACKAGE = "napari_cerberus"
 SOURCE = Path(__file__).resolve().parents[1] / "src" / PACKAGE
 
-BASE = {"errors", "progress", "tasks", "files", "installation", "samples"}
-SCIENCE = {"model", "inference", "annotation", "pairs", "training", "synthetic"}
+BASE = {"errors", "progress", "tasks", "files", "file_lock", "installation", "samples"}
+SCIENCE = {"model", "inference", "annotation", "pairs", "training", "synthetic", "finetune"}
 MAY_IMPORT = {
     **dict.fromkeys(BASE, BASE),
     "model": BASE,
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "pairs": BASE | {"model"},
     "synthetic": BASE,
     "training": BASE | {"model", "pairs", "inference"},
+    "finetune": BASE | {"model", "inference", "pairs", "training"},
     "viewer": BASE | SCIENCE,
     "widgets": BASE | SCIENCE | {"viewer"},
     "cli": BASE | SCIENCE,
@@ -134,7 +135,17 @@ def test_only_the_jobs_room_uses_napari_threading() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [PACKAGE, f"{PACKAGE}.cli", f"{PACKAGE}.samples", f"{PACKAGE}.synthetic", f"{PACKAGE}.inference.annotate"],
+    [
+        PACKAGE,
+        f"{PACKAGE}.cli",
+        f"{PACKAGE}.samples",
+        f"{PACKAGE}.synthetic",
+        f"{PACKAGE}.inference.annotate",
+        f"{PACKAGE}.finetune.settings",
+        f"{PACKAGE}.finetune.state",
+        f"{PACKAGE}.finetune.process",
+        f"{PACKAGE}.finetune.child",
+    ],
 )
 def test_importing_loads_neither_torch_nor_qt(module: str) -> None:
     heavy = sorted((TORCH | SCREEN) - {"psygnal"})

@@ -115,3 +115,16 @@ def test_missing_data_is_named(project):
     (project / "run.toml").write_text(text)
     with pytest.raises(DataError, match="elsewhere"):
         run_to_end(run_training(project / "run.toml", project / "out"))
+
+
+def test_a_run_whose_tiles_are_all_bad_stops_before_it_starts_and_lists_each_with_its_file(project):
+    images = sorted((project / "data" / "tree").glob("*/image/*.png"))
+    for path in images:
+        Image.new("L", (40, 40), 128).save(path)
+    with pytest.raises(DataError, match="No usable tile is left"):
+        run_to_end(run_training(project / "run.toml", project / "out"))
+    listed = (project / "out" / "data_check.txt").read_text(encoding="utf-8")
+    assert all(path.name in listed for path in images)
+    assert listed.startswith("stops: ")
+    assert listed.count("skipped: ") == len(images)
+    assert not (project / "out" / "checkpoint.pt").exists()

@@ -70,6 +70,11 @@ COMMANDS = (
         module="napari_cerberus.cli.export",
     ),
     Command(
+        name="finetune",
+        help="make a better model of your own from a folder of pairs",
+        module="napari_cerberus.cli.finetune",
+    ),
+    Command(
         name="models",
         help="list the models on this computer, or check their files",
         module="napari_cerberus.cli.models",
@@ -83,6 +88,11 @@ COMMANDS = (
         name="release",
         help="write a trained model as it is shipped, with its card",
         module="napari_cerberus.cli.release",
+    ),
+    Command(
+        name="svm",
+        help="fit a support vector machine on frozen features and score its tissue classes",
+        module="napari_cerberus.cli.svm",
     ),
     Command(
         name="train",

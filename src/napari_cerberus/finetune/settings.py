@@ -1,0 +1,175 @@
+"""What the user chooses for a fine-tune, and what the presets mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from ..errors import SettingsError
+from ..tasks import INSTANCE_TASKS
+
+Preset = Literal["quick", "standard", "thorough"]
+Sampling = Literal["fixed", "mixed"]
+PRESETS: tuple[Preset, ...] = get_args(Preset)
+AUGMENTATIONS = ("elastic", "rotation", "flip", "brightness_contrast", "blur", "stain", "resolution")
+"""Augmentations whose probabilities can be set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresetValues:
+    """What a preset does.
+
+    Attributes
+    ----------
+    train_from_layer : int
+        Encoder layers from this one on train; 5: none.
+    train_decoder_from_block : int
+        1: whole decoders; 4: their last blocks; 5: heads only.
+    epochs, most_steps : int
+        Passes over the training tiles, and the most batches that makes by itself.
+    batch_size : int
+    learning_rate : float
+    cache_features : bool
+        Keep what the frozen encoder says of a few augmented views of each tile, instead of computing it every time.
+    keep_statistics : bool
+        Normalisation statistics stay the base model's.
+    blend : float
+        Share of the new weights in what is kept; the rest is the base model's (Wortsman et al. 2022, "Robust
+        fine-tuning of zero-shot models").
+    """
+
+    train_from_layer: int
+    train_decoder_from_block: int
+    epochs: int
+    most_steps: int
+    batch_size: int
+    learning_rate: float
+    cache_features: bool
+    keep_statistics: bool = True
+    blend: float = 1.0
+
+
+PRESET_VALUES: Mapping[Preset, PresetValues] = {
+    "quick": PresetValues(
+        train_from_layer=5,
+        train_decoder_from_block=4,
+        epochs=30,
+        most_steps=200,
+        batch_size=4,
+        learning_rate=1e-3,
+        cache_features=True,
+    ),
+    "standard": PresetValues(
+        train_from_layer=5,
+        train_decoder_from_block=1,
+        epochs=40,
+        most_steps=400,
+        batch_size=4,
+        learning_rate=3e-4,
+        cache_features=False,
+    ),
+    "thorough": PresetValues(
+        train_from_layer=3,
+        train_decoder_from_block=1,
+        epochs=80,
+        most_steps=2000,
+        batch_size=8,
+        learning_rate=1e-4,
+        cache_features=False,
+        blend=0.7,
+    ),
+}
+"""The presets, chosen so that what the base model can do stays.
+
+``quick`` trains heads and the decoders' last blocks on cached features. ``standard`` trains whole decoders. Both leave
+the encoder alone, so tasks that the pairs say nothing about come out exactly as before. ``thorough`` moves the deeper
+half of the encoder too, at a low learning rate, and keeps 0.7 of the new weights and 0.3 of the old ones: most of the
+gain on the new tiles stays, and most of what would be forgotten on the old ones does not go. All keep the base model's
+normalisation statistics: a few tiles of a few patients give poor ones.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneSettings:
+    """The user's choices; None means the preset's value.
+
+    Attributes
+    ----------
+    pairs_folder : Path
+        Folder of training pairs (``docs/pairs_format.md``).
+    name : str
+        Name of the new model; "": made from the base model's name and the date.
+    preset : {"quick", "standard", "thorough"}
+    base_model : str
+        Name or path; "": the promoted model.
+    tasks : tuple of str
+        Task keys to train; (): every task that the pairs have labels for.
+    train_from_layer : int or None
+        Encoder layers from this one on train, 1..5; 5: none.
+    epochs, batch_size : int or None
+    learning_rate : float or None
+    augment : mapping of augmentation to probability, 0..1
+        What is not named keeps its usual probability.
+    sampling : {"fixed", "mixed"}
+    seed : int
+    """
+
+    pairs_folder: Path
+    name: str = ""
+    preset: Preset = "quick"
+    base_model: str = ""
+    tasks: tuple[str, ...] = ()
+    train_from_layer: int | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    augment: Mapping[str, float] = field(default_factory=dict)
+    sampling: Sampling = "fixed"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.preset in PRESETS, f"preset must be one of {', '.join(PRESETS)}, not {self.preset!r}.")
+        _require(self.sampling in get_args(Sampling), f"sampling must be fixed or mixed, not {self.sampling!r}.")
+        for key in self.tasks:
+            known = (*INSTANCE_TASKS, "tissue")
+            _require(key in known, f"tasks may be {', '.join(known)}, not {key!r}.")
+        layer = self.train_from_layer
+        _require(layer is None or 1 <= layer <= 5, f"train_from_layer must lie in 1..5, not {layer}.")
+        _require(self.epochs is None or self.epochs >= 1, f"epochs must be at least 1, not {self.epochs}.")
+        size = self.batch_size
+        _require(size is None or 2 <= size <= 256, f"batch_size must lie in 2..256, not {size}.")
+        rate = self.learning_rate
+        _require(rate is None or 0 < rate <= 1, f"learning_rate must lie in 0..1, not {rate}.")
+        for name, share in self.augment.items():
+            _require(name in AUGMENTATIONS, f"augment may name {', '.join(AUGMENTATIONS)}, not {name!r}.")
+            _require(math.isfinite(share) and 0 <= share <= 1, f"augment.{name} is a probability, 0..1, not {share}.")
+        _require(0 <= self.seed < 2**32, f"seed must be a whole number from 0, not {self.seed}.")
+        _require("\n" not in self.name, "The name of the new model must be one line.")
+
+    @property
+    def values(self) -> PresetValues:
+        """What the preset does, without the user's changes."""
+        return PRESET_VALUES[self.preset]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {**asdict(self), "pairs_folder": str(self.pairs_folder), "tasks": list(self.tasks)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> FinetuneSettings:
+        """Read what ``to_json`` wrote. Raises ``SettingsError`` or ``TypeError`` for anything else."""
+        return cls(**{**data, "pairs_folder": Path(data["pairs_folder"]), "tasks": tuple(data["tasks"])})
+
+
+def preset_values(preset: Preset) -> dict[str, Any]:
+    """Values of a preset for a form: every field of ``FinetuneSettings`` that may be None."""
+    values = PRESET_VALUES[preset]
+    return {name: getattr(values, name) for name in ("train_from_layer", "epochs", "batch_size", "learning_rate")}
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise SettingsError(message)

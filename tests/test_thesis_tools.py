@@ -1,0 +1,117 @@
+"""The script of the thesis's tables: its rows and configs, its comparison networks, its tables from reports alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from napari_cerberus.errors import DataError, SettingsError
+from napari_cerberus.inference.device import Runtime
+from napari_cerberus.inference.predict import predict
+from napari_cerberus.model.checkpoint import Model
+from napari_cerberus.model.spec import ModelSpec
+from napari_cerberus.progress import run_to_end
+from napari_cerberus.tasks import EBHI_CLASSES, instances
+from napari_cerberus.training.config import read_config
+from tiny import spotted
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _tools(monkeypatch):
+    for folder in ("tools", "benchmarks"):
+        monkeypatch.syspath_prepend(str(ROOT / folder))
+
+
+def test_rows_cover_both_tables_by_patient_and_by_image(tmp_path):
+    from thesis_rows import PRETRAIN, QUICK, all_rows, write_config, write_pretrain_config
+
+    rows = all_rows()
+    assert len({row.name for row in rows}) == len(rows) == 20
+    for row in rows:
+        config = read_config(write_config(tmp_path, row, QUICK, "start", tmp_path))
+        assert config.train_from_layer == row.layer
+        assert config.steps == QUICK.steps
+        assert config.allow_leaks == (row.unit == "image")
+        assert config.start == ("scratch" if row.network in ("unet", "segnet", "swinu") else "start")
+    assert read_config(write_pretrain_config(tmp_path, QUICK, tmp_path)).name == PRETRAIN
+
+
+def test_two_schedules_are_never_mixed(tmp_path):
+    from thesis_rows import QUICK, Schedule, keep_schedule
+
+    keep_schedule(tmp_path, QUICK, "scratch")
+    keep_schedule(tmp_path, QUICK, "scratch")
+    with pytest.raises(SettingsError, match="another schedule"):
+        keep_schedule(tmp_path, Schedule(), "scratch")
+
+
+@pytest.mark.parametrize("kind", ["unet", "segnet", "swinu"])
+def test_comparison_networks_are_annotated_with_like_ours(kind):
+    from comparison_networks import OneTask
+
+    task = instances("glands")
+    torch.manual_seed(0)
+    network = OneTask(kind, task).eval()
+    with torch.inference_mode():
+        assert network(torch.rand(1, 3, 48, 80) * 255)["glands"].shape == (1, 3, 48, 80)
+    model = Model(network=network, spec=ModelSpec(name=kind, tasks=(task,), pixel_size_um=1.0), sha256="")
+    seen = run_to_end(
+        predict(spotted((40, 50)), model, Runtime(device=torch.device("cpu"), dtype=torch.float32, reason=""))
+    )
+    assert seen.probabilities["glands"].shape == (2, 40, 50)
+
+
+def estimate(value, low=None, high=None):
+    return {"value": value, "low": low, "high": high}
+
+
+def group(name, value):
+    figures = {key: estimate(value) for key in ("dice", "jaccard", "precision", "recall")}
+    return {"name": name, "tiles": 7, "conformity_failures": 2, "figures": {**figures, "conformity": estimate(None)}}
+
+
+def test_tables_come_from_the_reports_alone_and_stand_between_their_markers(tmp_path):
+    from thesis_writing import MARKERS, put_between, read_reports, tables
+
+    reports = {
+        "patient-layer1": {
+            "tissue": {"figures": dict.fromkeys(("accuracy", "balanced_accuracy"), estimate(0.8, 0.7, 0.9))}
+        },
+        "patient-unet": {"tasks": [{"task": "glands", "groups": [group("All", 0.5), group(EBHI_CLASSES[1], 0.25)]}]},
+    }
+    for name, report in reports.items():
+        (tmp_path / name / "test").mkdir(parents=True)
+        (tmp_path / name / "test" / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    text = tables(read_reports(tmp_path), "Every row alike.")
+    assert "| encoder layer 1 | not run | 0.800 (0.700-0.900) | 0.800 (0.700-0.900) | 0.852 |" in text
+    assert "| All | U-Net | 7 | 0.500 | 0.500 | not counted | 2 | 0.500 | 0.500 |" in text
+    assert f"| {EBHI_CLASSES[1]} | U-Net | 7 | 0.250 |" in text
+    page = tmp_path / "results.md"
+    page.write_text("# Results\n\nBefore.\n", encoding="utf-8")
+    for content in (text, text.replace("0.800", "0.900")):
+        put_between(page, MARKERS, content)
+    assert page.read_text(encoding="utf-8").startswith("# Results\n\nBefore.\n")
+    assert page.read_text(encoding="utf-8").count("### Table 1") == 1
+    assert "0.900 (0.700" in page.read_text(encoding="utf-8")
+    page.write_text(MARKERS[0], encoding="utf-8")
+    with pytest.raises(DataError, match="only one of the lines"):
+        put_between(page, MARKERS, text)
+
+
+def test_repair_steps_are_scored_each_on_its_own():
+    from napari_cerberus.training.scoring import TileScore, compare_labels
+    from repair_steps import ALL_ON, table, ways
+    from training.evaluation.trees import square
+
+    assert len(ways()) == 7
+    truth, worse = square(4, 4, 8), square(4, 4, 6)
+    scores = {
+        name: [TileScore(id="t", patient="p", stratum="s", tasks={"glands": compare_labels(truth, labels)})]
+        for name, labels in ((ALL_ON, truth), ("without smooth", worse))
+    }
+    lines = list(table(scores))
+    assert lines[2].startswith("| glands | all steps on | 1.000 |")
+    assert lines[3].startswith("| glands | without smooth | -0.2800 |")

@@ -1,0 +1,203 @@
+"""The rows of the thesis's two tables: what each trains, on which split, with the one schedule that all share."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from napari_cerberus.errors import SettingsError
+from napari_cerberus.files import write_text
+from napari_cerberus.pairs.ebhi import index_tree
+from napari_cerberus.pairs.instances import index_instances
+from napari_cerberus.pairs.split import SIDES, Split, read_split, split_by_image, write_split
+from napari_cerberus.training.selection import only_source
+
+UNITS = ("patient", "image")
+PRETRAIN = "pretrain"
+EBHI_TASKS = ("glands", "tissue")
+NETWORKS = ("unet", "segnet", "swinu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """What is the same for every row.
+
+    Attributes
+    ----------
+    steps, batch, crop_px : int
+        Batches, tiles a batch, side of a crop at 1 µm/px.
+    validate_every, validation_tiles : int
+    learning_rate : float
+        Highest rate of AdamW under a one-cycle schedule.
+    pretrain_steps : int
+        Of the nuclei model that the transfer rows start from.
+    tiles_per_category : int
+        Of each side of a split; 0: all of them.
+    """
+
+    steps: int = 1150
+    batch: int = 16
+    crop_px: int = 224
+    validate_every: int = 115
+    validation_tiles: int = 120
+    learning_rate: float = 1e-3
+    pretrain_steps: int = 600
+    tiles_per_category: int = 0
+
+    def sentence(self, start: str) -> str:
+        """For the results page."""
+        few = f" **Smoke test on {self.tiles_per_category} tiles a category: the numbers mean nothing.**"
+        return (
+            f"Every row: {self.steps} steps of {self.batch} crops of {self.crop_px} px at 1 µm/px, AdamW, a one-cycle "
+            f"rate up to {self.learning_rate:g}, the augmentations of the thesis with stain and scale jitter, running "
+            f"average of weights, best weights by validation. {_START.get(start, f'Transfer rows start from {start}.')}"
+            f"{few if self.tiles_per_category else ''}"
+        )
+
+
+QUICK = Schedule(
+    steps=2,
+    batch=2,
+    crop_px=64,
+    validate_every=2,
+    validation_tiles=2,
+    pretrain_steps=2,
+    tiles_per_category=1,
+)
+"""Whether everything runs from end to end; nothing is learnt."""
+
+_START = {
+    PRETRAIN: "Transfer rows start from an encoder that learnt nuclei only (TNBC, DSB 2018) and never saw EBHI-SEG; "
+    "the comparison networks start from random weights, as in the thesis.",
+    "imagenet": "Transfer rows start from torchvision's ImageNet weights; the comparison networks from random weights.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One training and its evaluation on the test side.
+
+    Attributes
+    ----------
+    name : str
+        Folder under the runs' folder.
+    unit : {"patient", "image"}
+    tasks : tuple of str
+    layer : int
+        Encoder layer to train from; 5 for the SVM.
+    network : str
+        Empty for ours; a comparison network; or "svm".
+    """
+
+    name: str
+    unit: str
+    tasks: tuple[str, ...]
+    layer: int = 1
+    network: str = ""
+
+
+def all_rows() -> list[Row]:
+    """Every row of both tables, the true (by patient) ones first."""
+    rows = []
+    for unit in UNITS:
+        rows += [Row(name=f"{unit}-layer{n}", unit=unit, tasks=("tissue",), layer=n) for n in (1, 2, 3, 4)]
+        rows.append(Row(name=f"{unit}-svm", unit=unit, tasks=("tissue",), layer=5, network="svm"))
+        rows.append(Row(name=f"{unit}-multi", unit=unit, tasks=EBHI_TASKS))
+        rows.append(Row(name=f"{unit}-glands", unit=unit, tasks=("glands",)))
+        rows += [Row(name=f"{unit}-{kind}", unit=unit, tasks=("glands",), network=kind) for kind in NETWORKS]
+    return rows
+
+
+def write_config(folder: Path, row: Row, schedule: Schedule, start: str, data: Path) -> Path:
+    """The row's training config, beside its folder; the comparison networks read it too."""
+    ours = not row.network or row.network == "svm"
+    tasks = json.dumps(list(row.tasks))
+    text = (
+        f'name = "{row.name}"\nseed = 1\ndata_root = {json.dumps(data.absolute().as_posix())}\ntasks = {tasks}\n'
+        f"pixel_size_um = 1.0\ntissue_window_cells = 14\nsteps = {schedule.steps}\n"
+        f"validate_every = {schedule.validate_every}\nvalidation_tiles = {schedule.validation_tiles}\n"
+        f'split_file = "{row.unit}.split.json"\nallow_leaks = {str(row.unit == "image").lower()}\n'
+        f"balance = 0.5\ndice_weight = 0.5\nlabel_smoothing = 0.05\n"
+        f"start = {json.dumps(start if ours else 'scratch')}\ntrain_from_layer = {row.layer}\n"
+        f'[[source]]\nname = "ebhi"\nkind = "ebhi"\npath = "ebhi-seg"\npixel_size_um = 1.3\ntasks = {tasks}\n'
+        f"[[batch]]\ntasks = {tasks}\nsize = {schedule.batch}\ncrop_px = {schedule.crop_px}\n"
+        f"[optimiser]\nlearning_rate = {schedule.learning_rate}\n"
+    )
+    write_text(folder / f"{row.name}.toml", text)
+    return folder / f"{row.name}.toml"
+
+
+def write_pretrain_config(folder: Path, schedule: Schedule, data: Path) -> Path:
+    """The config of the model that transfer starts from: nuclei alone."""
+    text = (
+        f'name = "{PRETRAIN}"\nseed = 1\ndata_root = {json.dumps(data.absolute().as_posix())}\ntasks = ["nuclei"]\n'
+        f"pixel_size_um = 1.0\nsteps = {schedule.pretrain_steps}\nvalidate_every = {schedule.validate_every}\n"
+        f"validation_tiles = {schedule.validation_tiles}\nsplit = [0.8, 0.2, 0.0]\ndice_weight = 0.5\n"
+        '[[source]]\nname = "tnbc"\nkind = "instances"\npath = "tnbc-nuclei"\npixel_size_um = 0.25\n'
+        'tasks = ["nuclei"]\n'
+        '[[source]]\nname = "dsb"\nkind = "instances"\npath = "dsb2018-purple"\nobject_diameter_um = 8.0\n'
+        'tasks = ["nuclei"]\nuse = "train"\n'
+        f'[[batch]]\ntasks = ["nuclei"]\nsize = {schedule.batch}\ncrop_px = {min(128, schedule.crop_px)}\n'
+        f"[optimiser]\nlearning_rate = {schedule.learning_rate}\n"
+    )
+    write_text(folder / f"{PRETRAIN}.toml", text)
+    return folder / f"{PRETRAIN}.toml"
+
+
+def write_splits(folder: Path, schedule: Schedule, starter_split: Path, data: Path) -> None:
+    """The starter's split by patient, and one by image of the same shares, for EBHI-SEG alone."""
+    patient = only_source(read_split(starter_split), "ebhi")
+    records, _problems = index_tree(data / "ebhi-seg")
+    image = split_by_image(records, (0.7, 0.1, 0.2), seed=1)
+    named = {side: tuple(f"ebhi/{id_}" for id_ in ids) for side, ids in image.sides.items()}
+    image = Split(seed=1, unit="image", counts=image.counts, **named)
+    for split in (patient, image):
+        write_split(folder / f"{split.unit}.split.json", _first(split, schedule.tiles_per_category or None))
+
+
+def small_data(folder: Path, data: Path, count: int) -> Path:
+    """A data folder with the splits' few tiles and ``count`` nuclei tiles of each set, for a smoke test."""
+    small = folder / "data"
+    wanted = {id_ for unit in UNITS for ids in read_split(folder / f"{unit}.split.json").sides.values() for id_ in ids}
+    records, _problems = index_tree(data / "ebhi-seg")
+    for record in records:
+        if f"ebhi/{record.id}" in wanted:
+            for path in (record.image_path, record.label_path):
+                _copy(path, small / path.relative_to(data))
+    for name in ("tnbc-nuclei", "dsb2018-purple"):
+        found, _problems = index_instances(data / name)
+        patients = {one.patient: one for one in found}
+        for one in list(patients.values())[: max(4, count)]:
+            for path in (one.image_path, one.label_path):
+                _copy(path, small / path.relative_to(data))
+        _copy(data / name / "index.csv", small / name / "index.csv")
+    return small
+
+
+def _copy(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, target)
+
+
+def keep_schedule(folder: Path, schedule: Schedule, start: str) -> None:
+    """Note the schedule in the runs' folder, or refuse to mix two of them. Raises ``SettingsError``."""
+    path, wanted = folder / "schedule.json", {**asdict(schedule), "start": start}
+    if path.exists() and (noted := json.loads(path.read_text(encoding="utf-8"))) != wanted:
+        other = {key: noted.get(key) for key in wanted if noted.get(key) != wanted[key]}
+        raise SettingsError(f"{folder} holds rows of another schedule ({other}); name another folder with --runs.")
+    write_text(path, json.dumps(wanted, indent=1) + "\n")
+
+
+def _first(split: Split, count: int | None) -> Split:
+    """The first ``count`` tiles of each category on each side (all: None), with their numbers."""
+    kept, counts = {}, {}
+    for side in SIDES:
+        by_category = defaultdict(list)
+        for id_ in split.sides[side]:
+            by_category[id_.split("/")[1]].append(id_)
+        kept[side] = tuple(sorted(id_ for ids in by_category.values() for id_ in ids[:count]))
+        counts[side] = {category: len(ids[:count]) for category, ids in sorted(by_category.items())}
+    return Split(seed=split.seed, unit=split.unit, counts=counts, **kept)

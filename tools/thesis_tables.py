@@ -1,0 +1,154 @@
+"""Train and score every row of the thesis's two tables, and write them into docs/results.md; can be stopped.
+
+    python tools/thesis_tables.py --data ../shared/data            # go, or go on: finished rows are skipped
+    python tools/thesis_tables.py --data ../shared/data --list     # what is done and what is not
+    python tools/thesis_tables.py --data ../shared/data --only patient-layer1 patient-multi
+    python tools/thesis_tables.py --data ../shared/data --quick --runs /tmp/smoke --results /tmp/results.md
+
+One run a row, each in its own folder under ``runs/tables``; one schedule for every row, noted in that folder and stated
+above the tables; a folder with another schedule is refused. A killed row goes on from its last checkpoint. The tables
+are written anew after every row, from the rows' ``report.json`` files alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from napari_cerberus.errors import CerberusError  # noqa: E402
+from napari_cerberus.model.checkpoint import Model, load_model  # noqa: E402
+from napari_cerberus.model.library import open_model  # noqa: E402
+from napari_cerberus.model.spec import ModelSpec  # noqa: E402
+from napari_cerberus.progress import Progress, run_to_end  # noqa: E402
+from napari_cerberus.training.config import read_config  # noqa: E402
+from napari_cerberus.training.evaluate import evaluate  # noqa: E402
+from napari_cerberus.training.run import run_training  # noqa: E402
+from napari_cerberus.training.run_folder import CHECKPOINT_FILE, MODEL_FOLDER  # noqa: E402
+from napari_cerberus.training.selection import select_config  # noqa: E402
+from napari_cerberus.training.svm import evaluate_svm  # noqa: E402
+from napari_cerberus.training.transfer import IMAGENET, starting_network  # noqa: E402
+from thesis_rows import (  # noqa: E402
+    PRETRAIN,
+    QUICK,
+    Row,
+    Schedule,
+    all_rows,
+    keep_schedule,
+    small_data,
+    write_config,
+    write_pretrain_config,
+    write_splits,
+)
+from thesis_writing import MARKERS, REPORT, put_between, read_reports, tables  # noqa: E402
+
+
+def main() -> int:
+    """Run what is not finished."""
+    arguments = _parsed()
+    rows = [row for row in all_rows() if not arguments.only or row.name in arguments.only]
+    if arguments.list:
+        for row in rows:
+            print(f"{'done' if (arguments.runs / row.name / REPORT).exists() else 'to do'}  {row.name}")
+        return 0
+    try:
+        _run(arguments, rows)
+    except CerberusError as error:
+        print(f"thesis_tables: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(arguments: argparse.Namespace, rows: list[Row]) -> None:
+    folder, schedule = arguments.runs, _schedule(arguments)
+    folder.mkdir(parents=True, exist_ok=True)
+    keep_schedule(folder, schedule, arguments.start)
+    write_splits(folder, schedule, ROOT / "configs" / "starter.split.json", arguments.data)
+    data = small_data(folder, arguments.data, schedule.tiles_per_category) if arguments.quick else arguments.data
+    start = _start(folder, schedule, arguments.start, data)
+    for row in rows:
+        if not (folder / row.name / REPORT).exists():
+            print(f"== {row.name}", flush=True)
+            _run_row(folder, row, write_config(folder, row, schedule, start, data))
+        content = tables(read_reports(folder), schedule.sentence(arguments.start))
+        put_between(arguments.results, MARKERS, content)
+    print(arguments.results)
+
+
+def _start(folder: Path, schedule: Schedule, start: str, data: Path) -> str:
+    """What the transfer rows start from; the model of nuclei is trained first where that is it."""
+    if start != PRETRAIN:
+        return start
+    target = folder / PRETRAIN
+    if not (target / MODEL_FOLDER / "model.json").exists():
+        print(f"== {PRETRAIN}", flush=True)
+        _train(write_pretrain_config(folder, schedule, data), target)
+    return str((target / MODEL_FOLDER).absolute())
+
+
+def _run_row(folder: Path, row: Row, config: Path) -> None:
+    target = folder / row.name
+    if row.network == "svm":
+        sides = {side: select_config(config, split_path=None, side=side) for side in ("train", "validation", "test")}
+        run_to_end(evaluate_svm(_frozen(config), sides, target / "test"), _say)
+        return
+    if row.network:
+        from comparison import train_comparison
+
+        model = run_to_end(train_comparison(row.network, config, target), _say)
+    else:
+        model = load_model(_train(config, target))
+    chosen = select_config(config, split_path=None, side="test")
+    run_to_end(evaluate(model, chosen, target / "test", resume=(target / "test").exists()), _say)
+
+
+def _train(config: Path, target: Path) -> Path:
+    return run_to_end(run_training(config, target, resume=(target / CHECKPOINT_FILE).exists()), _say)
+
+
+def _frozen(config_path: Path) -> Model:
+    """The network that the transfer rows start from, as a model with the tables' tissue classes."""
+    config = read_config(config_path)
+    network, _notes = starting_network(config)
+    base = "" if config.start == IMAGENET or Path(config.start).is_file() else open_model(config.start).sha256
+    spec = ModelSpec(
+        name="svm",
+        tasks=config.tasks,
+        pixel_size_um=config.pixel_size_um,
+        tissue_window_cells=config.tissue_window_cells,
+    )
+    return Model(network=network.eval(), spec=spec, sha256=base)
+
+
+def _say(step: Progress) -> None:
+    if step.message or (step.total and step.done % max(1, step.total // 20) == 0):
+        print(f"   {step.stage} {step.done}/{step.total} {step.message}".rstrip(), flush=True)
+
+
+def _schedule(arguments: argparse.Namespace) -> Schedule:
+    chosen = QUICK if arguments.quick else Schedule()
+    given = {"steps": arguments.steps, "batch": arguments.batch, "crop_px": arguments.crop}
+    return dataclasses.replace(chosen, **{name: value for name, value in given.items() if value})
+
+
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="holds ebhi-seg, tnbc-nuclei and dsb2018-purple")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "tables")
+    parser.add_argument("--results", type=Path, default=ROOT / "docs" / "results.md")
+    parser.add_argument("--start", default=PRETRAIN, help="pretrain (default), imagenet, scratch, or an encoder's file")
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="these rows alone")
+    parser.add_argument("--list", action="store_true", help="say which rows are done")
+    parser.add_argument("--quick", action="store_true", help="smoke test on a handful of tiles")
+    parser.add_argument("--steps", type=int, help="batches of every row")
+    parser.add_argument("--batch", type=int, help="tiles a batch in every row")
+    parser.add_argument("--crop", type=int, help="side of a crop in px in every row")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""The thesis's tables as Markdown, from the rows' ``report.json`` files and from nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_cerberus.errors import DataError
+from napari_cerberus.files import write_text
+from napari_cerberus.tasks import EBHI_CLASSES
+from thesis_rows import NETWORKS, UNITS
+
+MARKERS = ("<!-- thesis tables: begin (tools/thesis_tables.py) -->", "<!-- thesis tables: end -->")
+REPORT = Path("test") / "report.json"
+_PUBLISHED = {"layer1": "0.852", "layer2": "0.825", "layer3": "0.803", "layer4": "0.794", "svm": "0.591"}
+_NAMES = {
+    "multi": "ours, glands and tissue in one net",
+    "glands": "ours, glands alone",
+    "unet": "U-Net",
+    "segnet": "SegNet",
+    "swinu": "Swin-U (stands in for MedT)",
+}
+_FIGURES = ("dice", "jaccard", "conformity", "precision", "recall")
+_CATEGORIES = ("All", *EBHI_CLASSES)
+
+Reports = Mapping[str, Mapping[str, Any]]
+
+
+def read_reports(folder: Path) -> Reports:
+    """The reports of the rows that are finished, by row name."""
+    return {
+        path.parent.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob(f"*/{REPORT}")
+    }
+
+
+def put_between(path: Path, markers: tuple[str, str], content: str) -> None:
+    """Put ``content`` between two marker lines of ``path``, which is made, or added to, if it has neither.
+
+    Raises
+    ------
+    DataError
+        If one marker is missing.
+    """
+    begin, end = markers
+    text = path.read_text(encoding="utf-8") if path.exists() else "# Results\n"
+    if begin not in text and end not in text:
+        text = f"{text.rstrip()}\n\n{begin}\n{end}\n"
+    if begin not in text or end not in text:
+        raise DataError(f"{path} has only one of the lines {begin!r} and {end!r}; add the other.")
+    before, _, rest = text.partition(begin)
+    after = rest.partition(end)[2]
+    write_text(path, f"{before}{begin}\n\n{content}\n{end}{after}")
+
+
+def tables(reports: Reports, about: str) -> str:
+    """Both tables, and single-task against multi-task."""
+    parts = [
+        f"Written by `tools/thesis_tables.py` from the runs' `report.json`. {about} Figures are of test tiles, means "
+        "over tiles, cut as `annotate` cuts; in brackets 95 % intervals by patient. By patient is the true figure.",
+        "### Table 1: accuracy of the six categories",
+        "\n".join(_table_1(reports)),
+        *(f"### Table 2: glands, split by {unit}\n\n" + "\n".join(_table_2(reports, unit)) for unit in UNITS),
+        "### One task or two in a net",
+        "\n".join(_single_against_multi(reports)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table_1(reports: Reports) -> Iterator[str]:
+    yield from _lines(("trained from", "by image", "by patient", "balanced, by patient", "published (by image)"))
+    for row, published in _PUBLISHED.items():
+        name = "SVM on frozen features" if row == "svm" else f"encoder layer {row[-1]}"
+        cells = [_tissue(reports, f"{unit}-{row}", "accuracy") for unit in ("image", "patient")]
+        yield _line((name, *cells, _tissue(reports, f"patient-{row}", "balanced_accuracy"), published))
+
+
+def _table_2(reports: Reports, unit: str) -> Iterator[str]:
+    yield from _lines(("category", "model", "tiles", "Dice", "Jaccard", "CC", "failures", "precision", "recall"))
+    for category in _CATEGORIES:
+        for row in ("multi", "glands", *NETWORKS):
+            group = _group(reports, f"{unit}-{row}", category)
+            if group is None:
+                cells: Sequence[Any] = ("not run", *[""] * 6)
+            else:
+                dice, jaccard, conformity, precision, recall = (_cell(group["figures"][key]) for key in _FIGURES)
+                cells = (group["tiles"], dice, jaccard, conformity, group["conformity_failures"], precision, recall)
+            yield _line((category, _NAMES[row], *cells))
+
+
+def _single_against_multi(reports: Reports) -> Iterator[str]:
+    yield from _lines(("head", "figure", "split by", "alone", "with the other"))
+    for unit in UNITS:
+        glands = [_group(reports, f"{unit}-{row}", "All") for row in ("glands", "multi")]
+        cells = ["not run" if group is None else _cell(group["figures"]["dice"]) for group in glands]
+        yield _line(("glands", "Dice", unit, *cells))
+        for key, name in (("accuracy", "accuracy"), ("balanced_accuracy", "balanced accuracy")):
+            yield _line(
+                ("tissue", name, unit, *(_tissue(reports, f"{unit}-{row}", key) for row in ("layer1", "multi")))
+            )
+
+
+def _group(reports: Reports, row: str, category: str) -> Mapping[str, Any] | None:
+    groups = [
+        one for task in reports.get(row, {}).get("tasks", []) if task["task"] == "glands" for one in task["groups"]
+    ]
+    return next((group for group in groups if group["name"] == category), None)
+
+
+def _tissue(reports: Reports, row: str, key: str) -> str:
+    return _cell(reports[row]["tissue"]["figures"][key]) if row in reports else "not run"
+
+
+def _cell(estimate: Mapping[str, Any]) -> str:
+    if estimate["value"] is None:
+        return "not counted"
+    low, high = estimate["low"], estimate["high"]
+    interval = "" if low is None or high is None else f" ({low:.3f}-{high:.3f})"
+    return f"{estimate['value']:.3f}{interval}"
+
+
+def _lines(heads: Sequence[str]) -> Iterator[str]:
+    yield _line(heads)
+    yield _line(["---"] * len(heads))
+
+
+def _line(cells: Sequence[Any]) -> str:
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
