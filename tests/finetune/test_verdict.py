@@ -104,7 +104,7 @@ def test_where_nothing_differs_better_is_rarely_said(monkeypatch, patients, task
     monkeypatch.setattr(paired, "SAMPLES", 1000)
     monkeypatch.setattr(paired, "INSTANCE_FIGURES", ("dice",))
     rng = np.random.default_rng(patients)
-    runs = 80
+    runs = 60
     said = [
         verdict_of(compare(noisy(rng, patients, tasks, skewed=skewed), same_classes=True).judged)[0]
         for _ in range(runs)

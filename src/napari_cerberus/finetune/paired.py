@@ -39,22 +39,22 @@ class PairedScores:
     base: TileScore
     candidate: TileScore
 
-    @property
-    def patient(self) -> str:
-        """Whose tile it is."""
-        return self.candidate.patient
-
-    @property
-    def stratum(self) -> str:
-        """The tile's category."""
-        return self.candidate.stratum
-
     def sums(self, task: str, side: str) -> Mapping[str, ArrayLike] | None:
         """What the tile adds to a task's figures; None where this side has no score of it."""
         score = self.base if side == "base" else self.candidate
         if task == TISSUE:
             return score.tissue_sums() if score.tissue else None
         return score.tasks[task].sums() if task in score.tasks else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """What one tile adds to one task's figures, on both sides; worked out once."""
+
+    patient: str
+    stratum: str
+    base: Mapping[str, ArrayLike] | None
+    candidate: Mapping[str, ArrayLike]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,45 +79,40 @@ def compare(scores: Sequence[PairedScores], *, same_classes: bool, weak: frozens
     weak : frozenset of str
         Tasks whose labels come from a rule: shown, but no part of the verdict.
     """
-    tasks = _tasks(scores)
-    fresh = [task for task in tasks if _is_fresh(task, scores, same_classes)]
-    both = [task for task in tasks if task not in fresh]
+    lines = {task: _lines(task, scores) for task in _tasks(scores)}
+    fresh = [task for task in lines if (task == TISSUE and not same_classes) or not _shared(lines[task])]
+    both = [task for task in lines if task not in fresh]
     same = [task for task in both if not _differs(task, scores)]
     told = [task for task in both if task not in same and task not in weak]
     primary, judged = [], []
     for task in both:
         error = ERROR / len(told) if task in told else ERROR
-        group = _Group(task, scores, weak=task in weak, error=error)
+        group = _Group(task, _shared(lines[task]), weak=task in weak, error=error)
         row = group.row(primary_figure(task), primary=task in told)
         primary.append(row)
         if task in told:
             judged.append(judge(row, group.spread(primary_figure(task)), len(told)))
-    others = [row for task in both for row in _further_rows(task, scores, weak)]
-    news = [row for task in fresh for row in _fresh_rows(task, scores, weak)]
+    others = [row for task in both for row in _further_rows(task, _shared(lines[task]), weak)]
+    news = [row for task in fresh for row in _fresh_rows(task, lines[task], weak)]
     rows = (*sorted(primary, key=lambda row: not row.primary), *others, *news)
     return Compared(rows=rows, judged=tuple(judged), same=tuple(same), fresh=tuple(fresh))
 
 
 class _Group:
-    """The tiles of one task, and one category or all, that both models have scores of."""
+    """The tiles of one task, of one category or of all, with both models' sums."""
 
     def __init__(
         self,
         task: str,
-        scores: Sequence[PairedScores],
+        lines: Sequence[_Line],
         *,
         category: str = "",
         weak: bool = False,
         error: float = ERROR,
     ) -> None:
         self._about: dict[str, Any] = {"task": task, "category": category, "weak": weak}
-        rows, patients = [], []
-        for one in scores:
-            base, candidate = one.sums(task, "base"), one.sums(task, "candidate")
-            if base is not None and candidate is not None:
-                rows.append({**_named("base", base), **_named("candidate", candidate)})
-                patients.append(one.patient)
-        self._pool = PatientBootstrap(rows, patients, samples=SAMPLES)
+        rows = [{**_named("base", line.base or {}), **_named("candidate", line.candidate)} for line in lines]
+        self._pool = PatientBootstrap(rows, [line.patient for line in lines], samples=SAMPLES)
         self._percent = expanded_percent(self._pool.patients, error)
 
     def row(self, key: str, *, primary: bool = False, heading: str = "") -> Row:
@@ -142,26 +137,24 @@ class _Group:
         return self._pool.spread(_difference(_ALL[key]))
 
 
-def _further_rows(task: str, scores: Sequence[PairedScores], weak: frozenset[str]) -> list[Row]:
+def _further_rows(task: str, lines: Sequence[_Line], weak: frozenset[str]) -> list[Row]:
     """The other figures of all tiles, then the categories."""
     primary = primary_figure(task)
     keys = [key for key in (TISSUE_ROWS if task == TISSUE else INSTANCE_FIGURES) if key != primary]
-    group = _Group(task, scores, weak=task in weak)
-    rows = [group.row(key) for key in keys]
-    mine = [one for one in scores if one.sums(task, "base") is not None]
-    categories = sorted({one.stratum for one in mine})
+    group = _Group(task, lines, weak=task in weak) if keys else None
+    rows = [group.row(key) for key in keys] if group is not None else []
+    categories = sorted({line.stratum for line in lines})
     # In one category all tiles are of one tissue class, so the share named right is its recall.
     key, heading = ("accuracy", "Named right") if task == TISSUE else (primary, "")
     for category in categories if len(categories) > 1 else []:
-        members = [one for one in mine if one.stratum == category]
+        members = [line for line in lines if line.stratum == category]
         rows.append(_Group(task, members, category=category, weak=task in weak).row(key, heading=heading))
     return rows
 
 
-def _fresh_rows(task: str, scores: Sequence[PairedScores], weak: frozenset[str]) -> list[Row]:
+def _fresh_rows(task: str, lines: Sequence[_Line], weak: frozenset[str]) -> list[Row]:
     """Figures of a task that the base model does not have, or names otherwise."""
-    members = [(sums, one.patient) for one in scores if (sums := one.sums(task, "candidate")) is not None]
-    pool = PatientBootstrap([sums for sums, _ in members], [patient for _, patient in members], samples=1)
+    pool = PatientBootstrap([line.candidate for line in lines], [line.patient for line in lines], samples=1)
     keys = TISSUE_ROWS if task == TISSUE else INSTANCE_FIGURES
     return [
         Row(
@@ -182,10 +175,22 @@ def _tasks(scores: Sequence[PairedScores]) -> list[str]:
     return [*found, *([TISSUE] if any(one.candidate.tissue for one in scores) else [])]
 
 
-def _is_fresh(task: str, scores: Sequence[PairedScores], same_classes: bool) -> bool:
-    if task == TISSUE and not same_classes:
-        return True
-    return not any(one.sums(task, "base") is not None and one.sums(task, "candidate") is not None for one in scores)
+def _lines(task: str, scores: Sequence[PairedScores]) -> list[_Line]:
+    """The tiles that the candidate has a score of."""
+    return [
+        _Line(
+            patient=one.candidate.patient,
+            stratum=one.candidate.stratum,
+            base=one.sums(task, "base"),
+            candidate=candidate,
+        )
+        for one in scores
+        if (candidate := one.sums(task, "candidate")) is not None
+    ]
+
+
+def _shared(lines: Sequence[_Line]) -> list[_Line]:
+    return [line for line in lines if line.base is not None]
 
 
 def _differs(task: str, scores: Sequence[PairedScores]) -> bool:

@@ -137,7 +137,7 @@ def _refuse_taught(trial: Trial) -> None:
     learnt = sorted({tile.patient for tile in trial.tiles} & _taught(trial.candidate))
     if learnt:
         raise DataError(
-            f"Patient {learnt[0].partition(':')[2] or learnt[0]!r} is held out, but the new model has learnt from him, "
+            f"Patient {learnt[0].partition(':')[2] or learnt[0]} is held out, but the new model has learnt from him, "
             "so nothing can be proven; fine-tune again with a split by patient."
         )
 
@@ -193,7 +193,7 @@ def _verdict(compared: Compared) -> tuple[Verdict, str, int | None]:
 
 def _notes(compared: Compared, pairs: Sequence[PairedScores], base: Model, trials: int) -> tuple[str, ...]:
     notes = []
-    patients = {pair.patient for pair in pairs}
+    patients = {pair.candidate.patient for pair in pairs}
     if trials > 1:
         notes.append(f"Cross-validation: {trials} models, each on the patients it has not seen; the folds are pooled.")
     if seen := patients & _taught(base):
