@@ -18,8 +18,8 @@ from napari_cerberus.errors import CerberusError, DataError, OutputError, Settin
 from napari_cerberus.pairs.check import check_data
 from napari_cerberus.pairs.ebhi import index_tree, parse_name, read_grey, read_mask, read_rgb
 from napari_cerberus.pairs.export import ExportResult, write_export
-from napari_cerberus.pairs.manifest import read_manifest
 from napari_cerberus.pairs.labelled import read_pair
+from napari_cerberus.pairs.manifest import read_manifest
 from napari_cerberus.pairs.plan import NO_OBJECT, NO_TISSUE, ExportPlan, plan_export
 from napari_cerberus.pairs.sidecar import sidecar_paths
 from napari_cerberus.pairs.sidecar_read import read_label_planes, sidecar_of
