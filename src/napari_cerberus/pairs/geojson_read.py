@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, SettingsError
 from ..progress import Job, Progress
+from ..strict_json import read_json
 from ..tasks import CERBERUS_TASKS, GLANDS, INSTANCE_TASKS, LUMINA, NUCLEI
 from .geojson import TASK_CLASSES
 from .raster import Painted, paint_polygon
-from .strict_json import read_json
 
 MAX_COORDINATE = 1e9
 _EVERY = 256
