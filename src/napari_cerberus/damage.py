@@ -24,4 +24,4 @@ DECODE_ERRORS = (
 
 def reason_of(error: BaseException) -> str:
     """The first line of what a library says, short enough for a sentence; its type where it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    return (str(error).strip() or type(error).__name__).splitlines()[0].strip()[:200]

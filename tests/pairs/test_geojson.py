@@ -261,7 +261,7 @@ def test_damaged_geojson_is_refused_with_its_file(path: Path, content: Any) -> N
         read(path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '[{"type": "Feature", "x": NaN}]', "\udcff"])
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "[NAN]", "\udcff"])
 def test_files_that_are_no_json_are_refused(path: Path, text: str) -> None:
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(DataError, match=r"qupath\.geojson"):

@@ -24,7 +24,11 @@ Small = Literal["pad", "refuse"]
 WhenChanged = Literal["ask", "new_number", "replace", "keep"]
 WhenEmpty = Literal["leave_out", "write"]
 
-ACCEPTED_STATES = frozenset({"accepted", "edited"})
+EDITED_STATE = "edited"
+REVIEW_STATES = ("unreviewed", "accepted", "rejected", "skipped", EDITED_STATE)
+"""What a review may have made of an object."""
+
+ACCEPTED_STATES = frozenset({"accepted", EDITED_STATE})
 """Review states of objects that a person stands behind."""
 
 REJECTED_STATES = frozenset({"rejected"})
