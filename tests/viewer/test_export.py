@@ -14,12 +14,12 @@ from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
 from fake_jobs import FakeAnnotate, he_like, no_pixel_size, square_labels, two_models
+from napari_cerberus.exporting.jobs import Preview
 from napari_cerberus.pairs.ebhi import index_tree, read_mask
 from napari_cerberus.pairs.source import ExportSettings
 from napari_cerberus.viewer import export as export_module
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.export import ExportForm, ImageAnswer, categories_in
-from napari_cerberus.viewer.export_jobs import Preview
 from napari_cerberus.viewer.memory import Memory
 from napari_cerberus.viewer.session import JobState, JobStatus
 from napari_cerberus.viewer.subjects import Subject

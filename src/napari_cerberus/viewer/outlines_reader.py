@@ -63,7 +63,8 @@ def _layer(image: Any, record: LayerRecord, labels: Any, found: ImportedObjects)
     layer = labels_layer(record.task, labels, rows, Display(), name=name, **placement(image, (0, 0)))
     layer.features = features_of(rows)
     layer.metadata = {KEY: record.to_metadata(), MODEL_LABELS: np.zeros_like(layer.data)}
-    return layer.as_layer_data_tuple()
+    data: LayerData = layer.as_layer_data_tuple()
+    return data
 
 
 def _record(image: Any, shape: tuple[int, int]) -> LayerRecord:

@@ -19,8 +19,8 @@ from qtpy.QtWidgets import (
 )
 
 from ..errors import SettingsError
+from ..exporting.jobs import Preview
 from ..viewer.export import NOTHING, Exporter, ExportForm, categories_in
-from ..viewer.export_jobs import Preview
 from ..viewer.session import JobState, JobStatus
 from .export_choices import ExportChoices
 from .export_preview import ExportPreview

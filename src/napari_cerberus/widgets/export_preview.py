@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from ..viewer.export_jobs import Preview, PreviewPair
+from ..exporting.jobs import Preview, PreviewPair
 from .forms import add_row, combo, new_form
 from .style import SMALL, SPACING_PX, Banner, Tone, clear, small_label
 
