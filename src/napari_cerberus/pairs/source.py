@@ -25,7 +25,10 @@ WhenChanged = Literal["ask", "new_number", "replace", "keep"]
 WhenEmpty = Literal["leave_out", "write"]
 
 EDITED_STATE = "edited"
-REVIEW_STATES = ("unreviewed", "accepted", "rejected", "skipped", EDITED_STATE)
+UNREVIEWED_STATE = "unreviewed"
+"""What a table without review states means too."""
+
+REVIEW_STATES = (UNREVIEWED_STATE, "accepted", "rejected", "skipped", EDITED_STATE)
 """What a review may have made of an object."""
 
 ACCEPTED_STATES = frozenset({"accepted", EDITED_STATE})

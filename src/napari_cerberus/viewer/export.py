@@ -46,8 +46,6 @@ class ImageAnswer:
     def missing(self) -> str:
         """What is still to be said, as one sentence; empty if nothing."""
         name = self.subject.name
-        if self.subject.missing:
-            return f"The image “{name}” was not found; untick it, or put it beside its annotation and look again."
         if not self.patient_unknown and not self.patient_id.strip():
             return f"Give the patient id of “{name}”, or tick “not known”."
         return f"Choose the category of “{name}”." if not self.category.strip() else ""
