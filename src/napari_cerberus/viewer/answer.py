@@ -92,6 +92,7 @@ def record_for(request: Request, annotation: Any) -> LayerRecord:
         device=annotation.device,
         precision=annotation.precision,
         sensitivity=request.sensitivity,
+        tissue=dict(annotation.tissue),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

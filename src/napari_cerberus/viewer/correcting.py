@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from ..annotation.edits import ProbabilityMap
 from ..annotation.effort import effort_of
 from ..errors import CerberusError
 from .answer import Answer
@@ -21,6 +18,7 @@ from .restoring import Restoring
 from .reviewing import Reviewing
 from .saving import save
 from .session import Session
+from .steps import probability_map
 from .toolbench import Toolbench
 
 
@@ -57,7 +55,6 @@ class Correcting:
             if one.place != answer.record.place[1:]:
                 continue
             one.probability = probability_map(annotation.probabilities, one.task, one.layer.data.shape)
-            self.review.remember_tissue(one.place, annotation.tissue)
         self.review.look_for_reasons()
 
     def save(self, folder: Path) -> None:
@@ -83,16 +80,3 @@ class Correcting:
         self.corrections.follow()
         self.keeping.close()
         self.corrections.close()
-
-
-def probability_map(
-    probabilities: Mapping[str, Any], task: str, shape: tuple[int, ...], origin: tuple[float, float] = (0.0, 0.0)
-) -> ProbabilityMap | None:
-    """What the model saw of a task, as a map over ``shape`` pixels from ``origin`` on; None where it saw nothing."""
-    seen = probabilities.get(task)
-    if seen is None:
-        return None
-    top, left = origin
-    return ProbabilityMap(
-        probabilities=seen, top_px=top, left_px=left, bottom_px=top + shape[0], right_px=left + shape[1]
-    )

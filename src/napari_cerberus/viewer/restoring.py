@@ -9,6 +9,7 @@ from psygnal import Signal
 from ..annotation.journal import Replay, find_journals
 from ..annotation.journal.record import RESULT, Record
 from .corrections import Corrections
+from .features import features_of
 from .grid import placement
 from .keeping import Keeping, journal_key
 from .layers import labels_layer
@@ -16,7 +17,7 @@ from .picture import fingerprint, why_not
 from .pixel_size import PixelSize
 from .record import LayerRecord
 from .session import Session
-from .tracked import MODEL_LABELS, TrackedLayer, features_of
+from .tracked import MODEL_LABELS, TrackedLayer
 
 
 class Restoring:

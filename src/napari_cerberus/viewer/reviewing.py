@@ -51,8 +51,7 @@ class Reviewing:
         self.current: Key | None = None
         self._place: tuple[Any, ...] = ()
         self._findings: dict[tuple[Any, ...], pd.DataFrame] = {}
-        self._conflicts: dict[tuple[Any, ...], pd.DataFrame] = {}
-        self._tissue: dict[tuple[Any, ...], Mapping[str, float]] = {}
+        self._conflicts: dict[tuple[Any, ...], list[pd.DataFrame]] = {}
         self._jobs = JobRunner("Looking for reasons to review")
         self._wanted: tuple[Any, ...] | None = None
         self._objects: pd.DataFrame | None = None
@@ -72,7 +71,7 @@ class Reviewing:
             return self._objects
         tables = [one.tracked.objects for one in self._layers().values() if len(one.tracked.objects)]
         objects = pd.concat(tables, ignore_index=True) if tables else empty_table()
-        known = [table.get(self._place) for table in (self._findings, self._conflicts)]
+        known = [self._findings.get(self._place), *self._conflicts.get(self._place, [])]
         found = [table for table in known if table is not None and len(table)]
         self._objects = attach(objects, pd.concat(found, ignore_index=True) if found else as_findings([]))
         return self._objects
@@ -95,16 +94,10 @@ class Reviewing:
         rows = queued[(queued["task"] == self.current[0]) & (queued["index"] == self.current[1])]
         return _words(rows.iloc[0]) if len(rows) else ""
 
-    def remember_tissue(self, place: tuple[Any, ...], tissue: Mapping[str, float]) -> None:
-        """Keep the tissue readout of an annotation: a rule compares the glands with it."""
-        self._tissue[place] = dict(tissue)
-
-    def add_conflicts(self, place: tuple[Any, ...], conflicts: pd.DataFrame) -> None:
-        """Queue what a re-run contradicts."""
-        known = self._conflicts.get(place)
-        parts = [table for table in (known, conflicts) if table is not None and len(table)]
-        if parts:
-            self._conflicts[place] = pd.concat(parts, ignore_index=True)
+    def set_conflicts(self, place: tuple[Any, ...], conflicts: pd.DataFrame, *, there: bool) -> None:
+        """Queue what a re-run contradicts, or forget it when the re-run is taken back."""
+        others = [table for table in self._conflicts.get(place, []) if table is not conflicts]
+        self._conflicts[place] = [*others, conflicts] if there else others
         self._refresh()
 
     # -- what the user does ----------------------------------------------------------------------
@@ -210,7 +203,7 @@ class Reviewing:
             labels={task: one.tracked.labels.copy() for task, one in layers.items()},
             objects=pd.concat([one.tracked.objects for one in layers.values()], ignore_index=True),
             pixel_size_um=next(iter(layers.values())).tracked.pixel_size_um,
-            tissue=self._tissue.get(place, {}),
+            tissue=next((one.record.tissue for one in layers.values() if one.record.tissue), {}),
         )
         self._jobs.start(
             lambda: _look(scene), on_progress=lambda step: None, on_end=lambda end: self._on_end(place, end)

@@ -15,13 +15,14 @@ from ..annotation.frame import Frame
 from ..annotation.store import SUFFIX, ModelUsed, SavedAnnotation, load_annotation, save_annotation
 from ..errors import DataError
 from ..tasks import INSTANCE_TASKS
+from .features import features_of, table_from
 from .grid import placement
 from .keeping import journal_key
 from .layers import labels_layer
 from .picture import fingerprint, why_not
 from .record import KEY, LayerRecord, record_from
 from .session import Display
-from .tracked import MODEL_LABELS, features_of, table_from
+from .tracked import MODEL_LABELS
 
 LayerData = tuple[Any, dict[str, Any], str]
 
