@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -450,20 +451,28 @@ def test_an_image_is_recognised_by_its_pixels_alone():
     changed = image.copy()
     changed[39, 29, 2] ^= 1
     assert image_key(changed) != key
-    whole, part = Frame.of(image, "a"), Frame.of(image, "b", (1, 2, 20, 30))
-    assert whole.folder_name == Frame.of(image, "renamed").folder_name
+    assert image_key(image.astype(np.uint16)) != key
+    assert image_key(image, (80, 60, 3)) != key, "the coarsest level of a larger image is another image"
+    whole, part = (
+        Frame(image_key=key, image_name=name, image_height_px=40, image_width_px=30, region=region)
+        for name, region in (("a", (0, 0, 40, 30)), ("b", (1, 2, 20, 30)))
+    )
+    assert whole.folder_name == replace(whole, image_name="renamed").folder_name
     assert whole.folder_name != part.folder_name
     assert part.shape == (19, 28)
-    with pytest.raises(DataError, match="8-bit RGB"):
-        image_key(image[..., 0])
 
 
-def test_the_key_of_a_huge_image_reads_bands_from_all_over(monkeypatch):
+def test_the_key_of_an_image_never_changes():
+    """Journals and saved annotations are found by it."""
+    image = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+    assert image_key(image) == "032a44ab028a3f9841d5ee1d9ac67036e315308aa2b9c65994971800f07be81b"
+
+
+def test_of_a_huge_image_patches_from_all_over_are_read(monkeypatch):
     import napari_cerberus.annotation.frame as frame_module
 
     monkeypatch.setattr(frame_module, "_WHOLE_BYTES", 1000)
-    monkeypatch.setattr(frame_module, "_BAND_BYTES", 90)
-    image = np.zeros((2000, 30, 3), dtype=np.uint8)
+    image = np.zeros((2000, 900, 3), dtype=np.uint8)
     keys = {image_key(image)}
     for row in (0, 1999):
         changed = image.copy()

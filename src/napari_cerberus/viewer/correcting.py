@@ -62,7 +62,8 @@ class Correcting:
         try:
             active = self.corrections.need_active()
             layers = [one.layer.as_layer_data_tuple() for one in self.corrections.beside(active).values()]
-            (written,) = save(str(folder), layers)
+            journal = self.keeping.history(active)
+            (written,) = save(str(folder), layers, journal, by=self.corrections.session.reviewer)
             self.corrections.said.emit(f"Saved {written}.", False)
         except CerberusError as error:
             self.corrections.said.emit(str(error), True)

@@ -12,6 +12,12 @@ import pandas as pd
 
 KEY = "napari-cerberus"
 """Our entry in ``layer.metadata``."""
+MODEL_LABELS = "napari-cerberus model labels"
+"""Our entry in ``layer.metadata`` with the model's last result, an array like the layer's."""
+
+HISTORY = "napari-cerberus journal"
+"""Our entry in ``layer.metadata`` with the file of the annotation's history; empty or missing where there is none."""
+
 _LATER = {"flips", "tissue"}
 """Fields that records of older folders lack."""
 

@@ -11,13 +11,13 @@ from ..annotation.journal.record import RESULT, Record
 from .corrections import Corrections
 from .features import features_of
 from .grid import placement
-from .keeping import Keeping, journal_key
+from .keeping import Keeping
 from .layers import labels_layer
 from .picture import fingerprint, why_not
 from .pixel_size import PixelSize
-from .record import LayerRecord
+from .record import MODEL_LABELS, LayerRecord
 from .session import Session
-from .tracked import MODEL_LABELS, TrackedLayer
+from .tracked import TrackedLayer
 
 
 class Restoring:
@@ -63,7 +63,7 @@ class Restoring:
             mark = fingerprint(image)
             here = any(one.record.image_fingerprint == mark for one in self._corrections)
             if not here and mark not in self._answered:
-                self.offer = next(iter(find_journals(self._keeping.root, journal_key(mark))), None)
+                self.offer = next(iter(find_journals(self._keeping.root, mark)), None)
         self.offer_changed.emit()
 
     def decline(self) -> None:
@@ -121,5 +121,6 @@ def _record(replay: Replay, task: str, image: Any, size: PixelSize) -> LayerReco
         device="",
         precision="",
         sensitivity=0.0,
+        tissue=last.tissue if last else {},
         made_at=last.at if last else "",
     )

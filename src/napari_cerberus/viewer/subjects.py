@@ -217,6 +217,8 @@ class Subjects:
         )
 
     def _tissue(self, found: _Found) -> Mapping[str, float]:
+        if found.record is not None:
+            return found.record.tissue
         readout = self._readout_of(str(found.image.unique_id))
         return readout.tissue if readout is not None else {}
 

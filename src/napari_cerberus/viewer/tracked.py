@@ -14,16 +14,13 @@ from ..annotation.table import COLUMNS, DECIDED
 from ..annotation.tracking import TrackedLabels
 from ..errors import EditError
 from .features import BOX, features_of, table_from
-from .record import KEY, LayerRecord
+from .record import KEY, MODEL_LABELS, LayerRecord
 from .steps import PixelStep, Run, RunStep, Step
 
 _EVENTS = ("paint", "labels_update", "set_data", "data")
 """What napari emits when a brush, its undo or a plugin changes pixels."""
 _STEPS = 100
 """As many as napari's own history keeps."""
-MODEL_LABELS = "napari-cerberus model labels"
-"""Our entry in ``layer.metadata`` with the model's last result, an array like the layer's."""
-
 Point = tuple[float, float]
 
 

@@ -78,7 +78,7 @@ def _in_memory(folder: Path, frame: Frame, resume: bool, error: Exception) -> tu
     reason = str(error) if not isinstance(error, OSError) else f"{folder} cannot be written: {error.strerror}."
     warning = f"{reason} Changes stay in memory; save the annotation to keep them."
     logger.warning(warning)
-    replay = _read_if_of(folder / JOURNAL_FILE, frame) if resume else None
+    replay = read_journal_of(folder / JOURNAL_FILE, frame) if resume else None
     journal = Journal(frame, None, warning=warning)
     if replay is not None:
         journal.begin_with(replay)
@@ -89,7 +89,7 @@ def _sorted_out(path: Path, frame: Frame, resume: bool) -> Replay | None:
     """Make the file end at its last whole record, or set it aside."""
     if not path.exists():
         return None
-    replay = _read_if_of(path, frame) if resume else None
+    replay = read_journal_of(path, frame) if resume else None
     if replay is None or (replay.problem and not replay.torn):
         _set_aside(path, keep=replay is not None)
     if replay is not None:
@@ -98,7 +98,8 @@ def _sorted_out(path: Path, frame: Frame, resume: bool) -> Replay | None:
     return replay
 
 
-def _read_if_of(path: Path, frame: Frame) -> Replay | None:
+def read_journal_of(path: Path, frame: Frame) -> Replay | None:
+    """What a journal file holds; None if it cannot be read or belongs to another image or region."""
     try:
         replay = read_journal(path)
     except DataError as error:
