@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from napari.components import ViewerModel
@@ -17,14 +18,22 @@ from napari_cerberus.viewer.tracked import TrackedLayer
 class Desk:
     """A viewer model with an annotated image, and what was said."""
 
-    def __init__(self, qtbot: QtBot, annotate: FakeAnnotate | None = None, **image: Any) -> None:
+    def __init__(
+        self,
+        qtbot: QtBot,
+        annotate: FakeAnnotate | None = None,
+        *,
+        memory: Path | None = None,
+        annotated: bool = True,
+        **image: Any,
+    ) -> None:
         self.qtbot = qtbot
         self.viewer = ViewerModel()
         settings = {"scale": (0.5, 0.5), "units": ("um", "um"), **image}
         self.viewer.add_image(he_like(40, 56), rgb=True, name="tile", **settings)
         self.controller = Controller(
             self.viewer,
-            Memory(),
+            Memory(memory),
             annotate=annotate or FakeAnnotate(),
             list_models=two_models,
             read_pixel_size=no_pixel_size,
@@ -32,7 +41,8 @@ class Desk:
         self.session, self.correct = self.controller.session, self.controller.correct
         self.said: list[tuple[str, bool]] = []
         self.correct.corrections.said.connect(self._keep)
-        self.annotate()
+        if annotated:
+            self.annotate()
 
     def _keep(self, sentence: str, problem: bool) -> None:
         self.said.append((sentence, problem))

@@ -119,6 +119,7 @@ def record_for(request: Request, annotation: Any) -> LayerRecord:
         device=annotation.device,
         precision=annotation.precision,
         sensitivity=request.sensitivity,
+        flips=request.flips,
         tissue=dict(annotation.tissue),
         made_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )

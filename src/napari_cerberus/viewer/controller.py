@@ -159,6 +159,7 @@ class Controller:
             model_name=session.model_name,
             device=session.device,
             sensitivity=session.sensitivity,
+            flips=session.flips,
         )
 
     def _on_models(self, end: End) -> None:

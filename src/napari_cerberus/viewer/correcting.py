@@ -9,6 +9,7 @@ import pandas as pd
 from ..annotation.effort import effort_of
 from ..errors import CerberusError
 from .answer import Answer
+from .comparing import Comparing
 from .corrections import Corrections
 from .keeping import Keeping
 from .layers import ViewerLayers
@@ -40,6 +41,7 @@ class Correcting:
         self.review = Reviewing(self.corrections)
         self.rerun = Rerunning(self.corrections, self.review)
         self.keeping = Keeping(self.corrections, journals)
+        self.comparing = Comparing(self.corrections)
         self.restore = Restoring(self.corrections, self.keeping, session)
 
     def follow(self) -> None:
@@ -76,6 +78,7 @@ class Correcting:
 
     def close(self) -> None:
         """Let go of layers and viewer. Safe to call twice."""
+        self.comparing.close()
         self.review.close()
         self.tools.close()
         self.corrections.follow()

@@ -111,9 +111,7 @@ class Keeping:
                 self._begin(journal, new, here)
             for item in here:
                 self._write(journal, item)
-        for journal in self._journals.values():
-            if journal.warning:
-                self._say_once(journal.warning)
+        self._say_warnings()
 
     def history(self, one: TrackedLayer) -> Journal:
         """The journal of a layer's annotation, complete, to be saved with it; made for that where there is none."""
@@ -131,15 +129,16 @@ class Keeping:
         journal = self._journals.get(one.place)
         return None if journal is None else journal.path
 
-    def resume(self, layers: list[TrackedLayer]) -> None:
-        """Go on with the journal from which layers were restored."""
+    def resume(self, layers: list[TrackedLayer], path: Path | None) -> None:
+        """Go on with the journal, a file, from which layers were restored."""
         if not layers or self.root is None:
             return
         place = layers[0].place
         if (old := self._journals.pop(place, None)) is not None:
             old.close()
-        self._open(layers[0], resume=True)
+        self._open(layers[0], resume=True, folder=None if path is None else path.parent)
         self._owners |= {(place, one.task): one.key for one in layers}
+        self._say_warnings()
 
     def close(self) -> None:
         """Write what is left and free the journals for other windows. Safe to call twice."""
@@ -149,10 +148,11 @@ class Keeping:
         self._journals.clear()
         self._owners.clear()
 
-    def _open(self, one: TrackedLayer, *, resume: bool) -> Journal:
+    def _open(self, one: TrackedLayer, *, resume: bool, folder: Path | None = None) -> Journal:
         root, frame = self.root if self.root is not None else journals_folder(), self._frame(one)
         path = str(root / frame.folder_name / JOURNAL_FILE)
-        journal, replay = open_journal(root, frame, resume=resume or one.layer.metadata.get(HISTORY) == path)
+        known = resume or one.layer.metadata.get(HISTORY) == path
+        journal, replay = open_journal(root, frame, resume=known, folder=folder)
         self._journals[one.place] = journal
         if resume:
             return journal
@@ -234,6 +234,11 @@ class Keeping:
         path = "" if journal.path is None else str(journal.path)
         if item.one.layer.metadata.get(HISTORY, "") != path:
             item.one.layer.metadata = {**item.one.layer.metadata, HISTORY: path}
+
+    def _say_warnings(self) -> None:
+        for journal in self._journals.values():
+            for sentence in filter(None, (journal.note, journal.warning)):
+                self._say_once(sentence)
 
     def _say_once(self, sentence: str) -> None:
         if sentence not in self._said:

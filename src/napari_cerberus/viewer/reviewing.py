@@ -54,6 +54,7 @@ class Reviewing:
         self._conflicts: dict[tuple[Any, ...], list[pd.DataFrame]] = {}
         self._jobs = JobRunner("Looking for reasons to review")
         self._wanted: tuple[Any, ...] | None = None
+        self._closed = False
         self._objects: pd.DataFrame | None = None
         self._queued: pd.DataFrame | None = None
         for name in KEYS:
@@ -110,7 +111,7 @@ class Reviewing:
     def look_for_reasons(self) -> None:
         """Find anatomy's reasons anew, beside the window."""
         layers = self._layers()
-        if not layers:
+        if not layers or self._closed:
             return
         self._wanted = self._place
         if not self._jobs.busy:
@@ -139,7 +140,8 @@ class Reviewing:
         self._decide("skip")
 
     def close(self) -> None:
-        """Stop the work."""
+        """Stop the work, and begin no other."""
+        self._closed = True
         self._jobs.close()
 
     def _decide(self, name: str) -> None:

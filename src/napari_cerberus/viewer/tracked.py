@@ -50,7 +50,7 @@ class TrackedLayer:
         Called whenever something else may have changed pixels.
     """
 
-    def __init__(self, layer: Any, record: LayerRecord, on_stir: Callable[[], Any] | None = None) -> None:
+    def __init__(self, layer: Any, record: LayerRecord, on_stir: Callable[[], Any] = lambda: None) -> None:
         self.layer, self.record = layer, record
         self.key = str(layer.unique_id)
         self._on_stir = on_stir
@@ -65,13 +65,12 @@ class TrackedLayer:
             model_labels=model_labels if fits else None,
         )
         self._note_model_labels()
-        self.stale = False
+        self.stale, self._unseen, self._array, self._replaced = False, 0, layer.data, False
         self.probability: ProbabilityMap | None = None
         self._done: deque[Step] = deque(maxlen=_STEPS)
         self._undone: deque[Step] = deque(maxlen=_STEPS)
-        self._unseen = 0
-        self._pairs = [(getattr(layer.events, name), self._on_pixels) for name in _EVENTS]
-        self._pairs.append((layer.events.paint, self._on_step))
+        pixels_moved = [(getattr(layer.events, name), self._on_pixels) for name in _EVENTS]
+        self._pairs = [*pixels_moved, (layer.events.paint, self._on_step)]
         for emitter, callback in self._pairs:
             emitter.connect(callback)
 
@@ -211,6 +210,8 @@ class TrackedLayer:
     def _step(
         self, source: deque[Step], target: deque[Step], pixels: Callable[[], Any], by: str, *, back: bool
     ) -> ChangeSet:
+        if not source and self._replaced:  # napari would bring back pixels of the array that is gone
+            return ChangeSet(summary="Nothing to take back")
         step = source.pop() if source else PixelStep()
         target.append(step)
         if isinstance(step, RunStep):
@@ -277,8 +278,11 @@ class TrackedLayer:
 
     def _on_pixels(self, event: Any = None) -> None:
         self.stale = True
-        if self._on_stir is not None:
-            self._on_stir()
+        if self.layer.data is not self._array:
+            self._array, self._replaced = self.layer.data, True
+            self._done.clear()
+            self._undone.clear()
+        self._on_stir()
 
     def _on_step(self, event: Any = None) -> None:
         self._done.append(PixelStep())

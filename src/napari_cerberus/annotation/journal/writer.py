@@ -41,6 +41,8 @@ class Journal:
         The whole history, without pixels and cells.
     warning : str
         Empty while everything is safe.
+    note : str
+        Something else that the user should know; may be empty.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Journal:
         self.frame = frame
         self.records = list(records)
         self.warning = warning
+        self.note = ""
         self._file = file
         self._lock = lock
         self._first_max_bytes = self._max_bytes = max_bytes
