@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from journal_killing import FRAME, edits
 
+import napari_cerberus.annotation.journal.folder as folder_module
 from napari_cerberus.annotation import table
 from napari_cerberus.annotation.edits import ChangeSet, difference
 from napari_cerberus.annotation.frame import Frame, image_key, placed
@@ -213,30 +215,61 @@ def test_a_killed_writer_loses_nothing_that_append_returned_from(tmp_path):
     assert json.loads(done.stdout)["kills"] == 6
 
 
-def test_a_second_window_is_told_and_works_in_memory(tmp_path):
+def test_a_second_window_is_told_and_keeps_a_journal_of_its_own(tmp_path):
     first, _ = open_journal(tmp_path, FRAME, resume=False)
     with first:
         for _, change in some(3):
             first.append(change, task="nuclei", tool="test")
         second, replay = open_journal(tmp_path, FRAME, resume=True)
-        assert "already being annotated in another window (process" in second.warning
-        assert second.warning.count("\n") == 0
-        assert second.path is None
+        assert "already being annotated in another window (process" in second.note
+        assert second.note.count("\n") == 0
+        assert not second.warning
         labels = some(3)[-1][0]
         after = labels.copy()
         after[:4] = 0
         second.append(difference(labels, after, "Erased"), task="nuclei", tool="brush")
-        second.copy_to(tmp_path / "copy.jsonl")
         second.close()
         assert len(replay.records) == 3
         first.append(difference(labels, np.zeros_like(labels), "Cleared"), task="nuclei", tool="delete")
-    copy = read_journal(tmp_path / "copy.jsonl")
-    assert copy.problem == ""
-    assert np.array_equal(copy.labels["nuclei"], after)
+        third, _ = open_journal(tmp_path, FRAME, resume=False)
+        assert third.path == second_path(tmp_path), "the second is closed and makes room, set aside"
+        third.close()
     assert not read_journal(tmp_path / FRAME.folder_name / FILE).labels["nuclei"].any()
-    third, _ = open_journal(tmp_path, FRAME, resume=True)
-    assert not third.warning
-    third.close()
+    kept = read_journal(second_path(tmp_path).with_name("journal.1.jsonl"))
+    assert kept.problem == ""
+    assert np.array_equal(kept.labels["nuclei"], after)
+    fourth, _ = open_journal(tmp_path, FRAME, resume=True)
+    assert not fourth.note
+    fourth.close()
+
+
+def second_path(root):
+    return root / f"{FRAME.folder_name}.2" / FILE
+
+
+def test_both_journals_of_two_windows_are_found_and_can_be_gone_on_with(tmp_path):
+    with (
+        open_journal(tmp_path, FRAME, resume=False)[0] as first,
+        open_journal(tmp_path, FRAME, resume=False)[0] as second,
+    ):
+        for journal, tool in ((first, "one"), (second, "two")):
+            journal.append(some(3)[0][1], task="nuclei", tool=tool)
+    os.utime(second_path(tmp_path), (1, 1))
+    found = find_journals(tmp_path, FRAME.image_key)
+    assert [replay.records[-1].tool for replay in found] == ["one", "two"]
+    again, replay = open_journal(tmp_path, FRAME, resume=True, folder=found[1].path.parent)
+    again.close()
+    assert replay.records[-1].tool == "two"
+    assert again.note == ""
+
+
+def test_more_windows_than_journals_work_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder_module, "MOST_WINDOWS", 2)
+    journals = [open_journal(tmp_path, FRAME, resume=False)[0] for _ in range(3)]
+    assert [journal.path is None for journal in journals] == [False, False, True]
+    assert "another window" in journals[2].warning
+    for journal in journals:
+        journal.close()
 
 
 def test_the_lock_of_a_dead_process_is_taken_and_of_another_computer_respected(tmp_path):
@@ -250,14 +283,15 @@ def test_the_lock_of_a_dead_process_is_taken_and_of_another_computer_respected(t
     journal.close()
     lock.write_text(json.dumps({"process": 1, "computer": "elsewhere", "since": "2026"}))
     journal, _ = open_journal(tmp_path, FRAME, resume=False)
-    assert "on another computer (process 1, computer elsewhere" in journal.warning
+    assert "on another computer (process 1, computer elsewhere" in journal.note
+    journal.close()
     journal, _ = open_journal(tmp_path, FRAME, resume=False, take_over=True)
-    assert not journal.warning
+    assert not journal.note
     journal.close()
     lock.write_text(json.dumps({"process": 1, "computer": "elsewhere"}))
     os.utime(lock, (0, 0))
     journal, _ = open_journal(tmp_path, FRAME, resume=False)
-    assert not journal.warning, "silent for more than a day"
+    assert not journal.note, "silent for more than a day"
     journal.close()
     lock.write_bytes(b"\xff\x00nonsense")
     journal, _ = open_journal(tmp_path, FRAME, resume=False)
@@ -450,20 +484,28 @@ def test_an_image_is_recognised_by_its_pixels_alone():
     changed = image.copy()
     changed[39, 29, 2] ^= 1
     assert image_key(changed) != key
-    whole, part = Frame.of(image, "a"), Frame.of(image, "b", (1, 2, 20, 30))
-    assert whole.folder_name == Frame.of(image, "renamed").folder_name
+    assert image_key(image.astype(np.uint16)) != key
+    assert image_key(image, (80, 60, 3)) != key, "the coarsest level of a larger image is another image"
+    whole, part = (
+        Frame(image_key=key, image_name=name, image_height_px=40, image_width_px=30, region=region)
+        for name, region in (("a", (0, 0, 40, 30)), ("b", (1, 2, 20, 30)))
+    )
+    assert whole.folder_name == replace(whole, image_name="renamed").folder_name
     assert whole.folder_name != part.folder_name
     assert part.shape == (19, 28)
-    with pytest.raises(DataError, match="8-bit RGB"):
-        image_key(image[..., 0])
 
 
-def test_the_key_of_a_huge_image_reads_bands_from_all_over(monkeypatch):
+def test_the_key_of_an_image_never_changes():
+    """Journals and saved annotations are found by it."""
+    image = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+    assert image_key(image) == "032a44ab028a3f9841d5ee1d9ac67036e315308aa2b9c65994971800f07be81b"
+
+
+def test_of_a_huge_image_patches_from_all_over_are_read(monkeypatch):
     import napari_cerberus.annotation.frame as frame_module
 
     monkeypatch.setattr(frame_module, "_WHOLE_BYTES", 1000)
-    monkeypatch.setattr(frame_module, "_BAND_BYTES", 90)
-    image = np.zeros((2000, 30, 3), dtype=np.uint8)
+    image = np.zeros((2000, 900, 3), dtype=np.uint8)
     keys = {image_key(image)}
     for row in (0, 1999):
         changed = image.copy()

@@ -322,6 +322,9 @@ def test_two_versions_are_compared_object_by_object():
     assert row["dice"] == pytest.approx(2 * kept / (4 * 225 + np.count_nonzero(after_labels)))
     by_old = result.objects.set_index("index_before")["index_after"].to_dict()
     assert by_old[3] == 50
+    places = result.objects.set_index("change")[["y_px", "x_px"]]
+    assert places.loc["removed"].tolist() == [12, 12]
+    assert places.loc["added"].tolist() == [52, 52]
     assert result.objects.set_index("index_after").loc[9, "change"] == "added"
 
 

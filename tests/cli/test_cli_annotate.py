@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from PIL import Image
@@ -258,3 +259,21 @@ def test_the_order_of_a_batch_does_not_change_a_result(writer: Callable[[int], P
         np.testing.assert_array_equal(
             tifffile.imread(tmp_path / "one" / path), tifffile.imread(tmp_path / "two" / path)
         )
+
+
+def test_flips_change_confidence_alone_and_the_summary_says_so(tile: Path, tmp_path: Path) -> None:
+    options = ["--pixel-size-um", "0.5", "--device", "cpu"]
+    for name, more in (("plain", []), ("checked", ["--flips"])):
+        assert main(["annotate", str(tile), "--out", str(tmp_path / name), *options, *more]) == 0
+    plain, checked = (pd.read_csv(tmp_path / name / "tile" / "objects.csv") for name in ("plain", "checked"))
+    assert (
+        read_summary(tmp_path / "plain" / "tile")["flips"],
+        read_summary(tmp_path / "checked" / "tile")["flips"],
+    ) == (
+        False,
+        True,
+    )
+    assert len(plain) > 0
+    assert (checked["confidence"] <= plain["confidence"]).all()
+    assert (checked["confidence"] < plain["confidence"]).any()
+    assert checked.drop(columns="confidence").equals(plain.drop(columns="confidence"))

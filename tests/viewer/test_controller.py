@@ -93,12 +93,15 @@ def test_the_request_is_the_form_frozen(make: Callable[..., Bench]) -> None:
     choose.model("other")
     choose.device("cpu")
     choose.sensitivity(0.5)
+    choose.flips(True)
     bench.click()
     bench.qtbot.waitUntil(bench.annotate.stepped.is_set, timeout=10_000)
     choose.sensitivity(-1)
+    choose.flips(False)
     choose.pixel_size(0.9)
     (request,) = bench.annotate.requests
     assert (request.model_name, request.device, request.sensitivity) == ("other", "cpu", 0.5)
+    assert request.flips
     assert (request.pixel_size_um, request.pixel_size_source) == (0.5, "from the layer")
 
 

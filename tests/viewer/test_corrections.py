@@ -2,85 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
-from pytestqt.qtbot import QtBot
 
-from fake_jobs import FakeAnnotate, he_like, no_pixel_size, two_models
+from desk import Desk
+from fake_jobs import FakeAnnotate
 from napari_cerberus.annotation.table import ACCEPTED, EDITED, UNREVIEWED
-from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.memory import Memory
-from napari_cerberus.viewer.session import JobState
 from napari_cerberus.viewer.tools import TOOLS, Needs
-from napari_cerberus.viewer.tracked import TrackedLayer
 
 NAPARI_KEYS = {
     *"1234567EPFLZMXBV",
     *("-", "=", "[", "]", "Escape", "Enter", "Shift-V", "Control-Z", "Space", "Left", "Right", "Up", "Down"),
 }
-
-
-class Desk:
-    """A viewer model with an annotated image, and what was said."""
-
-    def __init__(self, qtbot: QtBot, annotate: FakeAnnotate | None = None, **image: Any) -> None:
-        self.qtbot = qtbot
-        self.viewer = ViewerModel()
-        settings = {"scale": (0.5, 0.5), "units": ("um", "um"), **image}
-        self.viewer.add_image(he_like(40, 56), rgb=True, name="tile", **settings)
-        self.controller = Controller(
-            self.viewer,
-            Memory(),
-            annotate=annotate or FakeAnnotate(),
-            list_models=two_models,
-            read_pixel_size=no_pixel_size,
-        )
-        self.session, self.correct = self.controller.session, self.controller.correct
-        self.said: list[tuple[str, bool]] = []
-        self.correct.corrections.said.connect(self._keep)
-        self.annotate()
-
-    def _keep(self, sentence: str, problem: bool) -> None:
-        self.said.append((sentence, problem))
-
-    def annotate(self) -> None:
-        self.controller.annotate()
-        self.qtbot.waitUntil(lambda: self.session.job.state is JobState.RETURNED, timeout=60_000)
-
-    def layer(self, task: str) -> TrackedLayer:
-        return next(one for one in self.correct.corrections if one.task == task)
-
-    def choose(self, task: str, index: int) -> TrackedLayer:
-        one = self.layer(task)
-        self.viewer.layers.selection.active = one.layer
-        self.correct.corrections.choose(one, index)
-        return one
-
-    def press(self, one: TrackedLayer, key: str) -> None:
-        """What napari does with a key while the layer is active."""
-        keymap = {str(name): function for name, function in one.layer.keymap.items()}
-        keymap[key](one.layer)
-
-    def state(self, one: TrackedLayer, index: int) -> str:
-        features = one.layer.features.set_index("index")
-        return str(features.loc[index, "state"])
-
-
-@pytest.fixture
-def make(qtbot: QtBot) -> Iterator[Callable[..., Desk]]:
-    made: list[Desk] = []
-
-    def factory(**settings: Any) -> Desk:
-        made.append(Desk(qtbot, **settings))
-        return made[-1]
-
-    yield factory
-    for desk in made:
-        desk.controller.close()
 
 
 def test_no_key_is_one_of_naparis() -> None:
@@ -89,8 +25,8 @@ def test_no_key_is_one_of_naparis() -> None:
     assert not {key.upper() if len(key) == 1 else key for key in ours} & NAPARI_KEYS
 
 
-def test_one_correction_is_one_step_of_naparis_undo(make: Callable[..., Desk]) -> None:
-    desk = make()
+def test_one_correction_is_one_step_of_naparis_undo(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk()
     one = desk.choose("glands", 1)
     before, table = np.array(one.layer.data), one.layer.features.copy()
     desk.correct.tools.use("shrink")
@@ -110,8 +46,8 @@ def test_one_correction_is_one_step_of_naparis_undo(make: Callable[..., Desk]) -
     assert desk.state(one, 1) == EDITED
 
 
-def test_steps_with_and_without_pixels_are_taken_back_in_order(make: Callable[..., Desk]) -> None:
-    desk = make()
+def test_steps_with_and_without_pixels_are_taken_back_in_order(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk()
     one = desk.choose("nuclei", 2)
     before = np.array(one.layer.data)
     classes = one.tracked.objects["class"].tolist()
@@ -133,11 +69,33 @@ def test_steps_with_and_without_pixels_are_taken_back_in_order(make: Callable[..
     assert one.tracked.objects["class"].tolist()[1] == "plasma"
 
 
+def test_undo_gives_the_review_state_back_too(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk()
+    one = desk.choose("nuclei", 1)
+    desk.session.reviewer = "Ada"
+    desk.correct.review.accept()
+    one.layer.brush_size = 1
+    decided = one.tracked.objects.copy()
+    desk.session.reviewer = "Bob"
+    desk.choose("nuclei", 1)
+    for change in (lambda: desk.correct.tools.use("grow"), lambda: one.layer.paint((1, 1), 0)):
+        change()
+        desk.correct.follow()
+        assert one.tracked.objects["changed_by"].iloc[0] == "Bob"
+        assert desk.state(one, 1) == EDITED
+        edited = one.tracked.objects.copy()
+        desk.press(one, "Ctrl+Z")
+        assert one.tracked.objects.equals(decided)
+        desk.press(one, "Ctrl+Shift+Z")
+        assert one.tracked.objects.equals(edited)
+        desk.press(one, "Ctrl+Z")
+
+
 @pytest.mark.parametrize(
     "place", [{}, {"scale": (2.0, 2.0), "translate": (30, -7)}, {"rotate": 30.0}], ids=["plain", "moved", "rotated"]
 )
-def test_the_pointer_is_read_at_any_scale(make: Callable[..., Desk], place: dict[str, Any]) -> None:
-    desk = make(**place)
+def test_the_pointer_is_read_at_any_scale(make_desk: Callable[..., Desk], place: dict[str, Any]) -> None:
+    desk = make_desk(**place)
     one = desk.choose("nuclei", 1)
     desk.viewer.cursor.position = tuple(one.layer.data_to_world((9, 9)))
     desk.press(one, TOOLS["delete"].key)
@@ -148,8 +106,8 @@ def test_the_pointer_is_read_at_any_scale(make: Callable[..., Desk], place: dict
     assert not np.any(one.layer.data), "on background the chosen object is meant"
 
 
-def test_other_hands_are_followed(make: Callable[..., Desk]) -> None:
-    desk = make()
+def test_other_hands_are_followed(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk()
     one = desk.choose("glands", 1)
     one.layer.features = one.layer.features.assign(mine=["note"])
     one.layer.selected_label = 9
@@ -163,8 +121,8 @@ def test_other_hands_are_followed(make: Callable[..., Desk]) -> None:
 
 
 @pytest.mark.parametrize("what", ["resized", "removed", "locked", "none", "gone"])
-def test_what_cannot_be_corrected_is_said_in_a_sentence(make: Callable[..., Desk], what: str) -> None:
-    desk = make()
+def test_what_cannot_be_corrected_is_said_in_a_sentence(make_desk: Callable[..., Desk], what: str) -> None:
+    desk = make_desk()
     one = desk.choose("glands", 1)
     words = {
         "resized": "another size",
@@ -188,8 +146,8 @@ def test_what_cannot_be_corrected_is_said_in_a_sentence(make: Callable[..., Desk
     assert words in problems[0]
 
 
-def test_a_hidden_layer_is_corrected_too(make: Callable[..., Desk]) -> None:
-    desk = make()
+def test_a_hidden_layer_is_corrected_too(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk()
     one = desk.choose("glands", 1)
     one.layer.visible = False
     desk.correct.tools.use("delete")
@@ -199,8 +157,8 @@ def test_a_hidden_layer_is_corrected_too(make: Callable[..., Desk]) -> None:
     assert np.any(one.layer.data)
 
 
-def test_lumina_are_clipped_to_the_glands_beside_them(make: Callable[..., Desk]) -> None:
-    desk = make()
+def test_lumina_are_clipped_to_the_glands_beside_them(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk()
     lumina, glands = desk.layer("lumina"), desk.choose("glands", 1)
     desk.correct.tools.use("clip")
     assert "Clipping works on a lumen layer" in desk.said[-1][0]
@@ -211,8 +169,8 @@ def test_lumina_are_clipped_to_the_glands_beside_them(make: Callable[..., Desk])
     assert lumina.layer.data[5, 5] == 0
 
 
-def test_small_objects_are_counted_before_they_are_deleted(make: Callable[..., Desk]) -> None:
-    desk = make()
+def test_small_objects_are_counted_before_they_are_deleted(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk()
     one = desk.choose("nuclei", 0)
     assert desk.correct.tools.count_small(1.0) == (0, 2)
     assert desk.correct.tools.count_small(1.5) == (2, 2)
@@ -220,10 +178,10 @@ def test_small_objects_are_counted_before_they_are_deleted(make: Callable[..., D
     assert not np.any(one.layer.data)
 
 
-def test_a_click_grows_on_what_the_model_saw(make: Callable[..., Desk]) -> None:
+def test_a_click_grows_on_what_the_model_saw(make_desk: Callable[..., Desk]) -> None:
     seen = np.zeros((2, 40, 56), np.float16)
     seen[0, 20:24, 30:34] = 0.4
-    desk = make(annotate=FakeAnnotate(probabilities={"nuclei": seen}))
+    desk = make_desk(annotate=FakeAnnotate(probabilities={"nuclei": seen}))
     one = desk.choose("nuclei", 0)
     click = TOOLS["click"].on_points
     assert click is not None
@@ -234,8 +192,8 @@ def test_a_click_grows_on_what_the_model_saw(make: Callable[..., Desk]) -> None:
     assert "click Annotate first" in desk.said[-1][0]
 
 
-def test_a_tool_that_draws_takes_the_brush_away(make: Callable[..., Desk]) -> None:
-    desk = make()
+def test_a_tool_that_draws_takes_the_brush_away(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk()
     one = desk.choose("glands", 1)
     for mode in ("paint", "erase", "fill", "polygon", "pick"):
         one.layer.mode = mode
@@ -254,8 +212,8 @@ def test_a_tool_that_draws_takes_the_brush_away(make: Callable[..., Desk]) -> No
     assert all(tool.hint for tool in TOOLS.values() if tool.needs is not Needs.OBJECT)
 
 
-def test_the_queue_goes_from_object_to_object(make: Callable[..., Desk]) -> None:
-    desk = make()
+def test_the_queue_goes_from_object_to_object(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk()
     review = desk.correct.review
     desk.qtbot.waitUntil(lambda: len(review.queued()) == 4 and "rules" in review.queued(), timeout=60_000)
     review.next()
@@ -273,8 +231,8 @@ def test_the_queue_goes_from_object_to_object(make: Callable[..., Desk]) -> None
     assert desk.said[-1][0] == "Everything in this list is reviewed."
 
 
-def test_a_rerun_keeps_what_was_corrected_after_the_users_word(make: Callable[..., Desk]) -> None:
-    desk = make()
+def test_a_rerun_keeps_what_was_corrected_after_the_users_word(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk()
     one = desk.choose("glands", 1)
     desk.correct.tools.use("shrink")
     edited = np.array(one.layer.data)
@@ -290,8 +248,8 @@ def test_a_rerun_keeps_what_was_corrected_after_the_users_word(make: Callable[..
     assert desk.correct.rerun.offer is None
 
 
-def test_close_lets_go_of_every_layer(make: Callable[..., Desk]) -> None:
-    desk = make()
+def test_close_lets_go_of_every_layer(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk()
     layers = [one.layer for one in desk.correct.corrections]
     desk.controller.close()
     for layer in layers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ import pytest
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
-from fake_jobs import FakeAnnotate, he_like, no_pixel_size, two_models
+from fake_jobs import TISSUE, FakeAnnotate, he_like, no_pixel_size, two_models
+from napari_cerberus.annotation.journal import read_journal
+from napari_cerberus.annotation.store import load_annotation
 from napari_cerberus.annotation.table import ACCEPTED, EDITED
 from napari_cerberus.errors import DataError
+from napari_cerberus.viewer import saving
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.keeping import JOURNALS_VARIABLE
 from napari_cerberus.viewer.memory import Memory
@@ -202,3 +206,138 @@ def test_layers_that_are_none_of_ours_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="annotate the image first"):
         save(str(tmp_path / "x"), [layer.as_layer_data_tuple()])
     assert not (tmp_path / "x.cerberus").exists()
+
+
+def saved_by_dock(sitting: Sitting, folder: Path) -> Path:
+    sitting.correct.save(folder)
+    assert not sitting.said
+    return folder / "journal.jsonl"
+
+
+def open_saved(sitting: Sitting, folder: Path) -> None:
+    reader = get_reader(str(folder))
+    assert reader is not None
+    for data, attributes, kind in reader(str(folder)):
+        getattr(sitting.viewer, f"add_{kind}")(data, **attributes)
+    sitting.correct.corrections.attach_all()
+
+
+def test_a_saved_folder_holds_the_history_and_goes_on_with_it(
+    sit_down: Callable[..., Sitting], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sit_down()
+    first.controller.choose.reviewer("Ada")
+    first.annotate()
+    labels = first.work()
+    journal = saved_by_dock(first, tmp_path / "a.cerberus")
+    replay = read_journal(journal)
+    assert [record.tool for record in replay.records if record.kind == "edit"] == ["shrink", "grow", "class", "accept"]
+    for task, expected in labels.items():
+        np.testing.assert_array_equal(replay.labels[task], expected)
+    assert load_annotation(tmp_path / "a.cerberus").saved_by == "Ada"
+    first.controller.close()
+    monkeypatch.setenv(JOURNALS_VARIABLE, str(tmp_path / "another computer"))
+    second = sit_down(name="renamed")
+    open_saved(second, tmp_path / "a.cerberus")
+    check_work(second, labels)
+    effort = second.correct.effort()
+    assert effort is None, "nothing was changed here yet"
+    second.controller.choose.reviewer("Bob")
+    second.choose("nuclei", 1)
+    second.correct.tools.use("delete")
+    effort = second.correct.effort()
+    assert effort is not None
+    assert effort["annotators"].tolist() == ["Ada, Bob"]
+    assert effort[["edits", "decisions"]].iloc[0].tolist() == [4, 1]
+    again = read_journal(saved_by_dock(second, tmp_path / "b.cerberus"))
+    assert [record.tool for record in again.records if record.kind == "edit"][-1] == "delete"
+    assert len(again.records) > len(replay.records)
+    nuclei = next(one for one in second.correct.corrections if one.task == "nuclei")
+    np.testing.assert_array_equal(again.labels["nuclei"], nuclei.layer.data)
+    np.testing.assert_array_equal(again.labels["glands"], labels["glands"])
+
+
+def test_an_untouched_annotation_is_saved_with_its_result_as_history(
+    sit_down: Callable[..., Sitting], tmp_path: Path
+) -> None:
+    first = sit_down()
+    first.annotate()
+    first.choose("glands", 0)
+    replay = read_journal(saved_by_dock(first, tmp_path / "a.cerberus"))
+    assert [record.kind for record in replay.records] == ["result"] * 3
+    assert not (tmp_path / "journals").exists(), "nothing to restore"
+
+
+def test_napari_saves_the_history_and_the_readout_too(sit_down: Callable[..., Sitting], tmp_path: Path) -> None:
+    first = sit_down()
+    first.annotate()
+    labels = first.work()
+    layers = [layer.as_layer_data_tuple() for layer in first.viewer.layers]
+    assert save(str(tmp_path / "a"), layers) == [str(tmp_path / "a.cerberus")]
+    saved = load_annotation(tmp_path / "a.cerberus")
+    assert dict(saved.tissue) == TISSUE
+    replay = read_journal(tmp_path / "a.cerberus" / "journal.jsonl")
+    np.testing.assert_array_equal(replay.labels["nuclei"], labels["nuclei"])
+
+
+def test_the_readout_comes_back_with_a_folder_and_with_a_journal(
+    sit_down: Callable[..., Sitting], tmp_path: Path
+) -> None:
+    first = sit_down()
+    first.annotate()
+    first.work()
+    saved_by_dock(first, tmp_path / "a.cerberus")
+    first.controller.close()
+    second = sit_down()
+    assert second.controller.session.readout is None
+    second.correct.restore.accept()
+    third = sit_down()
+    open_saved(third, tmp_path / "a.cerberus")
+    for sitting in (second, third):
+        readout = sitting.controller.session.readout
+        assert readout is not None
+        assert dict(readout.tissue) == TISSUE
+        assert dict(readout.counts) == {"glands": 1, "lumina": 1, "nuclei": 2}
+        (snapshot,) = sitting.controller.export._subjects.snapshots().values()
+        assert dict(snapshot.tissue) == TISSUE
+
+
+def test_a_folder_of_an_older_program_still_opens(
+    sit_down: Callable[..., Sitting], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sit_down()
+    first.annotate()
+    labels = first.work()
+    folder = tmp_path / "a.cerberus"
+    saved_by_dock(first, folder).unlink()
+    first.controller.close()
+    about = json.loads((folder / "annotation.json").read_text())
+    for record in about["more"]["layers"].values():
+        del record["tissue"], record["flips"]
+        record["image_fingerprint"] = "0123456789abcdef" * 2
+    (folder / "annotation.json").write_text(json.dumps({**about, "tissue": {}}))
+    second = sit_down(name="renamed")
+    monkeypatch.setattr(saving, "current_viewer", lambda: second.viewer)
+    open_saved(second, folder)
+    check_work(second, labels)
+    assert "renamed glands" in second.viewer.layers, "over the image it belongs to"
+    saved_by_dock(second, tmp_path / "b.cerberus")
+
+
+def test_a_second_dock_of_one_window_goes_on_with_the_journal(sit_down: Callable[..., Sitting], tmp_path: Path) -> None:
+    first = sit_down()
+    first.annotate()
+    first.work()
+    first.controller.close()
+    second = sit_down()
+    for layer in list(first.viewer.layers)[1:]:
+        first.viewer.layers.remove(layer)
+        second.viewer.layers.append(layer)
+    second.correct.corrections.attach_all()
+    second.choose("nuclei", 1)
+    second.correct.tools.use("delete")
+    second.correct.follow()
+    (journal,) = (tmp_path / "journals").glob("*/journal.jsonl")
+    tools = [record.tool for record in read_journal(journal).records]
+    assert tools[-1] == "delete"
+    assert "shrink" in tools

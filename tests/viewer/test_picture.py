@@ -10,6 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Shapes
 
 from fake_jobs import he_like
+from napari_cerberus.annotation import frame
 from napari_cerberus.errors import ImageError
 from napari_cerberus.viewer import picture
 from napari_cerberus.viewer.picture import fingerprint, take_picture, why_not
@@ -193,7 +194,7 @@ def test_the_fingerprint_is_of_the_content() -> None:
 
 
 def test_a_large_image_is_known_by_patches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture, "_HASH_WHOLE_BYTES", 100)
+    monkeypatch.setattr(frame, "_WHOLE_BYTES", 100)
     pixels = he_like(300, 280)
     corner = pixels.copy()
     corner[0, 0] ^= 255

@@ -18,7 +18,7 @@ from napari_cerberus.viewer.session import Region
 from tiny import tiny_model
 
 
-def request(model_name: str) -> Request:
+def request(model_name: str, *, flips: bool = False) -> Request:
     viewer, layer = ViewerModel(), Image(he_like(40, 56), rgb=True, name="tile")
     viewer.add_layer(layer)
     return Request(
@@ -28,6 +28,7 @@ def request(model_name: str) -> Request:
         model_name=model_name,
         device="cpu",
         sensitivity=0.0,
+        flips=flips,
     )
 
 
@@ -51,6 +52,13 @@ def test_the_model_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
     annotator.forget_model()
     run_to_end(annotator(request("second")))
     assert opened == ["first", "second", "missing", "second"]
+
+
+def test_flips_reach_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "open_model", lambda name: tiny_model())
+    annotator = Annotator()
+    found = [run_to_end(annotator(request("tiny", flips=flips))).flips for flips in (False, True)]
+    assert found == [False, True]
 
 
 def test_the_models_on_this_computer_are_described(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

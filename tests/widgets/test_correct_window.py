@@ -2,79 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-import pytest
-from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import Qt
 
-from fake_jobs import FakeAnnotate, he_like, no_pixel_size, two_models
-from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.memory import Memory
-from napari_cerberus.viewer.session import JobState
-from napari_cerberus.widgets.dock import CerberusDock
+from correct_window import RIGHT, WAIT_MS, Window
 from napari_cerberus.widgets.key_table import KeyTable
-
-LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
-WAIT_MS = 60_000
-
-
-class Window:
-    """A shown napari with an annotated tile; points are in pixels of the layers."""
-
-    def __init__(self, qtbot: QtBot, viewer: Any) -> None:
-        self.qtbot, self.viewer = qtbot, viewer
-        controller = Controller(
-            viewer, Memory(), annotate=FakeAnnotate(), list_models=two_models, read_pixel_size=no_pixel_size
-        )
-        self.dock = CerberusDock(viewer, controller)
-        viewer.window.add_dock_widget(self.dock)
-        viewer.add_image(he_like(40, 56), rgb=True, name="tile", scale=(0.5, 0.5), translate=(3, 4), units=("um", "um"))
-        self.dock.annotate.annotate.click()
-        qtbot.waitUntil(lambda: controller.session.job.state is JobState.RETURNED, timeout=WAIT_MS)
-        self.canvas = viewer.window._qt_viewer.canvas.native
-        self.corrections = controller.correct.corrections
-        qtbot.wait(300)  # until the canvas has its final size
-        viewer.reset_view()
-        qtbot.wait(50)
-
-    def layer(self, task: str) -> Any:
-        layer = self.viewer.layers[f"tile {task}"]
-        self.viewer.layers.selection.active = layer
-        return layer
-
-    def at(self, layer: Any, point: tuple[float, float]) -> QPoint:
-        camera, size = self.viewer.scene.camera, np.array(self.viewer.canvas.size)
-        world = np.array(layer.data_to_world(point))
-        row, column = (world - np.array(camera.center[-2:])) * camera.zoom + size / 2
-        return QPoint(round(column), round(row))
-
-    def click(self, layer: Any, point: tuple[float, float], button: Any = LEFT) -> None:
-        self.qtbot.mouseMove(self.canvas, self.at(layer, point))
-        self.qtbot.mouseClick(self.canvas, button, pos=self.at(layer, point))
-
-    def drag(self, layer: Any, *points: tuple[float, float]) -> None:
-        places = [self.at(layer, point) for point in points]
-        self.qtbot.mousePress(self.canvas, LEFT, pos=places[0])
-        for place in places[1:]:
-            self.qtbot.mouseMove(self.canvas, place)
-            self.qtbot.wait(30)  # napari takes so many moves a second and no more
-        self.qtbot.mouseRelease(self.canvas, LEFT, pos=places[-1])
-
-    def press(self, key: Any, modifier: Any = Qt.KeyboardModifier.NoModifier) -> None:
-        self.canvas.setFocus()
-        self.qtbot.keyClick(self.canvas, key, modifier)
-
-    @property
-    def message(self) -> str:
-        return str(self.dock.correct.message.text())
-
-
-@pytest.fixture
-def window(qtbot: QtBot, make_napari_viewer: Callable[..., Any]) -> Window:
-    return Window(qtbot, make_napari_viewer(show=True))
 
 
 def test_split_merge_and_undo_with_mouse_and_keys(window: Window) -> None:
@@ -137,3 +69,29 @@ def test_the_key_table_names_every_tool(window: Window) -> None:
     assert table.isVisible()
     tips = [button.toolTip() for button in window.dock.correct.buttons.values()]
     assert all("Key: " in tip for tip in tips)
+
+
+def test_several_objects_under_a_lasso_become_one(window: Window) -> None:
+    nuclei = window.layer("nuclei")
+    before = np.array(nuclei.data)
+    window.press(Qt.Key.Key_O)
+    window.drag(nuclei, (20, 20), (20, 24), (24, 24), (24, 20))
+    window.press(Qt.Key.Key_J)
+    window.drag(nuclei, (-1, -1), (-1, 13), (13, 13), (13, -1))
+    assert window.message == "Merged objects 1, 2."
+    assert set(np.unique(nuclei.data)) == {0, 1, 3}, "the third lies outside of the lasso"
+    window.press(Qt.Key.Key_J)
+    for _ in range(2):
+        window.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    np.testing.assert_array_equal(nuclei.data, before)
+
+
+def test_a_lasso_around_one_object_or_none_is_a_sentence(window: Window) -> None:
+    nuclei = window.layer("nuclei")
+    before = np.array(nuclei.data)
+    window.press(Qt.Key.Key_J)
+    for points in (((20, 20), (20, 30), (30, 30)), ((-1, -1), (-1, 4), (4, 4), (4, -1))):
+        window.drag(nuclei, *points)
+        assert window.message
+        np.testing.assert_array_equal(nuclei.data, before)
+        assert window.dock.correct.buttons["merge"].isChecked()

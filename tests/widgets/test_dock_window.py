@@ -226,6 +226,7 @@ def test_the_form_reaches_the_request(open_window: Callable[..., Window]) -> Non
             qtbot.keyClick(combo, Qt.Key.Key_Down)
     panel.sensitivity.slider.setFocus()
     qtbot.keyClick(panel.sensitivity.slider, Qt.Key.Key_End)
+    qtbot.keyClick(panel.flips, Qt.Key.Key_Space)
     assert panel.about.text().startswith("nuclei\nworks at 0.5")
     window.viewer.reset_view()
     window.qtbot.wait(50)
@@ -233,6 +234,7 @@ def test_the_form_reaches_the_request(open_window: Callable[..., Window]) -> Non
     (request,) = window.annotate.requests
     assert (request.pixel_size_um, request.pixel_size_source) == (0.25, "set by you")
     assert (request.model_name, request.device, request.sensitivity) == ("other", "cpu", 1.0)
+    assert request.flips
     assert request.picture.region is Region.VIEW
     assert request.picture.box.shape == (40, 56), "the whole tile is in view"
 

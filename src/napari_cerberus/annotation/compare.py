@@ -12,6 +12,7 @@ from .regions import Overlaps, dice, overlaps
 from .store import SavedAnnotation
 
 SAME, CHANGED, ADDED, REMOVED = "same", "changed", "added", "removed"
+_COLUMNS = ("task", "index_before", "index_after", "iou", "change", "class_before", "class_after", "y_px", "x_px")
 _MATCH_IOU = 0.5
 """Above this at most one object of each version matches one of the other, so ids need not agree."""
 
@@ -27,7 +28,8 @@ class Comparison:
         ``reclassified``, ``dice`` (of the foregrounds), ``mean_iou`` (of the matched objects; NaN without any).
     objects : DataFrame
         One row an object: ``task``, ``index_before``, ``index_after`` (0 where there is none), ``iou``, ``change``
-        (same, changed, added, removed), ``class_before``, ``class_after``.
+        (same, changed, added, removed), ``class_before``, ``class_after``, ``y_px``, ``x_px`` (its centre in pixels
+        of the region; where it was, if it is gone).
     """
 
     tasks: pd.DataFrame
@@ -53,10 +55,9 @@ def compare(before: SavedAnnotation, after: SavedAnnotation) -> Comparison:
         for side, annotation in (("before", before), ("after", after)):
             classes = _classes(annotation, task)
             found[f"class_{side}"] = [classes.get(index, "") for index in found[f"index_{side}"]]
-        objects.append(found)
+        objects.append(found.join(_centres(found, before, after, task)))
         rows.append({"task": task, **_counts(found), "dice": dice(old, new), "mean_iou": found["iou"].mean()})
-    columns = ["task", "index_before", "index_after", "iou", "change", "class_before", "class_after"]
-    return Comparison(tasks=pd.DataFrame(rows), objects=pd.concat(objects, ignore_index=True)[columns])
+    return Comparison(tasks=pd.DataFrame(rows), objects=pd.concat(objects, ignore_index=True)[list(_COLUMNS)])
 
 
 def _objects(both: Overlaps) -> pd.DataFrame:
@@ -75,6 +76,14 @@ def _objects(both: Overlaps) -> pd.DataFrame:
             "change": np.concatenate(changes),
         }
     )
+
+
+def _centres(found: pd.DataFrame, before: SavedAnnotation, after: SavedAnnotation, task: str) -> pd.DataFrame:
+    sides = []
+    for annotation, column in ((after, "index_after"), (before, "index_before")):
+        rows = annotation.objects[annotation.objects["task"] == task].set_index("index")
+        sides.append(rows[["centroid_y_px", "centroid_x_px"]].reindex(found[column]).set_axis(found.index))
+    return sides[0].fillna(sides[1]).rename(columns={"centroid_y_px": "y_px", "centroid_x_px": "x_px"})
 
 
 def _classes(annotation: SavedAnnotation, task: str) -> dict[int, str]:

@@ -28,7 +28,7 @@ from ..errors import DataError, OutputError
 from ..files import atomic_folder
 from ..tasks import INSTANCE_TASKS
 from .frame import Frame
-from .journal import Journal
+from .journal import Journal, read_journal_of
 from .reading import mapping, number, read_cells, read_json, read_labels, text
 from .regions import Labels, present_ids
 from .table import measure, rows_with, utc_now, with_review
@@ -85,8 +85,18 @@ class SavedAnnotation:
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save_annotation(folder: Path, annotation: SavedAnnotation, *, by: str = "", journal: Journal | None = None) -> None:
+def save_annotation(
+    folder: Path, annotation: SavedAnnotation, *, by: str = "", journal: Journal | Path | None = None
+) -> None:
     """Write an annotation, whole or not at all; an older one of that name is replaced.
+
+    Parameters
+    ----------
+    by : str
+        Who saves it.
+    journal : Journal, Path or None
+        The history: of an open journal everything, of a file what is whole in it and belongs to the same image and
+        region.
 
     Raises
     ------
@@ -106,8 +116,10 @@ def save_annotation(folder: Path, annotation: SavedAnnotation, *, by: str = "", 
             beside / OBJECTS_FILE, index=False, lineterminator="\n", errors="backslashreplace"
         )
         (beside / ABOUT_FILE).write_bytes(about)
-        if journal is not None:
+        if isinstance(journal, Journal):
             journal.copy_to(beside / JOURNAL_FILE)
+        elif journal is not None and (replay := read_journal_of(journal, annotation.frame)) is not None:
+            (beside / JOURNAL_FILE).write_bytes(journal.read_bytes()[: replay.good_bytes])
 
 
 def load_annotation(folder: Path) -> SavedAnnotation:

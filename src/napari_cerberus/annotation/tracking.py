@@ -6,6 +6,7 @@ copy of what it saw last, so ``sync`` finds any change by comparing.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,12 +17,31 @@ from .edits.changes import ChangeSet, Features, difference
 from .regions import Labels, same_pixels
 from .table import EDITED, UNREVIEWED, after_change, cells_of, edited, of_task, set_cells, with_review
 
+KEPT_RUNS = 3
+"""So many re-runs can be taken back one after the other; each keeps two label maps in memory."""
 
-@dataclass(frozen=True)
-class _Seen:
+
+@dataclass(kw_only=True, eq=False)
+class Seen:
+    """The other side of a re-run: what was there before it, or, once it is taken back, what it made.
+
+    Attributes
+    ----------
+    labels, model_labels : (H, W) integer arrays
+    objects : DataFrame
+    moves_pixels : bool
+        Whether the re-run changed any pixel of the layer.
+    """
+
     labels: Labels
     objects: pd.DataFrame
     model_labels: Labels
+    moves_pixels: bool
+
+    def forget(self) -> None:
+        """Give the memory back; it cannot be walked over any more."""
+        self.labels, self.model_labels = self.labels[:0, :0].copy(), self.model_labels[:0, :0].copy()
+        self.objects = self.objects.iloc[:0]
 
 
 class TrackedLabels:
@@ -56,7 +76,7 @@ class TrackedLabels:
         self.model_labels = labels.copy() if model_labels is None else model_labels.copy()
         self.objects = of_task(with_review(objects), task)
         self._earlier = self.objects.iloc[:0]
-        self._before: _Seen | None = None
+        self._runs: deque[Seen] = deque(maxlen=KEPT_RUNS)
         self._reclassified = self._edited_but_same(set(self.objects["index"]))
         self._highest = self._highest_now()
 
@@ -65,8 +85,22 @@ class TrackedLabels:
         """An id that no object has or had; pass it to the tools as ``new_id``."""
         return self._highest + 1
 
-    def sync(self, labels: Labels, summary: str = "Changed by hand", *, by: str = "", at: str = "") -> ChangeSet:
+    def sync(
+        self,
+        labels: Labels,
+        summary: str = "Changed by hand",
+        *,
+        by: str = "",
+        at: str = "",
+        cells: Features | None = None,
+    ) -> ChangeSet:
         """Compare the layer with what was seen last, follow it, and return what changed (false: nothing).
+
+        Parameters
+        ----------
+        labels : (H, W) integer array
+        cells : {id: {column: value}}, optional
+            Of the table, where they are known to belong to these pixels, as after an undo.
 
         Raises
         ------
@@ -76,9 +110,10 @@ class TrackedLabels:
         if labels.shape != self.labels.shape:
             raise EditError(f"The {self.task} layer now has another size; annotate the image again.")
         change = difference(self.labels, labels.astype(self.labels.dtype, copy=False), summary)
-        if change and self._before is not None and np.array_equal(labels, self._before.labels):
-            return self._swap(change)
-        return self.apply(change, by=by, at=at) if change else change
+        for seen in reversed(self._runs if change else ()):
+            if seen.moves_pixels and np.array_equal(labels, seen.labels):
+                return self.exchange(seen, summary)
+        return self._with_cells(self.apply(change, by=by, at=at), cells or {}) if change else change
 
     def adopt(self, change: ChangeSet, objects: pd.DataFrame, model_labels: Labels) -> ChangeSet:
         """Follow a re-run: ``change``, table and model labels of a ``MergeResult``, or of a first result.
@@ -86,25 +121,41 @@ class TrackedLabels:
         Nothing becomes ``edited`` by it. When the layer is later found as it was before, as after an undo, table
         and model labels are as before too; a redo brings the re-run back.
         """
-        seen = _Seen(change.applied(self.labels), of_task(with_review(objects), self.task), model_labels.copy())
-        self._before = seen
-        return self._swap(change)
+        seen = Seen(
+            labels=change.applied(self.labels),
+            objects=of_task(with_review(objects), self.task),
+            model_labels=model_labels.copy(),
+            moves_pixels=change.changed_px > 0,
+        )
+        if len(self._runs) == KEPT_RUNS:
+            self._runs[0].forget()
+        self._runs.append(seen)
+        return self.exchange(seen, change.summary)
 
-    def _swap(self, change: ChangeSet) -> ChangeSet:
-        """Exchange what is with what was seen before the last re-run."""
-        old, new = _Seen(self.labels, self.objects, self.model_labels), self._before
-        if new is None:
-            return change
-        self.labels, self.objects, self.model_labels = new.labels, new.objects, new.model_labels
-        self._before = old
+    @property
+    def last_run(self) -> Seen | None:
+        """The other side of the last re-run, for ``exchange``."""
+        return self._runs[-1] if self._runs else None
+
+    def knows(self, seen: Seen) -> bool:
+        """Whether a re-run is recent enough to be taken back, or made again."""
+        return any(one is seen for one in self._runs)
+
+    def exchange(self, seen: Seen, summary: str) -> ChangeSet:
+        """Take a re-run back, or make it again: what is there and ``seen`` change places."""
+        change = difference(self.labels, seen.labels, summary)
+        model_change = difference(self.model_labels, seen.model_labels, "Model's result")
+        before, after = (cells_of(side.objects, side.objects["index"]) for side in (self, seen))
+        self.labels, seen.labels = seen.labels, self.labels
+        self.objects, seen.objects = seen.objects, self.objects
+        self.model_labels, seen.model_labels = seen.model_labels, self.model_labels
         self._reclassified = self._edited_but_same(set(self.objects["index"]))
         self._highest = max(self._highest, self._highest_now())
-        before, after = (cells_of(seen.objects, seen.objects["index"]) for seen in (old, new))
         return replace(
             change,
             features=_differing(after, before),
             previous_features=_differing(before, after),
-            model_change=difference(old.model_labels, new.model_labels, "Model's result"),
+            model_change=model_change,
         )
 
     def _highest_now(self) -> int:
@@ -137,6 +188,13 @@ class TrackedLabels:
         self.objects = set_cells(self.objects, {i: {"state": UNREVIEWED} for i in undone})
         ids = [*change.new_ids, *change.changed_ids, *change.features]
         return replace(change, features=cells_of(self.objects, ids), previous_features=cells_of(before, change.ids))
+
+    def _with_cells(self, change: ChangeSet, cells: Features) -> ChangeSet:
+        """Objects that are as they were have the review state they had."""
+        if not cells:
+            return change
+        self.objects = set_cells(self.objects, {i: cells[i] for i in change.ids if i in cells})
+        return replace(change, features=cells_of(self.objects, [*change.new_ids, *change.changed_ids]))
 
     def _edited_but_same(self, among: set[int]) -> set[int]:
         """Of these objects, those that are called edited and have exactly the model's pixels."""

@@ -6,7 +6,7 @@ Importing this module loads no torch: the job does, when it starts.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..model.checkpoint import Model
     from .cutting import ObjectSettings
+    from .device import Runtime
     from .grid import ModelGrid
     from .predict import Prediction
     from .tissue import TissueMap
@@ -53,6 +54,8 @@ class Annotation:
         Inner and contour on the model grid.
     model_name, model_sha256 : str
     pixel_size_um, model_pixel_size_um : float
+    flips : bool
+        Whether confidence includes agreement under flips.
     device, precision, device_reason : str
         Where and how precisely the network ran, and why.
     seconds : float
@@ -69,6 +72,7 @@ class Annotation:
     model_sha256: str
     pixel_size_um: float
     model_pixel_size_um: float
+    flips: bool = False
     device: str
     precision: str
     device_reason: str
@@ -137,7 +141,10 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
     runtime = choose_runtime(settings.device, model_pixels=grid.shape[0] * grid.shape[1])
     on_model_grid = to_model_grid(rgb, grid)
     prediction = yield from predict(on_model_grid, model, runtime, tile_size_px=settings.tile_size_px)
-    labels, objects = yield from objects_from(prediction, model, settings, grid)
+    readings: list[Mapping[str, NDArray[np.int32]]] = []
+    if settings.flips:
+        readings = yield from _flipped_readings(on_model_grid, model, runtime, settings)
+    labels, objects = yield from objects_from(prediction, model, settings, grid, readings)
     tissue, tissue_map, tissue_notes = _tissue(prediction, on_model_grid, model, grid)
     return Annotation(
         labels=labels,
@@ -149,12 +156,30 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
         model_sha256=model.sha256,
         pixel_size_um=settings.pixel_size_um,
         model_pixel_size_um=model.spec.pixel_size_um,
+        flips=settings.flips,
         device=runtime.name,
         precision=runtime.precision,
         device_reason=runtime.reason,
         seconds=time.perf_counter() - started,
         notes=(*notes, *prediction.notes, *tissue_notes),
     )
+
+
+def _flipped_readings(
+    image: NDArray[np.uint8], model: Model, runtime: Runtime, settings: AnnotateSettings
+) -> Job[list[Mapping[str, NDArray[np.int32]]]]:
+    """The objects, on the model grid, that are found in the flipped image; nothing else of it is kept."""
+    from .flips import FLIPS, flipped, staged
+    from .predict import predict
+
+    readings: list[Mapping[str, NDArray[np.int32]]] = []
+    for number, axes in enumerate(FLIPS, start=1):
+        stage = f"Reading the image flipped, {number} of {len(FLIPS)}"
+        job = predict(flipped(image, axes), model, runtime, tile_size_px=settings.tile_size_px)
+        prediction = yield from staged(job, stage)
+        cut = yield from staged(_cut(prediction, model, settings), stage)
+        readings.append({task: flipped(labels, axes) for task, labels in cut.items()})
+    return readings
 
 
 def _check_grid(grid: ModelGrid, settings: AnnotateSettings, model: Model) -> tuple[str, ...]:
@@ -174,14 +199,20 @@ def _check_grid(grid: ModelGrid, settings: AnnotateSettings, model: Model) -> tu
 
 
 def objects_from(
-    prediction: Prediction, model: Model, settings: AnnotateSettings, grid: ModelGrid
+    prediction: Prediction,
+    model: Model,
+    settings: AnnotateSettings,
+    grid: ModelGrid,
+    readings: Sequence[Mapping[str, NDArray[np.int32]]] = (),
 ) -> Job[tuple[dict[str, NDArray[np.int32]], pd.DataFrame]]:
     """Labels of each instance task on the image grid, and the table of all their objects.
 
-    It does not run the network, so that one prediction can be cut with many thresholds and settings.
+    It does not run the network, so that one prediction can be cut with many thresholds and settings. ``readings`` are
+    objects found in the flipped image; where there are any, confidence includes agreement with them.
     """
     import pandas as pd
 
+    from .flips import agreement, of_task
     from .objects import empty_table, object_classes, object_confidence, object_table
     from .postprocess import foreground_level
     from .upsample import numbered_alike, to_image_grid
@@ -200,6 +231,8 @@ def objects_from(
         types = next((other for other in model.spec.tasks if other.types_of == task), None)
         classes = object_classes(on_model, prediction.type_maps[types.key], types.classes) if types else None
         confidence = object_confidence(on_model, inner, contour)
+        if readings:
+            confidence = confidence * agreement(on_model, of_task(readings, task))
         tables.append(object_table(task, labels[task], settings.pixel_size_um, confidence=confidence, classes=classes))
     filled = [table for table in tables if len(table)]
     return labels, pd.concat(filled, ignore_index=True) if filled else empty_table()

@@ -6,7 +6,8 @@ Confidence, 0..1, is the *margin* inside the object times one minus half of the 
   (inner + contour): 1 where the network is certain, 0 where it tosses a coin;
 - blur: mean over the object's outermost pixels of the entropy of (background, inner, contour), divided by log 3.
 
-So an object in doubt as a whole scores low, and a certain object with a vague outline loses up to a half.
+So an object in doubt as a whole scores low, and a certain object with a vague outline loses up to a half. With flips
+(``flips.py``) it is multiplied by agreement: how well the object is found again in the mirrored image.
 """
 
 from __future__ import annotations

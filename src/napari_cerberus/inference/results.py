@@ -66,6 +66,7 @@ def summary(annotation: Annotation) -> dict[str, Any]:
         "model": {"name": annotation.model_name, "sha256": annotation.model_sha256},
         "pixel_size_um": annotation.pixel_size_um,
         "model_pixel_size_um": annotation.model_pixel_size_um,
+        "flips": annotation.flips,
         "device": annotation.device,
         "precision": annotation.precision,
         "device_reason": annotation.device_reason,

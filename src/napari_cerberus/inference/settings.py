@@ -60,6 +60,9 @@ class AnnotateSettings:
         -1 leans toward precision, +1 toward recall, 0 is balanced.
     repair : RepairSettings
         Mending of outlines; ``NO_REPAIR`` leaves them as they were cut.
+    flips : bool
+        Read the image three more times, mirrored, and let confidence say how well each object is found again. It takes
+        four times as long and changes no outline.
     rule : {"auto", "published", "ours"}
         How objects are cut: as the reference does, or by our own rules for nuclei. ``auto`` takes the published rules
         for models in the authors' layout and ours for all others.
@@ -75,6 +78,7 @@ class AnnotateSettings:
     tile_size_px: int | None = None
     sensitivity: float = 0.0
     repair: RepairSettings = field(default_factory=RepairSettings)
+    flips: bool = False
     rule: CuttingRule = "auto"
 
     def __post_init__(self) -> None:

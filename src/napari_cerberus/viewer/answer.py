@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -75,6 +75,33 @@ def readout_of(request: Request, annotation: Any, image_name: str) -> Readout:
     )
 
 
+def readout_of_layers(image_id: str, layers: Sequence[tuple[Any, LayerRecord]]) -> Readout:
+    """What result layers say of the run that made them: those of a saved or restored annotation, say.
+
+    Parameters
+    ----------
+    image_id : str
+        The image layer they belong to.
+    layers : sequence of (layer, record)
+        Of one annotation, at least one.
+    """
+    record = layers[0][1]
+    tables = {one.task: layer.features for layer, one in layers}
+    typed = {task: table["class"].value_counts() for task, table in tables.items() if "class" in table}
+    return Readout(
+        image_id=image_id,
+        image_name=record.image_name,
+        tissue=next((one.tissue for _, one in layers if one.tissue), {}),
+        counts={task: len(tables[task]) for task in ordered(tables)},
+        classes={task: {str(name): int(n) for name, n in counts.items() if name} for task, counts in typed.items()},
+        model_name=record.model_name or "none",
+        device=record.device,
+        precision=record.precision,
+        device_reason=f"Annotated {record.made_at[:10]}.",
+        seconds=0.0,
+    )
+
+
 def record_for(request: Request, annotation: Any) -> LayerRecord:
     """Provenance common to the layers of one annotation."""
     picture = request.picture
@@ -92,7 +119,9 @@ def record_for(request: Request, annotation: Any) -> LayerRecord:
         device=annotation.device,
         precision=annotation.precision,
         sensitivity=request.sensitivity,
-        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        flips=request.flips,
+        tissue=dict(annotation.tissue),
+        made_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .tracked import TrackedLayer
+from .tracked import Point, TrackedLayer
 
 _OBJECT_SHARE = 0.2
 """Share of the canvas that an object's longer side takes when it is shown."""
@@ -23,8 +23,16 @@ def camera_of(viewer: Any) -> Any:
 def look_at(viewer: Any, one: TrackedLayer, index: int) -> None:
     """Centre an object and zoom so that it and its surroundings are in view."""
     corners = one.box(index)
-    if corners is None:
-        return
+    if corners is not None:
+        _look_between(viewer, one, corners)
+
+
+def look_at_point(viewer: Any, one: TrackedLayer, point: Point) -> None:
+    """Centre a point of a layer, in its pixels, where there is no object any more."""
+    _look_between(viewer, one, (point, point))
+
+
+def _look_between(viewer: Any, one: TrackedLayer, corners: tuple[Point, Point]) -> None:
     world = np.array([one.layer.data_to_world(corner)[-2:] for corner in corners], dtype=float)
     least = _LEAST_SIDE_PX * float(np.mean(np.abs(one.layer.scale)))
     side = max(float(np.abs(world[1] - world[0]).max()), least)

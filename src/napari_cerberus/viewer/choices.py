@@ -89,6 +89,11 @@ class Choices:
         self._session.sensitivity = float(sensitivity)
         self._memory.remember(sensitivity=float(sensitivity))
 
+    def flips(self, flips: bool) -> None:
+        """Let confidence include agreement under flips, for four times the time."""
+        self._session.flips = flips
+        self._memory.remember(flips=flips)
+
     def region(self, region: Region) -> None:
         """Annotate the whole image, what is in view, or a drawn rectangle."""
         self._session.region = region
@@ -121,6 +126,7 @@ class Choices:
         session.model_name = last.model
         session.device = next((one for one in DEVICES if one == last.device), "auto")
         session.sensitivity = min(max(last.sensitivity, -1.0), 1.0)
+        session.flips = last.flips
         session.colour_by = ColourBy.OBJECT if last.colour_by == ColourBy.OBJECT else ColourBy.CLASS
         session.filled = last.filled
         session.reviewer = last.reviewer

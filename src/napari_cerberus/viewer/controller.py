@@ -15,7 +15,7 @@ from napari.utils.notifications import show_error, show_warning
 
 from ..errors import CerberusError, ImageError, ModelError
 from ..progress import Job, Progress
-from .answer import Answer, added_sentence, summary_sentence
+from .answer import Answer, added_sentence, readout_of_layers, summary_sentence
 from .choices import NO_IMAGE, Choices, read_pixel_size_um
 from .correcting import Correcting
 from .export import Exporter
@@ -75,6 +75,12 @@ class Controller:
         self.correct = Correcting(self.layers, self.session, journals)
         subjects = Subjects(self.layers, self.readout_of, self._pixel_size_of, self.correct)
         self.export = Exporter(self.session, subjects)
+        for changed in (
+            self.correct.corrections.attached,
+            self.correct.corrections.run_walked,
+            self.correct.rerun.offer_changed,
+        ):
+            changed.connect(self._show_readout)
         self.watch.image_removed.connect(self._on_image_removed)
         self.session.events.image_id.connect(self._on_image_chosen)
 
@@ -112,9 +118,13 @@ class Controller:
         self.layers.add_tissue_map(answer.annotation, image, where, answer.record)
 
     def readout_of(self, image_id: str) -> Readout | None:
-        """The last readout of an image layer."""
-        answer = self._answers.get(image_id)
-        return answer.readout if answer is not None else None
+        """The last readout of an image layer: of the run that its result layers show, if there are any."""
+        answer, image = self._answers.get(image_id), self.layers.find(image_id)
+        shown = [] if image is None or why_not(image) else self.layers.annotation_of(fingerprint(image))
+        waits = self.correct.rerun.offer is not None
+        if answer is not None and (not shown or waits or answer.record.made_at in {one.made_at for _, one in shown}):
+            return answer.readout
+        return readout_of_layers(image_id, shown) if shown else None
 
     def close(self) -> None:
         """Stop the work, wait for it, and let go of the viewer. Safe to call twice."""
@@ -149,6 +159,7 @@ class Controller:
             model_name=session.model_name,
             device=session.device,
             sensitivity=session.sensitivity,
+            flips=session.flips,
         )
 
     def _on_models(self, end: End) -> None:
@@ -227,6 +238,10 @@ class Controller:
 
     def _on_image_chosen(self, unique_id: str) -> None:
         self.session.readout = self.readout_of(unique_id)
+
+    def _show_readout(self) -> None:
+        """Layers were loaded or restored, or a new result was taken, refused or taken back."""
+        self.session.readout = self.readout_of(self.session.image_id)
 
     def _on_image_removed(self, unique_id: str) -> None:
         self._answers.pop(unique_id, None)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from ..annotation.edits import ProbabilityMap
 from ..annotation.effort import effort_of
 from ..errors import CerberusError
 from .answer import Answer
+from .comparing import Comparing
 from .corrections import Corrections
 from .keeping import Keeping
 from .layers import ViewerLayers
@@ -21,6 +19,7 @@ from .restoring import Restoring
 from .reviewing import Reviewing
 from .saving import save
 from .session import Session
+from .steps import probability_map
 from .toolbench import Toolbench
 
 
@@ -42,6 +41,7 @@ class Correcting:
         self.review = Reviewing(self.corrections)
         self.rerun = Rerunning(self.corrections, self.review)
         self.keeping = Keeping(self.corrections, journals)
+        self.comparing = Comparing(self.corrections)
         self.restore = Restoring(self.corrections, self.keeping, session)
 
     def follow(self) -> None:
@@ -57,7 +57,6 @@ class Correcting:
             if one.place != answer.record.place[1:]:
                 continue
             one.probability = probability_map(annotation.probabilities, one.task, one.layer.data.shape)
-            self.review.remember_tissue(one.place, annotation.tissue)
         self.review.look_for_reasons()
 
     def save(self, folder: Path) -> None:
@@ -65,7 +64,8 @@ class Correcting:
         try:
             active = self.corrections.need_active()
             layers = [one.layer.as_layer_data_tuple() for one in self.corrections.beside(active).values()]
-            (written,) = save(str(folder), layers)
+            journal = self.keeping.history(active)
+            (written,) = save(str(folder), layers, journal, by=self.corrections.session.reviewer)
             self.corrections.said.emit(f"Saved {written}.", False)
         except CerberusError as error:
             self.corrections.said.emit(str(error), True)
@@ -78,21 +78,9 @@ class Correcting:
 
     def close(self) -> None:
         """Let go of layers and viewer. Safe to call twice."""
+        self.comparing.close()
         self.review.close()
         self.tools.close()
         self.corrections.follow()
         self.keeping.close()
         self.corrections.close()
-
-
-def probability_map(
-    probabilities: Mapping[str, Any], task: str, shape: tuple[int, ...], origin: tuple[float, float] = (0.0, 0.0)
-) -> ProbabilityMap | None:
-    """What the model saw of a task, as a map over ``shape`` pixels from ``origin`` on; None where it saw nothing."""
-    seen = probabilities.get(task)
-    if seen is None:
-        return None
-    top, left = origin
-    return ProbabilityMap(
-        probabilities=seen, top_px=top, left_px=left, bottom_px=top + shape[0], right_px=left + shape[1]
-    )

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from napari.layers import Labels
 from psygnal import Signal
 
-from ..annotation.edits import ChangeSet
+from ..annotation.edits import ChangeSet, ProbabilityMap
 from ..annotation.merge import MergeResult
 from ..errors import CerberusError, EditError
 from ..tasks import INSTANCE_TASKS
+from .answer import Answer
 from .layers import ViewerLayers
-from .record import KEY, LayerRecord, record_of
+from .record import LayerRecord, record_of
 from .session import Session
+from .steps import Run, probability_map
 from .tracked import TrackedLayer
 
 NO_LAYER = "Annotate an image first, or choose one of its result layers."
-_OF_THE_RUN = ("model_name", "model_sha256", "device", "precision", "sensitivity", "made_at")
+_LATER = "The new result went into all layers at once; first take back what was done since in {}."
+_CHANGED = "The new result cannot be made again: {} was changed since it was taken back."
+_TOO_FAR = "The new result cannot be taken back any more: in {} too much was done since."
+_OF_ANY_RUN = ("model_name", "model_sha256", "device", "precision", "sensitivity", "flips", "made_at")
+_OF_THE_RUN = (*_OF_ANY_RUN, "tissue")
 UNDO_KEY, REDO_KEY = "Control-Z", "Control-Shift-Z"
 
 
@@ -32,7 +38,9 @@ class Corrections:
         Pixels or table of a layer changed, by whatever hand; the last is the tool's name, as the journal keeps it.
     attached, detached : Signal(TrackedLayer)
     merged : Signal(TrackedLayer, ChangeSet)
-        A re-run went into a layer; ``changed`` follows, with an empty change set.
+        A re-run went into a layer, or out of it; ``changed`` follows, with an empty change set.
+    run_walked : Signal(Run, str)
+        A re-run was taken back ("undo") or made again ("redo"), in all its layers.
     said : Signal(str, bool)
         A sentence for the user, and whether it tells of a problem.
     active_changed : Signal
@@ -52,6 +60,7 @@ class Corrections:
     detached = Signal(object)
     said = Signal(str, bool)
     merged = Signal(object, object)
+    run_walked = Signal(object, str)
     active_changed = Signal()
     stirred = Signal()
 
@@ -176,20 +185,32 @@ class Corrections:
             if change:
                 self._after(one, change, "paint")
 
-    def merge(self, one: TrackedLayer, result: MergeResult, record: LayerRecord) -> None:
-        """Take a re-run into a layer, as one step back. Raises ``EditError``."""
-        change = one.merge(result)
-        one.record = replace(one.record, **{name: getattr(record, name) for name in _OF_THE_RUN})
-        one.layer.metadata = {**one.layer.metadata, KEY: one.record.to_metadata()}
-        self.merged.emit(one, change)
-        self._recolour(one, change)
-        self.changed.emit(one, ChangeSet(summary=change.summary), "merge")
+    def merge(self, results: Mapping[str, MergeResult], answer: Answer) -> Run:
+        """Take a re-run into its layers, by key: one step back for all of them together.
+
+        Raises
+        ------
+        EditError
+            If one of them is locked; nothing was changed then.
+        """
+        layers = [one for key in results if (one := self.find(key)) is not None]
+        for one in layers:
+            one.check_free()
+        run = Run(layers=tuple(one.key for one in layers))
+        for one in layers:
+            self._after_run(one, one.merge(results[one.key], run, *_of_the_run(one, answer)), "merge")
+        if self.active not in layers and layers:
+            self.layers.viewer.layers.selection.active = layers[0].layer
+        return run
 
     def _walk(self, way: str) -> None:
         if (one := self.active) is None:
             return
         self.follow()
         try:
+            if (run := one.next_run(way)) is not None:
+                self._walk_run(run, way)
+                return
             change: ChangeSet = getattr(one, way)(by=self.session.reviewer)
         except CerberusError as error:
             self.said.emit(str(error), True)
@@ -197,6 +218,27 @@ class Corrections:
         if change:
             self._after(one, change, way)
             self.said.emit(f"{change.summary}.", False)
+
+    def _walk_run(self, run: Run, way: str) -> None:
+        """Take a re-run back, or make it again, in all its layers. Raises ``EditError``, and nothing is changed."""
+        layers = [one for key in run.layers if (one := self.find(key)) is not None]
+        waits = [one.task for one in layers if one.next_run(way) is not run]
+        if lost := [one.task for one in layers if not one.remembers(run, way)]:
+            raise EditError((_TOO_FAR if way == "undo" else _CHANGED).format(" and ".join(lost)))
+        if waits:
+            raise EditError(_LATER.format(" and ".join(waits)))
+        for one in layers:
+            one.check_free()
+        for one in layers:
+            self._after_run(one, getattr(one, way)(by=self.session.reviewer), way)
+        did = "Took back the new result" if way == "undo" else "Took the new result again"
+        self.said.emit(f"{did}: {', '.join(one.task for one in layers)}.", False)
+        self.run_walked.emit(run, way)
+
+    def _after_run(self, one: TrackedLayer, change: ChangeSet, tool: str) -> None:
+        self.merged.emit(one, change)
+        self._recolour(one, change)
+        self.changed.emit(one, ChangeSet(summary=change.summary), tool)
 
     def _after(self, one: TrackedLayer, change: ChangeSet, tool: str) -> None:
         self._decided = one.key if one.last_is_of_the_table else ""
@@ -239,6 +281,15 @@ class Corrections:
         if key == self._active:
             self._active = next(iter(self._tracked), "")
             self.active_changed.emit()
+
+
+def _of_the_run(one: TrackedLayer, answer: Answer) -> tuple[LayerRecord, ProbabilityMap | None]:
+    """Provenance of a layer after a re-run, and what the model saw; of a smaller region the old map stays."""
+    names = _OF_THE_RUN if tuple(one.record.region) == tuple(answer.record.region) else _OF_ANY_RUN
+    record = replace(one.record, **{name: getattr(answer.record, name) for name in names})
+    if names is _OF_ANY_RUN:
+        return record, one.probability
+    return record, probability_map(answer.annotation.probabilities, one.task, one.tracked.labels.shape)
 
 
 def _bind(layer: Any, key: str, function: Callable[[], Any]) -> None:

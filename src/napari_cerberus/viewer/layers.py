@@ -81,6 +81,14 @@ class ViewerLayers:
             if record is not None and fingerprint in ("", record.image_fingerprint)
         ]
 
+    def annotation_of(self, fingerprint: str) -> list[tuple[Any, LayerRecord]]:
+        """The layers of the newest annotation of an image, one a task, with their records."""
+        found = [pair for pair in reversed(self.results(fingerprint)) if pair[1].task != TISSUE_MAP]
+        if not found:
+            return []
+        place = max(found, key=lambda pair: pair[1].made_at)[1].place[1:]
+        return list({record.task: (one, record) for one, record in found if record.place[1:] == place}.values())
+
     def labels(self) -> list[Any]:
         """Every Labels layer, top one first."""
         return [layer for layer in reversed(list(self.viewer.layers)) if isinstance(layer, Labels)]

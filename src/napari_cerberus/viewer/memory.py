@@ -30,6 +30,7 @@ class Preferences:
     model: str = "starter"
     device: str = "auto"
     sensitivity: float = 0.0
+    flips: bool = False
     assumed_pixel_size_um: float = 0.5
     colour_by: str = "class"
     filled: bool = False

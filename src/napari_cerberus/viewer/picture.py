@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +9,13 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Shapes
 
+from ..annotation.frame import image_key
 from ..errors import ImageError
 from .grid import Box
 from .session import Region
 
 MAX_PIXELS = 64_000_000
 """Largest part that is annotated at once (8,000 × 8,000)."""
-_HASH_WHOLE_BYTES = 32 << 20
-_HASH_PATCH, _HASH_GRID = 128, 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +27,7 @@ class Picture:
     image_id, image_name, path : str
         The layer's ``unique_id``, its name then, and the file it was opened from (may be empty).
     fingerprint : str
-        Hash of the content, the same on every computer.
+        The image's key, ``annotation.frame.image_key``.
     region : Region
     box : Box
         In pixels of the level.
@@ -132,19 +130,11 @@ def read_again(layer: Any, box: Box, factors: tuple[float, float]) -> Callable[[
 
 
 def fingerprint(layer: Any) -> str:
-    """Hash of an image's shape, type and content; of a grid of patches where it is large.
+    """``annotation.frame.image_key`` of a layer: shape, type and content.
 
     A multiscale image is known by its coarsest level, so that nothing much is read.
     """
-    array = _level(layer, -1)
-    digest = hashlib.blake2b(repr((_full_shape(layer), np.dtype(array.dtype).str)).encode(), digest_size=16)
-    if int(np.prod(array.shape)) * np.dtype(array.dtype).itemsize <= _HASH_WHOLE_BYTES:
-        digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
-    for y in np.linspace(0, max(array.shape[0] - _HASH_PATCH, 0), _HASH_GRID).astype(int):
-        for x in np.linspace(0, max(array.shape[1] - _HASH_PATCH, 0), _HASH_GRID).astype(int):
-            digest.update(np.ascontiguousarray(array[y : y + _HASH_PATCH, x : x + _HASH_PATCH]).tobytes())
-    return digest.hexdigest()
+    return image_key(_level(layer, -1), _full_shape(layer))
 
 
 def _level(layer: Any, level: int) -> Any:

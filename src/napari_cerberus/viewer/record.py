@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,14 @@ import pandas as pd
 
 KEY = "napari-cerberus"
 """Our entry in ``layer.metadata``."""
+MODEL_LABELS = "napari-cerberus model labels"
+"""Our entry in ``layer.metadata`` with the model's last result, an array like the layer's."""
+
+HISTORY = "napari-cerberus journal"
+"""Our entry in ``layer.metadata`` with the file of the annotation's history; empty or missing where there is none."""
+
+_LATER = {"flips", "tissue"}
+"""Fields that records of older folders lack."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +44,10 @@ class LayerRecord:
         How that was known ("assumed" where nobody had said so).
     model_name, model_sha256, device, precision : str
     sensitivity : float
+    flips : bool
+        Whether confidence includes agreement under flips.
+    tissue : mapping of class to probability
+        The readout of the run; empty where the model has none.
     made_at : str
         Date and time, ISO 8601 with time zone.
     checksum : int
@@ -56,6 +69,8 @@ class LayerRecord:
     precision: str
     sensitivity: float
     made_at: str
+    flips: bool = False
+    tissue: Mapping[str, float] = field(default_factory=dict)
     checksum: int = 0
 
     def to_metadata(self) -> dict[str, Any]:
@@ -75,7 +90,8 @@ def record_of(layer: Any) -> LayerRecord | None:
 
 def record_from(data: Any) -> LayerRecord | None:
     """The record that ``LayerRecord.to_metadata`` gave; None for anything else."""
-    if not isinstance(data, dict) or set(data) != {field.name for field in fields(LayerRecord)}:
+    known = {one.name for one in fields(LayerRecord)}
+    if not isinstance(data, dict) or not known - _LATER <= set(data) <= known:
         return None
     return LayerRecord(**data)
 

@@ -28,6 +28,8 @@ class Request:
     device : {"auto", "cpu", "cuda", "mps"}
     sensitivity : float
         -1..1.
+    flips : bool
+        Let confidence include agreement under flips.
     """
 
     picture: Picture
@@ -36,6 +38,7 @@ class Request:
     model_name: str
     device: Device
     sensitivity: float
+    flips: bool = False
 
 
 def list_model_choices() -> Job[tuple[ModelChoice, ...]]:
@@ -77,7 +80,10 @@ class Annotator:
         from ..inference.annotate import AnnotateSettings, annotate
 
         settings = AnnotateSettings(
-            pixel_size_um=request.pixel_size_um, device=request.device, sensitivity=request.sensitivity
+            pixel_size_um=request.pixel_size_um,
+            device=request.device,
+            sensitivity=request.sensitivity,
+            flips=request.flips,
         )
         model = self._open(request.model_name)
         return (yield from annotate(image, model, settings))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import pandas as pd
 from psygnal import Signal
 
 from ..annotation.frame import Region, placed
@@ -15,7 +17,11 @@ from ..errors import CerberusError
 from .answer import Answer
 from .corrections import Corrections
 from .reviewing import Reviewing
+from .steps import Run
 from .tracked import TrackedLayer
+
+Conflicts = list[tuple[tuple[Any, ...], pd.DataFrame]]
+"""By place, what a re-run contradicts."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,6 +71,8 @@ class Rerunning:
     def __init__(self, corrections: Corrections, review: Reviewing) -> None:
         self._corrections, self._review = corrections, review
         self.offer: Offer | None = None
+        self._conflicts: WeakKeyDictionary[Run, Conflicts] = WeakKeyDictionary()
+        corrections.run_walked.connect(self._on_run_walked)
         corrections.changed.connect(self._on_changed)
         corrections.detached.connect(self._on_detached)
 
@@ -87,22 +95,29 @@ class Rerunning:
         return True
 
     def accept(self) -> None:
-        """Merge: one step back in each layer."""
-        offer = self._take()
+        """Merge: one step back for all layers together."""
+        offer = self.offer
         if offer is None:
             return
-        for key, result in offer.results.items():
-            one = self._corrections.find(key)
-            if one is None:
-                continue
-            try:
-                self._corrections.merge(one, result, offer.answer.record)
-            except CerberusError as error:
-                self._corrections.said.emit(str(error), True)
-                return
-            self._review.add_conflicts(one.place, result.conflicts)
+        places = {key: one.place for key in offer.results if (one := self._corrections.find(key)) is not None}
+        self._set(None)
+        try:
+            run = self._corrections.merge(offer.results, offer.answer)
+        except CerberusError as error:
+            self._set(offer)
+            self._corrections.said.emit(str(error), True)
+            return
+        self._conflicts[run] = [(place, offer.results[key].conflicts) for key, place in places.items()]
+        self._show_conflicts(run, there=True)
+        self._corrections.said.emit(f"Merged the new result into {_layers(len(places))}; Ctrl+Z takes it back.", False)
+
+    def _on_run_walked(self, run: Run, way: str) -> None:
+        self._show_conflicts(run, there=way == "redo")
+
+    def _show_conflicts(self, run: Run, *, there: bool) -> None:
+        for place, conflicts in self._conflicts.get(run, []):
+            self._review.set_conflicts(place, conflicts, there=there)
         self._review.look_for_reasons()
-        self._corrections.said.emit("Merged the new result; Ctrl+Z in a layer takes it back there.", False)
 
     def put_beside(self) -> None:
         """Add the new result as layers of its own; what was corrected stays as it is."""
@@ -153,6 +168,10 @@ class Rerunning:
             self._set(
                 Offer(image_id=offer.image_id, answer=offer.answer, results=left, beside=offer.beside) if left else None
             )
+
+
+def _layers(number: int) -> str:
+    return "1 layer" if number == 1 else f"all {number} layers"
 
 
 def _merged(one: TrackedLayer, answer: Answer) -> MergeResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from psygnal import Signal
@@ -9,14 +10,15 @@ from psygnal import Signal
 from ..annotation.journal import Replay, find_journals
 from ..annotation.journal.record import RESULT, Record
 from .corrections import Corrections
+from .features import features_of
 from .grid import placement
-from .keeping import Keeping, journal_key
+from .keeping import Keeping
 from .layers import labels_layer
 from .picture import fingerprint, why_not
 from .pixel_size import PixelSize
-from .record import LayerRecord
+from .record import MODEL_LABELS, LayerRecord
 from .session import Session
-from .tracked import MODEL_LABELS, TrackedLayer, features_of
+from .tracked import TrackedLayer
 
 
 class Restoring:
@@ -40,7 +42,7 @@ class Restoring:
     def __init__(self, corrections: Corrections, keeping: Keeping, session: Session) -> None:
         self._corrections, self._keeping, self._session = corrections, keeping, session
         self.offer: Replay | None = None
-        self._answered: set[str] = set()
+        self._declined: set[Path | None] = set()
         session.events.image_id.connect(self.look)
         self.look()
 
@@ -61,26 +63,25 @@ class Restoring:
         if self._keeping.root is not None and image is not None:
             mark = fingerprint(image)
             here = any(one.record.image_fingerprint == mark for one in self._corrections)
-            if not here and mark not in self._answered:
-                self.offer = next(iter(find_journals(self._keeping.root, journal_key(mark))), None)
+            found = [] if here else find_journals(self._keeping.root, mark)
+            self.offer = next((replay for replay in found if replay.path not in self._declined), None)
         self.offer_changed.emit()
 
     def decline(self) -> None:
-        """Leave the journal where it is."""
-        image = self._image()
-        if image is not None:
-            self._answered.add(fingerprint(image))
-        self.offer = None
-        self.offer_changed.emit()
+        """Leave the journal where it is; another of the same image is offered next."""
+        if self.offer is not None:
+            self._declined.add(self.offer.path)
+        self.look()
 
     def accept(self) -> None:
         """Bring the layers back as they were left, and go on with their journal."""
         replay, image, size = self.offer, self._image(), self._session.pixel_size
-        self.decline()
+        self.offer = None
+        self.offer_changed.emit()
         if replay is None or image is None or size is None:
             return
         layers = [one for task in replay.labels if (one := self._restore(replay, task, image, size)) is not None]
-        self._keeping.resume(layers)
+        self._keeping.resume(layers, replay.path)
         self._corrections.attach_all()
         self._corrections.said.emit(f"Restored {len(replay.records):,} changes.", False)
 
@@ -120,5 +121,6 @@ def _record(replay: Replay, task: str, image: Any, size: PixelSize) -> LayerReco
         device="",
         precision="",
         sensitivity=0.0,
+        tissue=last.tissue if last else {},
         made_at=last.at if last else "",
     )

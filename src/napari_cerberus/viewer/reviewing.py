@@ -51,10 +51,10 @@ class Reviewing:
         self.current: Key | None = None
         self._place: tuple[Any, ...] = ()
         self._findings: dict[tuple[Any, ...], pd.DataFrame] = {}
-        self._conflicts: dict[tuple[Any, ...], pd.DataFrame] = {}
-        self._tissue: dict[tuple[Any, ...], Mapping[str, float]] = {}
+        self._conflicts: dict[tuple[Any, ...], list[pd.DataFrame]] = {}
         self._jobs = JobRunner("Looking for reasons to review")
         self._wanted: tuple[Any, ...] | None = None
+        self._closed = False
         self._objects: pd.DataFrame | None = None
         self._queued: pd.DataFrame | None = None
         for name in KEYS:
@@ -72,7 +72,7 @@ class Reviewing:
             return self._objects
         tables = [one.tracked.objects for one in self._layers().values() if len(one.tracked.objects)]
         objects = pd.concat(tables, ignore_index=True) if tables else empty_table()
-        known = [table.get(self._place) for table in (self._findings, self._conflicts)]
+        known = [self._findings.get(self._place), *self._conflicts.get(self._place, [])]
         found = [table for table in known if table is not None and len(table)]
         self._objects = attach(objects, pd.concat(found, ignore_index=True) if found else as_findings([]))
         return self._objects
@@ -95,16 +95,10 @@ class Reviewing:
         rows = queued[(queued["task"] == self.current[0]) & (queued["index"] == self.current[1])]
         return _words(rows.iloc[0]) if len(rows) else ""
 
-    def remember_tissue(self, place: tuple[Any, ...], tissue: Mapping[str, float]) -> None:
-        """Keep the tissue readout of an annotation: a rule compares the glands with it."""
-        self._tissue[place] = dict(tissue)
-
-    def add_conflicts(self, place: tuple[Any, ...], conflicts: pd.DataFrame) -> None:
-        """Queue what a re-run contradicts."""
-        known = self._conflicts.get(place)
-        parts = [table for table in (known, conflicts) if table is not None and len(table)]
-        if parts:
-            self._conflicts[place] = pd.concat(parts, ignore_index=True)
+    def set_conflicts(self, place: tuple[Any, ...], conflicts: pd.DataFrame, *, there: bool) -> None:
+        """Queue what a re-run contradicts, or forget it when the re-run is taken back."""
+        others = [table for table in self._conflicts.get(place, []) if table is not conflicts]
+        self._conflicts[place] = [*others, conflicts] if there else others
         self._refresh()
 
     # -- what the user does ----------------------------------------------------------------------
@@ -117,7 +111,7 @@ class Reviewing:
     def look_for_reasons(self) -> None:
         """Find anatomy's reasons anew, beside the window."""
         layers = self._layers()
-        if not layers:
+        if not layers or self._closed:
             return
         self._wanted = self._place
         if not self._jobs.busy:
@@ -146,7 +140,8 @@ class Reviewing:
         self._decide("skip")
 
     def close(self) -> None:
-        """Stop the work."""
+        """Stop the work, and begin no other."""
+        self._closed = True
         self._jobs.close()
 
     def _decide(self, name: str) -> None:
@@ -210,7 +205,7 @@ class Reviewing:
             labels={task: one.tracked.labels.copy() for task, one in layers.items()},
             objects=pd.concat([one.tracked.objects for one in layers.values()], ignore_index=True),
             pixel_size_um=next(iter(layers.values())).tracked.pixel_size_um,
-            tissue=self._tissue.get(place, {}),
+            tissue=next((one.record.tissue for one in layers.values() if one.record.tissue), {}),
         )
         self._jobs.start(
             lambda: _look(scene), on_progress=lambda step: None, on_end=lambda end: self._on_end(place, end)

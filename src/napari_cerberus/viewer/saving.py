@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +13,33 @@ from napari import current_viewer
 from napari.layers import Image
 
 from ..annotation.frame import Frame
-from ..annotation.store import SUFFIX, ModelUsed, SavedAnnotation, load_annotation, save_annotation
+from ..annotation.journal import Journal
+from ..annotation.store import JOURNAL_FILE, SUFFIX, ModelUsed, SavedAnnotation, load_annotation, save_annotation
 from ..errors import DataError
 from ..tasks import INSTANCE_TASKS
+from .features import features_of, table_from
 from .grid import placement
-from .keeping import journal_key
 from .layers import labels_layer
 from .picture import fingerprint, why_not
-from .record import KEY, LayerRecord, record_from
+from .record import HISTORY, KEY, MODEL_LABELS, LayerRecord, record_from
 from .session import Display
-from .tracked import MODEL_LABELS, features_of, table_from
 
 LayerData = tuple[Any, dict[str, Any], str]
 
 
-def save(path: str, layer_data: Sequence[LayerData]) -> list[str]:
+def save(path: str, layer_data: Sequence[LayerData], journal: Journal | None = None, *, by: str = "") -> list[str]:
     """Write the result layers among ``layer_data`` as one folder; napari's writer.
+
+    Parameters
+    ----------
+    path : str
+        With or without ``SUFFIX``.
+    layer_data : sequence
+        As napari hands it to a writer.
+    journal : Journal, optional
+        The history, as the dock has it; without it, the file that the layers name.
+    by : str
+        Who saves it; by default everyone who changed an object.
 
     Raises
     ------
@@ -38,9 +50,17 @@ def save(path: str, layer_data: Sequence[LayerData]) -> list[str]:
     """
     folder = Path(path) if path.endswith(SUFFIX) else Path(path + SUFFIX)
     annotation = annotation_of(layer_data)
-    by = sorted({str(name) for name in annotation.objects["changed_by"]} - {""})
-    save_annotation(folder, annotation, by=", ".join(by))
+    names = sorted({str(name) for name in annotation.objects["changed_by"]} - {""})
+    if journal is not None:
+        annotation = replace(annotation, frame=journal.frame)
+    save_annotation(folder, annotation, by=by or ", ".join(names), journal=journal or _history(layer_data))
     return [str(folder)]
+
+
+def _history(layer_data: Sequence[LayerData]) -> Path | None:
+    """The journal file of the first result layer that names one."""
+    named = (attributes.get("metadata", {}).get(HISTORY) for _, attributes, kind in layer_data if kind == "labels")
+    return next((Path(str(path)) for path in named if path), None)
 
 
 def annotation_of(layer_data: Sequence[LayerData]) -> SavedAnnotation:
@@ -75,6 +95,7 @@ def annotation_of(layer_data: Sequence[LayerData]) -> SavedAnnotation:
             for record in records
             if record.model_name
         },
+        tissue=next((record.tissue for record in records if record.tissue), {}),
         image_path=records[0].image_path,
         more={"layers": {record.task: record.to_metadata() for record in records}},
     )
@@ -97,6 +118,8 @@ def _layer(annotation: SavedAnnotation, task: str, folder: Path) -> Any:
     record = record_from(records.get(task)) if isinstance(records, Mapping) else None
     if record is None:
         raise DataError(f"{folder} does not say where its {task} layer lies; save it again from the dock.")
+    # the key and the readout of the folder count: records of older folders have another key and no readout
+    record = replace(record, image_fingerprint=annotation.frame.image_key, tissue=record.tissue or annotation.tissue)
     rows = annotation.objects[annotation.objects["task"] == task].reset_index(drop=True)
     image = _image_of(record)
     if image is None:
@@ -106,7 +129,12 @@ def _layer(annotation: SavedAnnotation, task: str, folder: Path) -> Any:
         name, where = str(image.name), placement(image, record.region[:2], record.factors)
     layer = labels_layer(task, annotation.labels[task], rows, Display(), name=f"{name} {task}", **where)
     layer.features = features_of(rows)
-    layer.metadata = {KEY: record.to_metadata(), MODEL_LABELS: annotation.model_labels[task].astype(np.int32)}
+    journal = folder / JOURNAL_FILE
+    layer.metadata = {
+        KEY: record.to_metadata(),
+        MODEL_LABELS: annotation.model_labels[task].astype(np.int32),
+        HISTORY: str(journal) if journal.is_file() else "",
+    }
     return layer
 
 
@@ -121,7 +149,7 @@ def _image_of(record: LayerRecord) -> Any | None:
 def _frame(record: LayerRecord) -> Frame:
     top, left, bottom, right = (int(value) for value in record.region)
     return Frame(
-        image_key=journal_key(record.image_fingerprint),
+        image_key=record.image_fingerprint,
         image_name=record.image_name,
         image_height_px=bottom,
         image_width_px=right,

@@ -144,6 +144,8 @@ class Session:
     model_name, device : str
     sensitivity : float
         -1 leans toward precision, 0 balanced, +1 toward recall.
+    flips : bool
+        Confidence includes agreement under flips.
     region : Region
     colour_by : ColourBy
     filled : bool
@@ -167,6 +169,7 @@ class Session:
     model_name: str = ""
     device: Device = "auto"
     sensitivity: float = 0.0
+    flips: bool = False
     region: Region = Region.WHOLE
     colour_by: ColourBy = ColourBy.CLASS
     filled: bool = False

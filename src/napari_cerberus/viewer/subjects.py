@@ -204,6 +204,8 @@ class Subjects:
         return None if one is None else self._correct.keeping.path(one)
 
     def _tissue(self, found: _Found) -> Mapping[str, float]:
+        if found.record is not None:
+            return found.record.tissue
         readout = self._readout_of(str(found.image.unique_id))
         return readout.tissue if readout is not None else {}
 

@@ -7,23 +7,20 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from ..annotation.edits import ChangeSet, ProbabilityMap
+from ..annotation.edits import ChangeSet, Features, ProbabilityMap
 from ..annotation.merge import MergeResult
-from ..annotation.table import CELLS, COLUMNS, DECIDED, measure, rows_with
+from ..annotation.table import COLUMNS, DECIDED
 from ..annotation.tracking import TrackedLabels
 from ..errors import EditError
-from .record import LayerRecord
+from .features import BOX, features_of, table_from
+from .record import KEY, MODEL_LABELS, LayerRecord
+from .steps import PixelStep, Run, RunStep, Step
 
 _EVENTS = ("paint", "labels_update", "set_data", "data")
 """What napari emits when a brush, its undo or a plugin changes pixels."""
 _STEPS = 100
 """As many as napari's own history keeps."""
-_BOX = ("y0_px", "x0_px", "y1_px", "x1_px")
-MODEL_LABELS = "napari-cerberus model labels"
-"""Our entry in ``layer.metadata`` with the model's last result, an array like the layer's."""
-
 Point = tuple[float, float]
 
 
@@ -36,6 +33,8 @@ class TrackedLayer:
 
     Attributes
     ----------
+    key : str
+        The layer's ``unique_id``.
     tracked : TrackedLabels
         Labels and table as last seen.
     stale : bool
@@ -51,8 +50,9 @@ class TrackedLayer:
         Called whenever something else may have changed pixels.
     """
 
-    def __init__(self, layer: Any, record: LayerRecord, on_stir: Callable[[], Any] | None = None) -> None:
+    def __init__(self, layer: Any, record: LayerRecord, on_stir: Callable[[], Any] = lambda: None) -> None:
         self.layer, self.record = layer, record
+        self.key = str(layer.unique_id)
         self._on_stir = on_stir
         self._chosen = 0
         pixels, model_labels = _pixels(layer), layer.metadata.get(MODEL_LABELS)
@@ -65,19 +65,14 @@ class TrackedLayer:
             model_labels=model_labels if fits else None,
         )
         self._note_model_labels()
-        self.stale = False
+        self.stale, self._unseen, self._array, self._replaced = False, 0, layer.data, False
         self.probability: ProbabilityMap | None = None
-        self._done: deque[ChangeSet | None] = deque(maxlen=_STEPS)
-        self._undone: deque[ChangeSet | None] = deque(maxlen=_STEPS)
-        self._pairs = [(getattr(layer.events, name), self._on_pixels) for name in _EVENTS]
-        self._pairs.append((layer.events.paint, self._on_step))
+        self._done: deque[Step] = deque(maxlen=_STEPS)
+        self._undone: deque[Step] = deque(maxlen=_STEPS)
+        pixels_moved = [(getattr(layer.events, name), self._on_pixels) for name in _EVENTS]
+        self._pairs = [*pixels_moved, (layer.events.paint, self._on_step)]
         for emitter, callback in self._pairs:
             emitter.connect(callback)
-
-    @property
-    def key(self) -> str:
-        """The layer's ``unique_id``."""
-        return str(self.layer.unique_id)
 
     @property
     def task(self) -> str:
@@ -103,7 +98,7 @@ class TrackedLayer:
     @property
     def last_is_of_the_table(self) -> bool:
         """Whether the step that ``undo`` would take back changed no pixel."""
-        return bool(self._done) and self._done[-1] is not None
+        return bool(self._done) and isinstance(self._done[-1], ChangeSet)
 
     def choose(self, index: int) -> None:
         """Choose an object; napari's brush paints with its id from now on."""
@@ -118,7 +113,7 @@ class TrackedLayer:
 
     def box(self, index: int) -> tuple[Point, Point] | None:
         """Outer corners of an object, in pixels of the layer; None where there is no such object."""
-        rows = self.tracked.objects.loc[self.tracked.objects["index"] == index, list(_BOX)]
+        rows = self.tracked.objects.loc[self.tracked.objects["index"] == index, list(BOX)]
         if rows.empty:
             return None
         y0, x0, y1, x1 = (float(value) for value in rows.iloc[0])
@@ -140,26 +135,55 @@ class TrackedLayer:
         EditError
             If the layer is locked.
         """
-        self._check_free()
+        self.check_free()
         self._write_pixels(change)
         full = self.tracked.apply(change, by=by)
-        if not change.changed_px:
+        if change.changed_px:
+            self._note_cells(full)
+        else:
             self._done.append(full)
             self._undone.clear()
         self._write_table()
         return full
 
-    def merge(self, result: MergeResult) -> ChangeSet:
-        """Take a re-run that ``annotation.merge`` has fitted to what the user did, as one step back."""
-        self._check_free()
+    def merge(
+        self, result: MergeResult, run: Run, record: LayerRecord, probability: ProbabilityMap | None
+    ) -> ChangeSet:
+        """Take a re-run that ``annotation.merge`` has fitted to what the user did, as one step back.
+
+        Raises
+        ------
+        EditError
+            If the layer is locked.
+        """
+        self.check_free()
+        before = len(self._done)
         self._write_pixels(result.change)
+        if len(self._done) > before or (before == _STEPS and result.change.changed_px):
+            self._done.pop()  # napari's step of these pixels is part of ours
+        self._unseen = 0
         change = self.tracked.adopt(result.change, result.objects, result.model_labels)
-        self._write_table()
-        self._note_model_labels()
+        if (seen := self.tracked.last_run) is not None:
+            self._done.append(RunStep(run=run, seen=seen, record=self.record, probability=self.probability))
+        self._undone.clear()
+        self._be_of(record, probability)
         return change
 
-    def follow(self, summary: str = "Changed by hand", *, by: str = "") -> ChangeSet:
+    def next_run(self, way: str) -> Run | None:
+        """The re-run that ``undo`` or ``redo`` (``way``) would walk over; None if it is another step."""
+        steps = self._steps(way)
+        step = steps[-1] if steps else None
+        return step.run if isinstance(step, RunStep) else None
+
+    def remembers(self, run: Run, way: str) -> bool:
+        """Whether ``undo`` or ``redo`` (``way``) can still come to a re-run."""
+        found = (step for step in self._steps(way) if isinstance(step, RunStep) and step.run is run)
+        return any(self.tracked.knows(step.seen) for step in found)
+
+    def follow(self, summary: str = "Changed by hand", *, by: str = "", cells: Features | None = None) -> ChangeSet:
         """Find out what a brush, napari's undo or a script did to the pixels, and follow it; false if nothing.
+
+        ``cells`` are those of the table that are known to belong to the pixels.
 
         Raises
         ------
@@ -167,8 +191,9 @@ class TrackedLayer:
             If the layer now has another size.
         """
         self.stale = False
-        change = self.tracked.sync(_pixels(self.layer), summary, by=by)
+        change = self.tracked.sync(_pixels(self.layer), summary, by=by, cells=cells)
         if change:
+            self._note_cells(change)
             self._write_table()
         if change.model_change is not None:
             self._note_model_labels()
@@ -183,18 +208,44 @@ class TrackedLayer:
         return self._step(self._undone, self._done, self.layer.redo, by, back=False)
 
     def _step(
-        self, source: deque[ChangeSet | None], target: deque[ChangeSet | None], pixels: Any, by: str, *, back: bool
+        self, source: deque[Step], target: deque[Step], pixels: Callable[[], Any], by: str, *, back: bool
     ) -> ChangeSet:
-        step = source.pop() if source else None
+        if not source and self._replaced:  # napari would bring back pixels of the array that is gone
+            return ChangeSet(summary="Nothing to take back")
+        step = source.pop() if source else PixelStep()
         target.append(step)
-        if step is None:
+        if isinstance(step, RunStep):
+            return self._walk_run(step, pixels, back=back)
+        if isinstance(step, PixelStep):
             pixels()
-            return self.follow("Undid a step" if back else "Redid a step", by=by)
+            summary, cells = ("Undid a step", step.before) if back else ("Redid a step", step.after)
+            return self.follow(summary, by=by, cells=cells)
         change = self.tracked.apply(step.inverse() if back else step, by=by)
         self._write_table()
         return change
 
-    def _check_free(self) -> None:
+    def _walk_run(self, step: RunStep, pixels: Callable[[], Any], *, back: bool) -> ChangeSet:
+        """To the other side of a re-run: pixels, table, model's result and provenance."""
+        if step.seen.moves_pixels:
+            pixels()
+        change = self.tracked.exchange(step.seen, "Took back the new result" if back else "Took the new result again")
+        record, probability = step.record, step.probability
+        step.record, step.probability = self.record, self.probability
+        self._be_of(record, probability)
+        return change
+
+    def _be_of(self, record: LayerRecord, probability: ProbabilityMap | None) -> None:
+        """Show the table of a run, and keep where it came from."""
+        self.record, self.probability = record, probability
+        self._write_table()
+        self._note_model_labels()
+        self.layer.metadata = {**self.layer.metadata, KEY: record.to_metadata()}
+
+    def _steps(self, way: str) -> deque[Step]:
+        return self._done if way == "undo" else self._undone
+
+    def check_free(self) -> None:
+        """Raises ``EditError`` if the layer is locked."""
         if getattr(self.layer, "locked", False):
             raise EditError(f"“{self.layer.name}” is locked; unlock it in the layer list to correct it.")
 
@@ -227,27 +278,22 @@ class TrackedLayer:
 
     def _on_pixels(self, event: Any = None) -> None:
         self.stale = True
-        if self._on_stir is not None:
-            self._on_stir()
+        if self.layer.data is not self._array:
+            self._array, self._replaced = self.layer.data, True
+            self._done.clear()
+            self._undone.clear()
+        self._on_stir()
 
     def _on_step(self, event: Any = None) -> None:
-        self._done.append(None)
+        self._done.append(PixelStep())
+        self._unseen += 1
         self._undone.clear()
 
-
-def table_from(features: pd.DataFrame, labels: np.ndarray[Any, Any], record: LayerRecord) -> pd.DataFrame:
-    """The object table of a layer: geometry from its pixels, the other cells from its features."""
-    indexed = "index" in features
-    known = features.drop_duplicates("index").set_index("index") if indexed else pd.DataFrame()
-    # as objects: columns that are not there would come as numbers, which take no text
-    cells = known.reindex(columns=list(CELLS)).astype("object")
-    return rows_with(record.task, measure(labels, record.pixel_size_um), cells)
-
-
-def features_of(objects: pd.DataFrame) -> pd.DataFrame:
-    """The columns of a task's table that its layer shows; without classes where no object has one."""
-    shown = objects.drop(columns=["task", *_BOX])
-    return shown if (shown["class"] != "").any() else shown.drop(columns=["class", "class_probability"])
+    def _note_cells(self, change: ChangeSet) -> None:
+        """Keep the table cells with the one step of napari's history that changed them."""
+        if self._unseen == 1 and isinstance(self._done[-1], PixelStep):
+            self._done[-1] = PixelStep(before=change.previous_features, after=change.features)
+        self._unseen = 0
 
 
 def _pixels(layer: Any) -> np.ndarray[Any, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QPushButton, QVBoxLayout, QWidget
 
 from ..errors import CerberusError
 from ..viewer.controller import Controller
@@ -73,6 +73,11 @@ class AnnotatePanel(QWidget):
         self.card.setToolTip("What this model was trained on, how good it is, and what it is not for")
         self.about = small_label()
         self.sensitivity = SensitivitySlider()
+        self.flips = QCheckBox("Check under flips (4 × the time)")
+        self.flips.setToolTip(
+            "Reads the image three more times, mirrored. Objects that are not found again become less certain and come "
+            "earlier in the queue; no outline changes."
+        )
         self.annotate = QPushButton("Annotate")
         self.annotate.setStyleSheet(PRIMARY_BUTTON)
         self.annotate.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -91,6 +96,7 @@ class AnnotatePanel(QWidget):
         grid.addWidget(self.about, 1, 1)
         add_row(grid, 2, "Device", self.device)
         add_row(grid, 3, "Sensitivity", self.sensitivity, top=True)
+        add_row(grid, 4, "Confidence", self.flips)
         return content
 
     # -- connecting ------------------------------------------------------------------------------
@@ -105,6 +111,7 @@ class AnnotatePanel(QWidget):
         self.card.clicked.connect(self._show_card)
         self.device.activated.connect(lambda index: choose.device(self.device.itemData(index)))
         self.sensitivity.chosen.connect(choose.sensitivity)
+        self.flips.toggled.connect(choose.flips)
         self.annotate.clicked.connect(self._controller.annotate)
 
     def _connect_session(self) -> None:
@@ -124,6 +131,7 @@ class AnnotatePanel(QWidget):
         self._show_models()
         self.device.setCurrentIndex(self.device.findData(self._session.device))
         self.sensitivity.show_value(self._session.sensitivity)
+        self.flips.setChecked(self._session.flips)
 
     def _show_image(self) -> None:
         self.image.setCurrentIndex(self.image.findData(self._session.image_id))

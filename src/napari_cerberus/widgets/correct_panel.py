@@ -15,6 +15,7 @@ from ..viewer.colours import class_colour
 from ..viewer.controller import Controller
 from ..viewer.toolbench import MOST_CLASSES
 from ..viewer.tools import TOOLS, Needs
+from .compare_dialog import CompareDialog
 from .key_table import KeyTable, shown_key
 from .section import Section
 from .style import SPACING_PX, Banner, Tone, clear, guard_wheel, small_label
@@ -46,7 +47,7 @@ class CorrectPanel(QWidget):
         self.below = QDoubleSpinBox()
         self.small = QPushButton("Delete small")
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
-        self.keys, self.save = QPushButton("Keys …"), QPushButton("Save …")
+        self.keys, self.save, self.compare = QPushButton("Keys …"), QPushButton("Save …"), QPushButton("Compare …")
         self.message = Banner()
         self._timer = QTimer(self)
         self._shortcuts = [self._shortcut(number) for number in range(1, MOST_CLASSES + 1)]
@@ -85,6 +86,7 @@ class CorrectPanel(QWidget):
         self.redo.setToolTip("Make it again  Key: Ctrl+Shift+Z")
         self.keys.setToolTip("All tools and keys in a table")
         self.save.setToolTip("Save labels, table, review and history as one folder; it opens again with File ▸ Open.")
+        self.compare.setToolTip("What was gained, lost or changed since a saved version, or between two of them")
         self._timer.setSingleShot(True)
         self._timer.setInterval(_FOLLOW_MS)
 
@@ -94,7 +96,7 @@ class CorrectPanel(QWidget):
         for place, button in enumerate(self.buttons.values()):
             grid.addWidget(button, *divmod(place, _COLUMNS))
         self.classes.setSpacing(2)
-        rows = [_row(self.below, self.small), _row(self.undo, self.redo, self.keys, self.save)]
+        rows = [_row(self.below, self.small), _row(self.undo, self.redo, self.keys), _row(self.save, self.compare)]
         content = QWidget()
         inner = QVBoxLayout(content)
         inner.setContentsMargins(2, 0, 0, 0)
@@ -117,6 +119,7 @@ class CorrectPanel(QWidget):
         self.redo.clicked.connect(corrections.redo)
         self.keys.clicked.connect(lambda: KeyTable(self).show())
         self.save.clicked.connect(self._ask_and_save)
+        self.compare.clicked.connect(lambda: CompareDialog(self._correct.comparing, self).show())
         self._timer.timeout.connect(self._correct.follow)
         corrections.stirred.connect(lambda: self._timer.start())
         corrections.active_changed.connect(self._show_active)

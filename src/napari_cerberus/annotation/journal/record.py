@@ -52,6 +52,8 @@ class Record:
         Packed changes of the label map and of the map of the model's last result.
     model_name, model_sha256 : str
         For a result.
+    tissue : mapping of class to probability
+        For a result: the readout that came with it, where there was one.
     thin : bool
         Pixels and cells were left out when the journal was compacted; a later snapshot holds what they did.
     """
@@ -75,6 +77,7 @@ class Record:
     model_pixels: bytes = b""
     model_name: str = ""
     model_sha256: str = ""
+    tissue: Mapping[str, float] = field(default_factory=dict)
     thin: bool = False
 
     def thinned(self) -> Record:
@@ -130,6 +133,8 @@ def encode(record: Record) -> bytes:
     """The record's line."""
     data: dict[str, Any] = {name: getattr(record, name) for name in (*_PLAIN, *_IDS)}
     data |= {name: base64.b64encode(getattr(record, name)).decode() for name in ("pixels", "model_pixels")}
+    if record.tissue:
+        data["tissue"] = {name: float(share) for name, share in record.tissue.items()}
     data["cells"] = base64.b64encode(_packed_cells(record.features)).decode()
     return line_of(data)
 
@@ -154,7 +159,15 @@ def decode(data: Mapping[str, Any]) -> Record:
         features=_unpacked_cells(_bytes(data, "cells")),
         pixels=_bytes(data, "pixels"),
         model_pixels=_bytes(data, "model_pixels"),
+        tissue=_tissue(data.get("tissue", {})),
     )
+
+
+def _tissue(shares: Any) -> Mapping[str, float]:
+    """Missing in the records of older journals."""
+    if not isinstance(shares, dict) or not all(type(share) in (int, float) for share in shares.values()):
+        raise DataError("field 'tissue' of a record must hold numbers")
+    return {name: float(share) for name, share in shares.items()}
 
 
 def _ids(data: Mapping[str, Any], name: str) -> tuple[int, ...]:

@@ -42,9 +42,12 @@ class Replay:
         One sentence where the rest could not be used, else empty.
     torn : bool
         The problem is only an unfinished last line, as a crash leaves it.
+    path : Path or None
+        The file.
     """
 
     frame: Frame
+    path: Path | None = None
     labels: dict[str, TaskLabels] = field(default_factory=dict)
     model_labels: dict[str, TaskLabels] = field(default_factory=dict)
     cells: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
@@ -107,7 +110,7 @@ def read_journal(path: Path, watch: Watch | None = None) -> Replay:
     try:
         with path.open("rb") as stream:
             head = stream.readline(MAX_LINE_BYTES)
-            replay = Replay(frame=_frame(head, path), good_bytes=len(head))
+            replay = Replay(frame=_frame(head, path), path=path, good_bytes=len(head))
             for line in iter(lambda: stream.readline(MAX_LINE_BYTES), b""):
                 if not _follow_line(replay, line, path, watch):
                     break

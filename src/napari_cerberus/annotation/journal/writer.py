@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -41,6 +41,8 @@ class Journal:
         The whole history, without pixels and cells.
     warning : str
         Empty while everything is safe.
+    note : str
+        Something else that the user should know; may be empty.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Journal:
         self.frame = frame
         self.records = list(records)
         self.warning = warning
+        self.note = ""
         self._file = file
         self._lock = lock
         self._first_max_bytes = self._max_bytes = max_bytes
@@ -71,7 +74,14 @@ class Journal:
         return None if self._file is None else self._file.path
 
     def append(
-        self, change: ChangeSet, *, task: str, tool: str, by: str = "", model: tuple[str, str] | None = None
+        self,
+        change: ChangeSet,
+        *,
+        task: str,
+        tool: str,
+        by: str = "",
+        model: tuple[str, str] | None = None,
+        tissue: Mapping[str, float] | None = None,
     ) -> None:
         """Note a change that was made.
 
@@ -83,6 +93,8 @@ class Journal:
             Which label map, which tool, who.
         model : (name, SHA-256) or None
             For a result of a model.
+        tissue : mapping of class to probability, optional
+            The readout that came with a result.
 
         Raises
         ------
@@ -110,6 +122,7 @@ class Journal:
             model_pixels=packed_model,
             model_name=model[0] if model else "",
             model_sha256=model[1] if model else "",
+            tissue=dict(tissue or {}),
         )
         self._write(record)
         if self._lock is not None:

@@ -1,0 +1,182 @@
+"""How the window copes with very many objects: what a user waits for after each thing he does.
+
+Run: ``xvfb-run -a python benchmarks/many_objects.py [--objects 100000] [--repeats 5]``. Opens napari with the dock and an
+annotation of so many nuclei (no network runs), does what a user does, and prints a Markdown table: the median and the
+longest time until the window is ready again, drawing included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+from qtpy.QtWidgets import QApplication
+from skimage.draw import disk
+
+from napari_cerberus.annotation.review import ReviewFilter
+from napari_cerberus.annotation.table import UNREVIEWED
+from napari_cerberus.inference.annotate import Annotation
+from napari_cerberus.inference.objects import object_table
+from napari_cerberus.progress import Job, Progress
+from napari_cerberus.viewer.controller import Controller
+from napari_cerberus.viewer.keeping import JOURNALS_VARIABLE
+from napari_cerberus.viewer.memory import Memory
+from napari_cerberus.viewer.requests import Request
+from napari_cerberus.viewer.session import JobState, ModelChoice
+from napari_cerberus.widgets.dock import CerberusDock
+
+STEP_PX = 16
+KINDS = ("epithelial", "lymphocyte", "plasma")
+Action = Callable[[], Any]
+
+
+def nuclei(count: int) -> np.ndarray[Any, Any]:
+    """Round objects on a grid, one every 16 px."""
+    side = int(np.ceil(np.sqrt(count)))
+    labels = np.zeros((side * STEP_PX, side * STEP_PX), np.int32)
+    for number in range(count):
+        row, column = divmod(number, side)
+        labels[disk((row * STEP_PX + 8, column * STEP_PX + 8), 4 + number % 3)] = number + 1
+    return labels
+
+
+def answer_with(labels: np.ndarray[Any, Any]) -> Callable[[Request], Job[Annotation]]:
+    """A job that finds these labels."""
+
+    def job(request: Request) -> Job[Annotation]:
+        yield Progress("Reading")
+        count, rng = int(labels.max()), np.random.default_rng(0)
+        kinds = [KINDS[number] for number in rng.integers(0, len(KINDS), count)]
+        table = object_table(
+            "nuclei", labels, 0.5, confidence=rng.uniform(0.3, 1, count), classes=(kinds, rng.uniform(0.5, 1, count))
+        )
+        return Annotation(
+            labels={"nuclei": labels},
+            objects=table,
+            model_name="squares",
+            model_sha256="",
+            pixel_size_um=0.5,
+            model_pixel_size_um=0.5,
+            device="cpu",
+            precision="exact",
+            device_reason="No network ran.",
+            seconds=0.0,
+        )
+
+    return job
+
+
+def one_model() -> Job[tuple[ModelChoice, ...]]:
+    """What the list of models shows."""
+    yield Progress("Looking for models")
+    return (ModelChoice(name="squares", predicts=("nuclei",), pixel_size_um=0.5, sha256=""),)
+
+
+def settle(wait_s: float = 0.5) -> None:
+    """Run what is due, timers included, until nothing has happened for a while."""
+    end = time.monotonic() + wait_s
+    while time.monotonic() < end:
+        QApplication.processEvents()
+        time.sleep(0.002)
+
+
+class Bench:
+    """The window, and how long things take in it."""
+
+    def __init__(self, objects: int, folder: Path) -> None:
+        labels = nuclei(objects)
+        self.viewer = napari.Viewer()
+        jobs = {"annotate": answer_with(labels), "list_models": one_model}
+        self.dock = CerberusDock(self.viewer, Controller(self.viewer, Memory(folder / "memory.json"), **jobs))
+        self.viewer.window.add_dock_widget(self.dock)
+        pixels = np.full((*labels.shape, 3), 220, np.uint8)
+        self.viewer.add_image(pixels, rgb=True, name="tile", scale=(0.5, 0.5), units=("um", "um"))
+        self.session, self.correct = self.dock.controller.session, self.dock.controller.correct
+        self.rows: list[tuple[str, list[float]]] = []
+
+    def time(self, what: str, action: Action, *, before: Action = lambda: None, repeats: int = 1) -> None:
+        """Note how long an action keeps the window, with everything it sets off within half a second."""
+        times = []
+        for _ in range(repeats):
+            before()
+            settle()
+            times.append(self._busy_s(action))
+        self.rows.append((what, times))
+
+    def _busy_s(self, action: Action) -> float:
+        start = time.perf_counter()
+        action()
+        QApplication.processEvents()
+        busy = time.perf_counter() - start
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:  # timers: the queue, the journal, the small objects
+            start = time.perf_counter()
+            QApplication.processEvents()
+            slow = time.perf_counter() - start
+            busy += slow if slow > 0.005 else 0.0
+            time.sleep(0.005)
+        return busy
+
+    def annotate(self) -> None:
+        """Click the button, and wait for layers and queue."""
+        while not self.dock.annotate.annotate.isEnabled() or not self.session.models:
+            settle(0.05)
+        start = time.perf_counter()
+        self.dock.annotate.annotate.click()
+        while self.session.job.state is not JobState.RETURNED or not len(self.correct.review.queued()):
+            QApplication.processEvents()
+        self.rows.append(("annotate: table, layer, queue", [time.perf_counter() - start]))
+        settle(20)  # looking for reasons goes on beside the window
+
+
+def measure(bench: Bench, repeats: int, folder: Path) -> None:
+    """What a user does."""
+    bench.annotate()
+    one = next(iter(bench.correct.corrections))
+    bench.viewer.layers.selection.active = one.layer
+    review, tools, corrections = bench.correct.review, bench.correct.tools, bench.correct.corrections
+    chosen = iter(range(1000, 100_000, 7))
+
+    def choose() -> None:
+        corrections.choose(one, next(chosen))
+
+    bench.time("choose an object", choose, repeats=repeats)
+    bench.time("next of the queue", review.next, repeats=repeats)
+    bench.time("accept and go on", review.accept, before=review.next, repeats=repeats)
+    for name in ("grow", "split", "delete"):
+        bench.time(name, lambda name=name: tools.use(name), before=choose, repeats=repeats)
+    bench.time("change the class", lambda: tools.number(2), before=choose, repeats=repeats)
+    bench.time("undo a class", corrections.undo, before=lambda: tools.number(1), repeats=repeats)
+    bench.time("undo a delete", corrections.undo, before=lambda: (choose(), tools.use("delete")), repeats=repeats)
+    bench.time("redo a delete", corrections.redo, before=corrections.undo, repeats=1)
+    bench.time("filter the queue", lambda: review.filter(ReviewFilter(states=(UNREVIEWED,))), repeats=1)
+    bench.time("save", lambda: bench.correct.save(folder / "a.cerberus"))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--objects", type=int, default=100_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[JOURNALS_VARIABLE] = str(Path(folder) / "journals")
+        bench = Bench(options.objects, Path(folder))
+        measure(bench, options.repeats, Path(folder))
+        bench.dock.controller.close()
+        bench.viewer.close()
+    print(f"{options.objects:,} nuclei, median of {options.repeats}\n\n| | median s | longest s |\n|---|---|---|")
+    for what, times in bench.rows:
+        print(f"| {what} | {statistics.median(times):.3f} | {max(times):.3f} |")
+
+
+if __name__ == "__main__":
+    main()
