@@ -161,6 +161,14 @@ class FineTuning:
         """Stop and keep the ``best`` or the ``last`` weights, or ``discard`` the run."""
         self._order(lambda folder: process.stop(folder, keep))  # type: ignore[arg-type]
 
+    def stop_all(self) -> None:
+        """Stop every run that works or waits, each with its best weights kept; a problem is logged."""
+        for run in self.live_runs():
+            try:
+                process.stop(run.folder, "best")
+            except CerberusError:
+                logger.warning("%s could not be stopped.", run.folder, exc_info=True)
+
     def resume(self) -> None:
         """Go on with an interrupted run from its last checkpoint."""
         if self.state is not None:

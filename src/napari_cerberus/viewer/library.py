@@ -10,9 +10,10 @@ from psygnal import Signal
 
 from ..errors import CerberusError
 from ..model import library as shelf
+from ..model.compare import CompareRow, compare_models
 from ..progress import Job, Progress
 from .jobs import Cancelled, End, Failed, JobRunner
-from .model_facts import ModelFacts, facts_of
+from .model_facts import ModelFacts
 from .session import JobState, JobStatus
 
 
@@ -48,8 +49,9 @@ class Library:
 
     @property
     def can_roll_back(self) -> bool:
-        """Whether another model was promoted before."""
-        return len(shelf.promotion_history()) > 1
+        """Whether a model was promoted that can be gone back from."""
+        used = self.promoted
+        return bool(shelf.promotion_history()) and used is not None and not used.shipped
 
     def find(self, name: str) -> ModelFacts | None:
         """A model by name."""
@@ -58,14 +60,22 @@ class Library:
     def look(self) -> None:
         """List the models anew."""
         used = shelf.promoted().name
-        self.models = tuple(facts_of(entry, promoted=entry.name == used) for entry in shelf.list_models())
+        self.models = tuple(
+            ModelFacts(entry=entry, record=shelf.read_record(entry), promoted=entry.name == used)
+            for entry in shelf.list_models()
+        )
         self.changed.emit()
 
-    def promote(self, name: str) -> bool:
-        """Use this model from now on; False, and the reason is said, where it cannot be."""
+    def compare(self, one: str, other: str) -> tuple[CompareRow, ...]:
+        """Two models beside one another; nothing where one of them is gone."""
+        first, second = self.find(one), self.find(other)
+        return () if first is None or second is None else compare_models(first.entry, second.entry)
+
+    def promote(self, name: str, reason: str = "") -> bool:
+        """Use this model from now on; False, and the problem is said, where it cannot be."""
 
         def step() -> str:
-            shelf.promote(name)
+            shelf.promote(name, reason=reason)
             return f"“{name}” is used from now on; roll back takes it back."
 
         return self._do(step)

@@ -34,6 +34,7 @@ class Preferences:
     colour_by: str = "class"
     filled: bool = False
     reviewer: str = ""
+    pairs_folder: str = ""
 
 
 class Memory:

@@ -1,141 +1,78 @@
-"""What a model's provenance says, in words and numbers that a panel can show."""
+"""A model of the library as one line of a list."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 
-from ..model.library import ModelEntry
-from ..model.spec import CARD_FILE, SPEC_FILE
+from ..model.compare import made_at, parent_of
+from ..model.library import ModelEntry, ModelRecord
+from ..model.spec import CARD_FILE
+
+_DATE = len("2026-11-25")
+_DASH = "–"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFacts:
-    """One line of the model library.
+    """What is known without reading weights.
 
     Attributes
     ----------
-    name, sha256, parent, made, data, notes : str
-        ``parent`` is the model it was fine-tuned from; ``made`` a date. Empty where nothing is known.
-    shipped : bool
-        It came with the program, so it can be neither renamed nor deleted.
+    entry : ModelEntry
+    record : ModelRecord
+        The user's notes and the proof's verdict.
     promoted : bool
-    predicts : tuple of str
-        Task keys.
-    pixel_size_um : float
-    tiles, patients : mapping of side to int
-    figures : mapping of task to float
-        On its own validation tiles: Dice of a dense task, balanced accuracy of the tissue head.
-    settings : mapping of str to str
-        How it was made.
-    card : str
+        Annotate uses it unless another is chosen.
     """
 
-    name: str
-    sha256: str
-    parent: str = ""
-    made: str = ""
-    data: str = ""
-    notes: str = ""
-    shipped: bool = False
-    promoted: bool = False
-    predicts: tuple[str, ...] = ()
-    pixel_size_um: float = 1.0
-    tiles: Mapping[str, int] = field(default_factory=dict)
-    patients: Mapping[str, int] = field(default_factory=dict)
-    figures: Mapping[str, float] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
-    card: str = ""
+    entry: ModelEntry
+    record: ModelRecord
+    promoted: bool
+
+    @property
+    def name(self) -> str:
+        """Unique in the library."""
+        return self.entry.name
+
+    @property
+    def shipped(self) -> bool:
+        """It came with the program, so it is neither renamed nor deleted."""
+        return self.entry.shipped
+
+    @property
+    def parent(self) -> str:
+        """The model it was fine-tuned from."""
+        return parent_of(self.entry).partition(" (")[0]
+
+    @property
+    def made(self) -> str:
+        """Its date."""
+        return made_at(self.entry)[:_DATE]
+
+    @property
+    def learnt_from(self) -> str:
+        """ "28 tiles, 8 patients"."""
+        said = self.entry.spec.provenance
+        parts = [f"{said[key]['train']:,} {key}" for key in ("tiles", "patients") if _has_count(said, key)]
+        return ", ".join(parts) or _DASH
+
+    @property
+    def figures(self) -> str:
+        """ "glands 0.92, nuclei 0.67": Dice on the validation tiles that chose its weights."""
+        validation = self.entry.spec.provenance.get("validation")
+        dice = validation.get("dice") if isinstance(validation, Mapping) else None
+        known = dice.items() if isinstance(dice, Mapping) else ()
+        return ", ".join(f"{task} {value:.2f}" for task, value in known if isinstance(value, float)) or _DASH
+
+    @property
+    def card(self) -> str:
+        """Its model card; empty where it came without one."""
+        path = self.entry.path / CARD_FILE
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
-def facts_of(entry: ModelEntry, *, promoted: bool = False, shipped: bool = False, notes: str = "") -> ModelFacts:
-    """What is known of a model in the library; reads no weights."""
-    said = entry.spec.provenance
-    card = entry.path / CARD_FILE
-    return ModelFacts(
-        name=entry.name,
-        sha256=entry.sha256,
-        parent=_parent(said),
-        made=_made(entry),
-        data=_data(said),
-        notes=notes,
-        shipped=shipped,
-        promoted=promoted,
-        predicts=tuple(task.key for task in entry.spec.tasks),
-        pixel_size_um=entry.spec.pixel_size_um,
-        tiles=_numbers(said.get("tiles")),
-        patients=_numbers(said.get("patients")),
-        figures=_figures(said.get("validation")),
-        settings=_settings(said),
-        card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else "",
-    )
-
-
-def compared(one: ModelFacts, other: ModelFacts) -> list[tuple[str, str, str]]:
-    """Rows ``(what, of one, of the other)`` for two models beside one another."""
-    sides = tuple(dict.fromkeys((*one.patients, *other.patients)))
-    tasks = tuple(dict.fromkeys((*one.figures, *other.figures)))
-    settings = tuple(dict.fromkeys((*one.settings, *other.settings)))
-    rows = [
-        ("Made", one.made, other.made),
-        ("From", one.parent, other.parent),
-        ("Predicts", ", ".join(one.predicts), ", ".join(other.predicts)),
-        ("Works at", f"{one.pixel_size_um:g} µm/px", f"{other.pixel_size_um:g} µm/px"),
-        ("Data", one.data, other.data),
-        *((f"Patients, {side}", _shown(one.patients.get(side)), _shown(other.patients.get(side))) for side in sides),
-        *((f"Validation, {task}", _shown(one.figures.get(task)), _shown(other.figures.get(task))) for task in tasks),
-        *((name.capitalize(), one.settings.get(name, "–"), other.settings.get(name, "–")) for name in settings),
-        ("Notes", one.notes, other.notes),
-        ("SHA-256", one.sha256[:16], other.sha256[:16]),
-    ]
-    return [(what, first or "–", second or "–") for what, first, second in rows]
-
-
-def _shown(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
-
-
-def _parent(said: Mapping[str, Any]) -> str:
-    base = said.get("started_from")
-    return str(base.get("name", "")) if isinstance(base, Mapping) else ""
-
-
-def _made(entry: ModelEntry) -> str:
-    """The date in the provenance, or else that of the file."""
-    stated = str(entry.spec.provenance.get("made_at", ""))[:10]
-    if stated:
-        return stated
-    try:
-        return datetime.fromtimestamp((entry.path / SPEC_FILE).stat().st_mtime).date().isoformat()
-    except OSError:
-        return ""
-
-
-def _data(said: Mapping[str, Any]) -> str:
-    data = said.get("data")
-    names = ", ".join(str(name) for name in data) if isinstance(data, Mapping) else ""
-    digest = str(said.get("data_sha256", ""))[:8]
-    return f"{names} ({digest})" if names and digest else names
-
-
-def _numbers(values: Any) -> dict[str, int]:
-    if not isinstance(values, Mapping):
-        return {}
-    return {str(key): value for key, value in values.items() if isinstance(value, int) and not isinstance(value, bool)}
-
-
-def _figures(values: Any) -> dict[str, float]:
-    if not isinstance(values, Mapping):
-        return {}
-    dice = values.get("dice")
-    figures = {str(key): float(value) for key, value in dice.items()} if isinstance(dice, Mapping) else {}
-    tissue = values.get("tissue_balanced_accuracy")
-    return {**figures, "tissue": float(tissue)} if isinstance(tissue, float) and tissue > 0 else figures
-
-
-def _settings(said: Mapping[str, Any]) -> dict[str, str]:
-    return {name: str(said[name]) for name in ("steps", "best_step", "seed", "training_seconds") if name in said}
+def _has_count(said: Mapping[str, Any], key: str) -> bool:
+    value = said.get(key)
+    return isinstance(value, Mapping) and isinstance(value.get("train"), int)

@@ -155,6 +155,8 @@ class Session:
         Of the last run on the chosen image.
     reviewer : str
         The user's name, as it goes into the table of corrected objects.
+    pairs_folder : str
+        Where pairs were last exported to.
     """
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
@@ -174,6 +176,7 @@ class Session:
     export: JobStatus = field(default_factory=JobStatus)
     readout: Readout | None = None
     reviewer: str = ""
+    pairs_folder: str = ""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if threading.current_thread() is not threading.main_thread():

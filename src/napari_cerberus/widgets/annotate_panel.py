@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from ..errors import CerberusError
 from ..viewer.controller import Controller
 from ..viewer.session import DEVICES, Region
 from .forms import add_row, combo, new_form
 from .model_card import ModelCardDialog
+from .models_dialog import ModelsDialog
 from .pixel_size_field import PixelSizeField
 from .section import Section
 from .sensitivity_slider import SensitivitySlider
@@ -71,6 +72,9 @@ class AnnotatePanel(QWidget):
         self.draw.setToolTip("Pull a rectangle on the image; only what lies in it is annotated.")
         self.card = QPushButton("Card")
         self.card.setToolTip("What this model was trained on, how good it is, and what it is not for")
+        self.library = QPushButton("All …")
+        self.library.setToolTip("Every model on this computer: compare, promote, roll back, export, import")
+        self.models_dialog: ModelsDialog | None = None
         self.about = small_label()
         self.sensitivity = SensitivitySlider()
         self.annotate = QPushButton("Annotate")
@@ -88,7 +92,10 @@ class AnnotatePanel(QWidget):
     def _model_form(self) -> QWidget:
         content, grid = new_form()
         add_row(grid, 0, "Model", self.model, self.card)
-        grid.addWidget(self.about, 1, 1)
+        under = QHBoxLayout()
+        under.addWidget(self.about, 1)
+        under.addWidget(self.library, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addLayout(under, 1, 1)
         add_row(grid, 2, "Device", self.device)
         add_row(grid, 3, "Sensitivity", self.sensitivity, top=True)
         return content
@@ -103,6 +110,7 @@ class AnnotatePanel(QWidget):
         self.draw.clicked.connect(self._draw_rectangle)
         self.model.activated.connect(lambda index: choose.model(self.model.itemData(index)))
         self.card.clicked.connect(self._show_card)
+        self.library.clicked.connect(self.show_library)
         self.device.activated.connect(lambda index: choose.device(self.device.itemData(index)))
         self.sensitivity.chosen.connect(choose.sensitivity)
         self.annotate.clicked.connect(self._controller.annotate)
@@ -160,6 +168,14 @@ class AnnotatePanel(QWidget):
             self._controller.choose.rectangle()
         except CerberusError as error:
             self.problem.say(str(error), Tone.CAUTION)
+
+    def show_library(self) -> None:
+        """Open the model library, or bring it to the front."""
+        if self.models_dialog is None:
+            self.models_dialog = ModelsDialog(self._controller.library, self)
+        self.models_dialog.show()
+        self.models_dialog.raise_()
+        self.models_dialog.activateWindow()
 
     def _show_card(self) -> None:
         if self._session.model is not None:
