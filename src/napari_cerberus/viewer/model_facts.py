@@ -44,12 +44,15 @@ class ModelFacts:
     @property
     def parent(self) -> str:
         """The model it was fine-tuned from."""
+        if self.shipped:
+            return "came with the program"
         return parent_of(self.entry).partition(" (")[0]
 
     @property
     def made(self) -> str:
-        """Its date."""
-        return made_at(self.entry)[:_DATE]
+        """Its date; the files of a shipped model have that of the installation, which says nothing."""
+        known = not self.shipped or "made_at" in self.entry.spec.provenance
+        return made_at(self.entry)[:_DATE] if known else _DASH
 
     @property
     def learnt_from(self) -> str:

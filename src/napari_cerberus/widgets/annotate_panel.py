@@ -72,7 +72,7 @@ class AnnotatePanel(QWidget):
         self.draw.setToolTip("Pull a rectangle on the image; only what lies in it is annotated.")
         self.card = QPushButton("Card")
         self.card.setToolTip("What this model was trained on, how good it is, and what it is not for")
-        self.library = QPushButton("All …")
+        self.library = QPushButton("Models …")
         self.library.setToolTip("Every model on this computer: compare, promote, roll back, export, import")
         self.models_dialog: ModelsDialog | None = None
         self.about = small_label()

@@ -90,17 +90,15 @@ class _Plot:
         for task, (steps, values) in series.items():
             if task not in self.lines:
                 pen = self._library.mkPen(task_colour(task), width=2)
-                brush = self._library.mkBrush(task_colour(task))
-                self.lines[task] = self.widget.plot(pen=pen, symbol="o", symbolSize=4, symbolBrush=brush, symbolPen=None)
+                dots = {"symbol": "o", "symbolSize": 4, "symbolBrush": task_colour(task), "symbolPen": None}
+                self.lines[task] = self.widget.plot(pen=pen, **dots)
             self.lines[task].setData(steps, values)
 
     def mark(self, step: int) -> None:
         """A vertical line at the best step; 0 shows none."""
         if self._mark is None:
             dashes = self._library.QtCore.Qt.PenStyle.DashLine
-            self._mark = self._library.InfiniteLine(
-                angle=90, pen=self._library.mkPen(_MARK, width=1, style=dashes)
-            )
+            self._mark = self._library.InfiniteLine(angle=90, pen=self._library.mkPen(_MARK, width=1, style=dashes))
             self.widget.addItem(self._mark)
         self._mark.setVisible(step > 0)
         self._mark.setValue(step)

@@ -136,7 +136,7 @@ class FinetuneAdvanced(QWidget):
         content, grid = new_form()
         rows = (
             ("Name", self.name),
-            ("Base model", self.base),
+            ("Start from", self.base),
             ("Tasks", self._task_boxes()),
             ("Encoder", self.layer),
             ("Epochs", self.epochs),

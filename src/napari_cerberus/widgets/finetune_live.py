@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from qtpy.QtWidgets import QApplication, QLabel, QMenu, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from ..finetune.state import RunState
@@ -18,6 +20,7 @@ _KEEP = (
     ("Stop, keep the last step", "last"),
     ("Stop and discard the run", "discard"),
 )
+_COPY = "Copy as command line"
 _WORDS = {
     "queued": "Waits for another run",
     "running": "Training",
@@ -52,7 +55,8 @@ class FinetuneLive(QWidget):
         self.stage, self.message, self.early = small_label(), Banner(), Banner()
         self.pause, self.go_on = QPushButton("Pause"), QPushButton("Go on")
         self.stop, self.discard = QPushButton("Stop"), QPushButton("Discard the run")
-        self.resume, self.copy = QPushButton("Resume"), QPushButton("Copy as command line")
+        self.resume, self.copy = QPushButton("Resume"), QPushButton(_COPY)
+        self._folder: Path | None = None
         for button in (self.go_on, self.resume):
             button.setStyleSheet(PRIMARY_BUTTON)
         self.stop.setMenu(self._stop_menu())
@@ -63,6 +67,9 @@ class FinetuneLive(QWidget):
     def show_state(self, state: RunState) -> None:
         """Show where a run stands."""
         live = state.live
+        if self._folder != state.folder:
+            self._folder = state.folder
+            self.copy.setText(_COPY)
         self.title.setText(f"“{state.name}” from “{state.base_name}”")
         self.stage.setText(stage_sentence(state))
         self._show_bar(state)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from ..viewer.finetune_jobs import Checked
 
 _SIDES = {
-    "train": ("Learns", "The model is changed to fit these."),
-    "validation": ("Chooses", "The best moment of the training is chosen on these."),
-    "held_out": ("Proves", "Never seen while training; the proof rests on these alone."),
+    "train": ("Learn from", "The model is changed to fit these."),
+    "validation": ("Choose with", "The best moment of the training is chosen on these."),
+    "held_out": ("Prove with", "Never seen while training; the proof rests on these alone."),
 }
 _MOST_LINES = 8
 

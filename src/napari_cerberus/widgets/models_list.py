@@ -41,7 +41,7 @@ class ModelsList(QTableWidget):
             cells = (
                 _IN_USE if model.promoted else "",
                 model.name,
-                "–" if model.shipped else model.parent,
+                model.parent,
                 model.made,
                 model.learnt_from,
                 model.figures,

@@ -16,7 +16,7 @@ from .style import PRIMARY_BUTTON, SPACING_PX, Banner, Tone, small_label
 
 _SAID = {
     Decision.PROMOTED: "Promoted: Annotate uses it.",
-    Decision.KEPT: "Kept in the library; Annotate uses the other one.",
+    Decision.KEPT: "The old model stays in use; the new one is in the library.",
     Decision.DISCARDED: "Discarded: the model was deleted.",
 }
 
@@ -36,12 +36,13 @@ class ProofSummary(QWidget):
         self.sentence.setWordWrap(True)
         self.table = ProofTable(brief=True)
         self.exchanged, self.forgetting, self.said = small_label(), Banner(), Banner()
-        self.promote, self.keep, self.discard = QPushButton("Promote"), QPushButton("Keep both"), QPushButton("Discard")
+        self.promote, self.keep, self.discard = (
+            QPushButton(words) for words in ("Promote", "Keep the old one", "Discard")
+        )
         self.details, self.roll_back = QPushButton("Details and pictures …"), QPushButton("Roll back")
-        self.promote.setStyleSheet(PRIMARY_BUTTON)
         self.promote.setToolTip("Annotate uses the new model from now on; one click takes it back.")
-        self.keep.setToolTip("Keep the new model in the library and go on with the old one.")
-        self.discard.setToolTip("Delete the new model.")
+        self.keep.setToolTip("Annotate goes on with the old model; the new one stays in the library.")
+        self.discard.setToolTip("Delete the new model for good.")
         self.dialog: ProofDialog | None = None
         self._others = button_row(self.keep, self.discard)
         self._lay_out()
@@ -63,6 +64,9 @@ class ProofSummary(QWidget):
         self.forgetting.say("" if proof is None else proof.forgetting_sentence, Tone.INFO)
         self.details.setVisible(proof is not None)
         self.said.say("" if decision is None else _SAID[decision], Tone.GOOD)
+        speaks_for = proof is not None and proof.verdict == "better"
+        self.promote.setStyleSheet(PRIMARY_BUTTON if speaks_for else "")
+        self.keep.setStyleSheet("" if speaks_for else PRIMARY_BUTTON)
         self.promote.setVisible(decision is None or decision is Decision.KEPT)
         self._others.setVisible(decision is None)
         self.roll_back.setVisible(decision is Decision.PROMOTED and self._is_used(state))
@@ -92,7 +96,7 @@ class ProofSummary(QWidget):
 
     def _discard(self) -> None:
         state = self._finetuning.state
-        if state is None:
+        if state is None or not self._sure(f"Delete “{state.model_name}” for good?"):
             return
         if self._controller.library.delete(state.model_name):
             self._finetuning.decide(Decision.DISCARDED)
@@ -110,7 +114,7 @@ class ProofSummary(QWidget):
 
     def _sure(self, question: str) -> bool:
         buttons = QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No
-        answer = QMessageBox.question(self, "Promote", question, buttons, QMessageBox.StandardButton.No)
+        answer = QMessageBox.question(self, "The new model", question, buttons, QMessageBox.StandardButton.No)
         return bool(answer == QMessageBox.StandardButton.Yes)
 
     def _show_details(self) -> None:

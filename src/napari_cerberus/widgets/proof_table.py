@@ -71,4 +71,5 @@ class ProofTable(QWidget):
         label.setToolTip(hint)
         left = column == 0 or (column == 1 and not self._brief)
         side = Qt.AlignmentFlag.AlignLeft if left else Qt.AlignmentFlag.AlignRight
+        label.setAlignment(side)
         self._grid.addWidget(label, line, column, side | Qt.AlignmentFlag.AlignTop)
