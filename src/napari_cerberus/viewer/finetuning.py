@@ -71,6 +71,7 @@ class FineTuning:
         self.state: RunState | None = None
         self.proof: Proof | None = None
         self.decision: Decision | None = None
+        self._looked = False
 
     # -- before it starts ------------------------------------------------------------------------
 
@@ -103,6 +104,7 @@ class FineTuning:
 
     def look(self) -> None:
         """List the runs anew."""
+        self._looked = True
         runs = tuple(find_runs())
         if runs == self.runs:
             return
@@ -123,8 +125,9 @@ class FineTuning:
             self.show(wanted.folder)
 
     def live_runs(self) -> tuple[RunState, ...]:
-        """Runs whose process works, waits or is paused, as they stand now."""
-        self.look()
+        """Runs whose process works, waits or is paused, as they stand now; none where nobody has looked for runs."""
+        if self._looked:
+            self.look()
         return tuple(run for run in self.runs if run.live)
 
     def show(self, folder: Path | None) -> None:
