@@ -14,7 +14,7 @@ import pytest
 PACKAGE = "napari_cerberus"
 SOURCE = Path(__file__).resolve().parents[1] / "src" / PACKAGE
 
-BASE = {"errors", "progress", "tasks", "files", "installation", "samples"}
+BASE = {"errors", "progress", "tasks", "files", "file_lock", "installation", "samples"}
 SCIENCE = {"model", "inference", "annotation", "pairs", "training", "synthetic", "finetune"}
 MAY_IMPORT = {
     **dict.fromkeys(BASE, BASE),

@@ -16,7 +16,7 @@ from ..inference.image import as_rgb8
 from ..inference.reading import read_image
 from ..inference.results import SUMMARY_FILE, write_annotation
 from ..model.checkpoint import Model
-from ..model.library import STARTER, open_model
+from ..model.library import open_model, promoted_and_note
 from ..pairs.source import pixels_sha256
 from ..progress import run_to_end
 from .main import EXIT_FAILED, PROGRAM, one_line
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``annotate``."""
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="PNG, TIFF, JPEG, WebP ...")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="results go to DIR/<image's stem>/")
-    parser.add_argument("--model", default=STARTER, metavar="NAME_OR_PATH", help="default: %(default)s")
+    parser.add_argument("--model", default="", metavar="NAME_OR_PATH", help="default: the promoted model")
     parser.add_argument(
         "--pixel-size-um",
         type=float,
@@ -63,12 +63,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Annotate every image; 1 if any of them failed, the others are done all the same."""
     settings_for(arguments, choose_pixel_size(arguments.pixel_size_um, None, {}))  # before anything is loaded
     choose_runtime(arguments.device)
-    model = open_model(arguments.model)
+    model = open_model(arguments.model or _promoted_name())
     folders = output_folders(arguments.images, arguments.out)
     failed = [path for path, folder in folders.items() if not _annotate_file(path, folder, model, arguments)]
     if failed and len(folders) > 1:
         sys.stderr.write(f"{PROGRAM}: {len(failed)} of {len(folders)} images failed.\n")
     return EXIT_FAILED if failed else 0
+
+
+def _promoted_name() -> str:
+    """Name of the model in use; where it is not the one that was promoted, that is said."""
+    entry, note = promoted_and_note()
+    if note:
+        sys.stderr.write(f"{note}\n")
+    return entry.name
 
 
 def output_folders(images: Sequence[Path], out: Path) -> dict[Path, Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import SettingsError
 from ..inference.settings import RepairSettings
 from ..model.checkpoint import Model
-from ..model.library import STARTER, open_model
+from ..model.library import open_model
 from ..progress import run_to_end
 from ..training.evaluate import evaluate
 from ..training.evaluation import EvaluateSettings
@@ -24,7 +24,7 @@ REPAIR_STEPS = tuple(step.name for step in fields(RepairSettings))
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``evaluate``."""
-    parser.add_argument("--model", default=STARTER, metavar="NAME_OR_PATH", help="default: %(default)s")
+    parser.add_argument("--model", default="", metavar="NAME_OR_PATH", help="default: the promoted model")
     parser.add_argument("--data", type=Path, metavar="DIR", help="tree of pairs, images/ + labels/, or class folders")
     parser.add_argument("--config", type=Path, metavar="TOML", help="take the sources of a training config instead")
     parser.add_argument("--split", type=Path, metavar="FILE", help="split file; default: the config's, else none")

@@ -70,6 +70,11 @@ COMMANDS = (
         module="napari_cerberus.cli.export",
     ),
     Command(
+        name="finetune",
+        help="make a better model of your own from a folder of pairs",
+        module="napari_cerberus.cli.finetune",
+    ),
+    Command(
         name="models",
         help="list the models on this computer, or check their files",
         module="napari_cerberus.cli.models",

@@ -184,10 +184,11 @@ def _row(item: Any) -> Row:
     if not isinstance(item, dict):
         raise TypeError("every row must be a table.")
     _only_known(item, Row)
-    words = {name: _typed(item, name, str) for name in ("task", "category", "figure", "heading")}
-    numbers = {name: _number(item, name) for name in ("base", "candidate", "difference", "low", "high")}
-    counts = {name: _typed(item, name, int) for name in ("tiles", "patients")}
-    return Row(**words, **numbers, **counts, primary=_typed(item, "primary", bool), weak=_typed(item, "weak", bool))
+    values: dict[str, Any] = {name: _typed(item, name, str) for name in ("task", "category", "figure", "heading")}
+    values |= {name: _number(item, name) for name in ("base", "candidate", "difference", "low", "high")}
+    values |= {name: _typed(item, name, int) for name in ("tiles", "patients")}
+    values |= {name: _typed(item, name, bool) for name in ("primary", "weak")}
+    return Row(**values)
 
 
 def _pair(item: Any, folder: Path) -> Pair:

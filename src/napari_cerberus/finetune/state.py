@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ..errors import DataError
+from ..file_lock import lock
 from ..files import write_text
 from ..model.library import library_folder
-from ..pairs.file_lock import lock
 from ..pairs.strict_json import read_object
+from .control import read_wish
 
 Status = Literal[
     "queued",
@@ -135,13 +136,16 @@ def read_state(folder: Path) -> RunState:
         If the folder holds no run, or a damaged one.
     """
     state = stored_state(folder)
+    wish = read_wish(folder)
     starting = time.time() - state.updated_at < STARTING_S and state.pid == 0
     if state.live and not starting and not is_alive(folder):
         # It may have ended properly between the two looks.
         state = stored_state(folder)
         if state.live:
             return replace(state, status="interrupted", message=_INTERRUPTED, seconds_left=None)
-    return state
+    if wish.what == "stop" and state.status in ("queued", "running", "paused"):
+        return replace(state, status="stopping")
+    return replace(state, status="pausing") if wish.what == "pause" and state.status == "running" else state
 
 
 def stored_state(folder: Path) -> RunState:

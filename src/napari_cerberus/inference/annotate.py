@@ -120,6 +120,7 @@ def annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job[
 
 def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job[Annotation]:
     # These need torch and scikit-image, which take seconds to load: not before the job runs.
+    from ..model.stain import unlike
     from .device import choose_runtime
     from .grid import ModelGrid
     from .image import to_rgb8
@@ -129,6 +130,8 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
     started = time.perf_counter()
     yield Progress("Preparing the image")
     rgb, notes = to_rgb8(image)
+    if warning := unlike(rgb, model):
+        notes = (warning, *notes)
     grid = ModelGrid.of((rgb.shape[0], rgb.shape[1]), settings.pixel_size_um, model.spec.pixel_size_um)
     notes += _check_grid(grid, settings, model)
     runtime = choose_runtime(settings.device, model_pixels=grid.shape[0] * grid.shape[1])

@@ -1,78 +1,69 @@
 """Models on this computer: the shipped starter and those the user added or trained.
 
-A library is a folder with one model folder per entry. Listing it loads no torch; opening a model does.
+A library is a folder with one model folder per entry. Listing it loads no torch; opening a model does. What can be
+done with models lives in ``entries``, ``promotion``, ``keeping``, ``exchange`` and ``compare`` and is named here.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError
-from ..files import sha256_of
-from .spec import SPEC_FILE, WEIGHTS_FILE, ModelSpec, load_spec
+from .compare import CompareRow, compare_models
+from .entries import (
+    LIBRARY_VARIABLE,
+    STARTER,
+    ModelEntry,
+    entry_of,
+    library_folder,
+    list_models,
+    shipped_folder,
+)
+from .exchange import export_model, import_model
+from .keeping import ModelRecord, add_model, delete, read_record, rename, set_notes, set_verdict
+from .promotion import Promotion, promote, promoted, promoted_and_note, promotion_history, roll_back
+from .spec import SPEC_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
     from .checkpoint import Model
 
-STARTER = "starter"
-LIBRARY_VARIABLE = "NAPARI_CERBERUS_MODELS"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelEntry:
-    """One model that can be opened: its name, folder, description and the SHA-256 its weights must have."""
-
-    name: str
-    path: Path
-    spec: ModelSpec
-    sha256: str
-
-    def verify(self) -> bool:
-        """True where the weights on disk still have the SHA-256 of the description."""
-        weights = self.path / WEIGHTS_FILE
-        return weights.is_file() and sha256_of(weights) == self.sha256
-
-
-def library_folder() -> Path:
-    """Where the user's models live; ``NAPARI_CERBERUS_MODELS`` overrides the platform's data folder."""
-    if chosen := os.environ.get(LIBRARY_VARIABLE):
-        return Path(chosen)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "napari-cerberus" / "models"
-
-
-def shipped_folder() -> Path:
-    """Folder of the models inside the package."""
-    return Path(str(resources.files("napari_cerberus"))) / "models"
-
-
-def list_models() -> list[ModelEntry]:
-    """Every readable model, the shipped ones first; a damaged folder is left out (``open_model`` says why)."""
-    entries: list[ModelEntry] = []
-    for folder in (shipped_folder(), library_folder()):
-        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            if not (path / SPEC_FILE).is_file():
-                continue
-            try:
-                spec, sha256 = load_spec(path)
-            except ModelError:
-                continue
-            entries.append(ModelEntry(name=path.name, path=path, spec=spec, sha256=sha256))
-    return entries
+__all__ = [
+    "LIBRARY_VARIABLE",
+    "STARTER",
+    "CompareRow",
+    "ModelEntry",
+    "ModelRecord",
+    "Promotion",
+    "add_model",
+    "compare_models",
+    "delete",
+    "entry_of",
+    "export_model",
+    "import_model",
+    "library_folder",
+    "list_models",
+    "open_model",
+    "promote",
+    "promoted",
+    "promoted_and_note",
+    "promotion_history",
+    "read_record",
+    "rename",
+    "roll_back",
+    "set_notes",
+    "set_verdict",
+    "shipped_folder",
+]
 
 
 def open_model(name_or_path: str) -> Model:
     """Load a model by library name, by our folder, or by a folder in the authors' published layout.
+
+    Parameters
+    ----------
+    name_or_path : str
+        Empty for the promoted model.
 
     Raises
     ------
@@ -82,6 +73,8 @@ def open_model(name_or_path: str) -> Model:
     from .checkpoint import load_model
     from .official import is_published_folder, load_published
 
+    if not name_or_path:
+        return load_model(promoted().path)
     named = [entry.path for entry in list_models() if entry.name == name_or_path]
     folder = named[0] if named else Path(name_or_path).expanduser()
     if folder.is_file() and folder.name in (SPEC_FILE, WEIGHTS_FILE):

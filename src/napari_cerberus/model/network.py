@@ -25,6 +25,7 @@ _HEAD_CHANNELS = 96
 _TISSUE_HIDDEN_CHANNELS = 256
 _TISSUE_DROPOUT = 0.3
 LAST_LAYER = 4
+LAST_BLOCK = len(_DECODER_CHANNELS)
 
 
 class Encoder(nn.Module):
@@ -70,12 +71,20 @@ class Encoder(nn.Module):
         parts = [[self.conv1, self.bn1, self.layer1], [self.layer2], [self.layer3], [self.layer4]]
         return [part for group in parts[: self._trains_from - 1] for part in group]
 
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        x0 = F.relu(self.bn1(self.conv1(image)))
-        x1 = self.layer1(self.maxpool(x0))
-        x2 = self.layer2(x1)
-        x3 = self.layer3(x2)
-        return x0, x1, x2, x3, self.layer4(x3)
+    @property
+    def trains_from(self) -> int:
+        """First layer that trains; 5 where none does."""
+        return self._trains_from
+
+    def forward(self, image: Tensor, last: int = LAST_LAYER) -> tuple[Tensor, ...]:
+        return self.go_on([F.relu(self.bn1(self.conv1(image)))], last)
+
+    def go_on(self, maps: Sequence[Tensor], last: int = LAST_LAYER) -> tuple[Tensor, ...]:
+        """Maps up to that of layer ``last`` from the first of them (one at least: the stem's)."""
+        found = list(maps)
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4)[len(found) - 1 : last]:
+            found.append(layer(self.maxpool(found[-1]) if len(found) == 1 else found[-1]))
+        return tuple(found)
 
 
 class ConvBnRelu(nn.Module):
@@ -91,7 +100,7 @@ class ConvBnRelu(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Four times: bilinear ×2, add the skip, two 3×3 convolutions. (N, 256, H/16, W/16) → (N, 64, H, W)."""
+    """Four blocks of bilinear ×2, add the skip, two 3×3 convolutions. (N, 256, H/16, W/16) → (N, 64, H, W)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,11 +110,37 @@ class Decoder(nn.Module):
             stages.append(nn.Sequential(ConvBnRelu(channels_in, middle, 3), ConvBnRelu(middle, out, 3)))
             channels_in = out
         self.stages = nn.ModuleList(stages)
+        self._trains_from = 1
+
+    @property
+    def trains_from(self) -> int:
+        """First block that trains; 5 where none does."""
+        return self._trains_from
+
+    def freeze_before(self, block: int) -> None:
+        """Let only ``block`` .. 4 train: 1 trains all, 5 nothing; frozen blocks keep their statistics too."""
+        if not 1 <= block <= LAST_BLOCK + 1:
+            raise SettingsError(f"A decoder can train from block 1 to {LAST_BLOCK + 1}, not {block}.")
+        self._trains_from = block
+        for number, stage in enumerate(self.stages, start=1):
+            stage.requires_grad_(number >= block)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Decoder:
+        """As in torch, but frozen blocks stay in evaluation mode."""
+        super().train(mode)
+        for stage in self.stages[: self._trains_from - 1]:
+            stage.eval()
+        return self
 
     def forward(self, deepest: Tensor, skips: Sequence[Tensor]) -> Tensor:
-        x = deepest
-        for stage, skip in zip(self.stages, reversed(skips), strict=True):
-            x = stage(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False) + skip)
+        return self.run(deepest, skips)
+
+    def run(self, x: Tensor, skips: Sequence[Tensor], first: int = 1, last: int = LAST_BLOCK) -> Tensor:
+        """Blocks ``first`` .. ``last`` on what enters the first of them; ``skips`` are the maps at 1/1, 1/2, ..."""
+        for number in range(first, last + 1):
+            finer = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+            x = self.stages[number - 1](finer + skips[LAST_BLOCK - number])
         return x
 
 
@@ -132,11 +167,15 @@ class TissueHead(nn.Module):
 
     def forward(self, deepest: Tensor) -> Tensor:
         """Logits (N, classes, 1, 1) of the central window of (N, 512, h, w)."""
+        return self.classify(self.pool(deepest))
+
+    def pool(self, deepest: Tensor) -> Tensor:
+        """Mean over the central window: (N, 512, h, w) → (N, 512, 1, 1)."""
         height, width = deepest.shape[-2:]
         top = max(0, (height - self.window_cells) // 2)
         left = max(0, (width - self.window_cells) // 2)
         window = deepest[..., top : top + self.window_cells, left : left + self.window_cells]
-        return self.classify(F.adaptive_avg_pool2d(window, 1))
+        return F.adaptive_avg_pool2d(window, 1)
 
     def classify(self, pooled: Tensor) -> Tensor:
         """Logits (N, classes, h, w) of averaged features (N, 512, h, w)."""
@@ -192,14 +231,14 @@ class Cerberus(nn.Module):
         """The tissue task, if there is one."""
         return next((task for task in self.tasks if task.kind == "tissue"), None)
 
-    def encode(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Feature maps of (N, 3, H, W) RGB 0..255 whose sides are multiples of ``STRIDE_PX``."""
+    def encode(self, image: Tensor, last: int = LAST_LAYER) -> tuple[Tensor, ...]:
+        """Feature maps, up to that of layer ``last``, of (N, 3, H, W) RGB 0..255; sides are multiples of 16 px."""
         height, width = image.shape[-2:]
         if image.ndim != 4 or image.shape[1] != 3 or height % STRIDE_PX or width % STRIDE_PX:
             raise SettingsError(
                 f"The network takes (N, 3, H, W), sides multiples of {STRIDE_PX}, not {tuple(image.shape)}."
             )
-        return self.encoder(image / 255.0)  # type: ignore[no-any-return]
+        return self.encoder(image / 255.0, last)  # type: ignore[no-any-return]
 
     def decode(self, features: Sequence[Tensor], keys: Iterable[str]) -> dict[str, Tensor]:
         """Logits of the named tasks: (N, channels, H, W), or (N, classes, 1, 1) for the tissue head."""

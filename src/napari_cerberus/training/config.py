@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 from ..errors import SettingsError
 from ..tasks import EBHI_CLASSES, GLANDS, LUMINA, NUCLEI, TaskSpec, instances
+from .ending import EndSettings
 
-SourceKind = Literal["ebhi", "instances", "tiles"]
-SOURCE_KINDS = ("ebhi", "instances", "tiles")
+SourceKind = Literal["ebhi", "pairs", "instances", "tiles"]
+SOURCE_KINDS = ("ebhi", "pairs", "instances", "tiles")
 DATA_ROOT_VARIABLE = "CERBERUS_DATA"
 
 
@@ -25,15 +26,17 @@ class SourceSettings:
     ----------
     name : str
         Short name; the first part of every tile's id.
-    kind : {"ebhi", "instances", "tiles"}
-        ``ebhi``: category/image + category/label; ``instances``: images/ + 16-bit labels/ of nuclei; ``tiles``: one
-        folder a class, no masks.
+    kind : {"ebhi", "pairs", "instances", "tiles"}
+        ``ebhi``: category/image + category/label; ``pairs``: the same as exported by this program, with instance
+        labels in sidecars (a pair without one gives its mask); ``instances``: images/ + 16-bit labels/ of nuclei;
+        ``tiles``: one folder a class, no masks.
     path : str
         Folder, relative to the data root.
     tasks : tuple of str
         Task keys that learn from this source.
     pixel_size_um : float or None
-        Side of a pixel; None: estimated image by image from ``object_diameter_um`` (said to be an estimate).
+        Side of a pixel; None: estimated image by image from ``object_diameter_um`` (said to be an estimate), or, for
+        ``pairs``, the sidecar's, which goes before this one in any case.
     object_diameter_um : float or None
         Typical diameter of an object, for images of unknown scale.
     use : {"all", "train"}
@@ -51,7 +54,7 @@ class SourceSettings:
     def __post_init__(self) -> None:
         _require(self.kind in SOURCE_KINDS, f"source.kind must be one of {SOURCE_KINDS}, not {self.kind!r}.")
         _require(self.use in ("all", "train"), f"source.use must be 'all' or 'train', not {self.use!r}.")
-        known = (self.pixel_size_um or 0) > 0 or (self.object_diameter_um or 0) > 0
+        known = (self.pixel_size_um or 0) > 0 or (self.object_diameter_um or 0) > 0 or self.kind == "pairs"
         _require(known, f"source {self.name!r} needs pixel_size_um or object_diameter_um, in µm.")
         _require(bool(self.tasks), f"source {self.name!r} needs at least one task.")
 
@@ -170,14 +173,32 @@ class TrainConfig:
         ``fixed``: a batch holds one batch kind's tiles; ``mixed``: every batch holds tiles of all kinds.
     balance : float
         Tiles are drawn with weight (tiles in their category) ** -balance; 0 off, 1 all categories alike.
+    keep_statistics : bool
+        Normalisation statistics of all that came from the base model stay as they are.
+    blend : float
+        Share of the trained weights in what is validated and kept; the rest is the base model's (Wortsman et al. 2022).
+    threads : int
+        CPU threads; 0: as many as torch takes. Another number gives sums in another order, so other last digits.
+    ending : EndSettings
     head_weights : mapping
         Loss weight of each task.
     dice_weight : float
         Weight of a soft Dice term beside the cross-entropy of dense heads (published: 0 for instance heads).
     start : str
         ``scratch``, ``imagenet``, or the name or path of a model or encoder-only file to start from.
+    start_sha256 : str
+        SHA-256 that the weights of the model in ``start`` must have; "" for any.
     train_from_layer : int
         Encoder layers from this one on train: 1 all, 2 .. 4 fewer, 5 none (the thesis's transfer protocols).
+    train_decoder_from_block : int
+        Blocks of the decoders from this one on train: 1 all, 2 .. 4 fewer, 5 heads only. Earlier blocks keep weights
+        and normalisation statistics, as does what the decoders share. A decoder that the base model lacks trains whole.
+    cache_features : bool
+        Compute what is frozen once for every tile and view and train on what was kept; needs a frozen layer.
+    cache_views : int
+        With the cache: how many seeded augmentations of each tile there are.
+    cache_memory_mb : int
+        With the cache: what is kept beyond this much memory goes to disk, in the run folder, until the run ends.
     """
 
     name: str
@@ -198,8 +219,17 @@ class TrainConfig:
     balance: float = 0.5
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: str = "auto"
+    threads: int = 0
+    keep_statistics: bool = False
+    blend: float = 1.0
+    ending: EndSettings = field(default_factory=EndSettings)
     start: str = "scratch"
+    start_sha256: str = ""
     train_from_layer: int = 1
+    train_decoder_from_block: int = 1
+    cache_features: bool = False
+    cache_views: int = 4
+    cache_memory_mb: int = 1024
     dice_weight: float = 0.0
     label_smoothing: float = 0.0
     head_weights: Mapping[str, float] = field(
@@ -217,10 +247,24 @@ class TrainConfig:
             abs(sum(self.split) - 1) < 1e-6 and min(self.split) >= 0,
             "split must be three shares that sum to 1.",
         )
+        _require(1 <= self.train_from_layer <= 5, "train_from_layer must lie in 1..5.")
+        _require(1 <= self.train_decoder_from_block <= 5, "train_decoder_from_block must lie in 1..5.")
+        _require(self.cache_views >= 1 and self.cache_memory_mb >= 0, "cache_views must be 1 or more.")
+        _require(
+            not self.cache_features or self.train_from_layer > 1,
+            "cache_features needs frozen layers: set train_from_layer to 2 .. 5.",
+        )
+        _require(0 < self.blend <= 1, "blend must lie in 0..1, above 0.")
+        _require(self.threads >= 0, "threads must not be negative.")
         for where, wanted in [(s.name, s.tasks) for s in self.sources] + [("batch", b.tasks) for b in self.batches]:
             unknown = set(wanted) - keys
             _require(not unknown, f"{where}: tasks {sorted(unknown)} are not among the model's {sorted(keys)}.")
         _require(bool(self.sources) and bool(self.batches), "A run needs a source and a batch kind.")
+
+    @property
+    def has_base(self) -> bool:
+        """Whether it starts from a whole model (not from scratch, ImageNet or an encoder-only file)."""
+        return self.start not in ("scratch", "imagenet") and not Path(self.start).is_file()
 
     def root(self, config_folder: Path) -> Path:
         """Folder that source paths start from: the environment's, else ``data_root`` beside the config file."""
@@ -251,7 +295,7 @@ def _config(data: dict[str, Any]) -> TrainConfig:
     batches = tuple(_settings(BatchSettings, item, "batch") for item in data.pop("batch"))
     data["tasks"] = tuple(_task(key, data.get("tissue_classes")) for key in data["tasks"])
     data.pop("tissue_classes", None)
-    for name, kind in (("optimiser", OptimiserSettings), ("augment", AugmentSettings)):
+    for name, kind in (("optimiser", OptimiserSettings), ("augment", AugmentSettings), ("ending", EndSettings)):
         data[name] = _settings(kind, data.get(name, {}), name)
     return _settings(TrainConfig, {**data, "sources": sources, "batches": batches}, "run")  # type: ignore[no-any-return]
 

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..errors import DataError
-from ..pairs.ebhi import index_tree, read_mask, read_rgb
+from ..pairs.ebhi import PairRecord, index_tree, read_mask, read_rgb
 from ..pairs.instances import index_class_folders, index_instances, read_labels
+from ..pairs.labelled import read_pair
 from ..pairs.problems import Problem
+from ..pairs.sidecar_read import sidecar_of
 from ..tasks import GLANDS, LUMINA
 from .config import SourceSettings, TrainConfig
 from .targets import weak_lumina
@@ -110,8 +112,7 @@ def _ebhi_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> 
 
 def _load_ebhi(source: SourceSettings, image_path: Path, label_path: Path) -> LoadedTile:
     image = read_rgb(image_path)
-    glands, _count = ndimage.label(read_mask(label_path))
-    glands = glands.astype(np.int32)
+    glands = _components(label_path)
     pixel_size_um = source.pixel_size_um or 1.0
     labels = {}
     if GLANDS in source.tasks:
@@ -119,6 +120,58 @@ def _load_ebhi(source: SourceSettings, image_path: Path, label_path: Path) -> Lo
     if LUMINA in source.tasks:
         labels[LUMINA] = weak_lumina(image, glands, pixel_size_um)
     return LoadedTile(image=image, labels=labels, pixel_size_um=pixel_size_um)
+
+
+def _components(label_path: Path) -> NDArray[np.int32]:
+    glands, _count = ndimage.label(read_mask(label_path))
+    return np.asarray(glands, dtype=np.int32)
+
+
+def _pair_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> Iterable[Tile]:
+    records, problems = index_tree(folder)
+    _tell(problems)
+    for record in records:
+        place = tissue.index(record.category) if record.category in tissue else -1
+        yield Tile(
+            id=f"{source.name}/{record.id}",
+            patient=f"{source.name}:{record.patient}",
+            stratum=record.category,
+            tasks=_tasks_of(record, source) | ({"tissue"} & set(source.tasks) if place >= 0 else frozenset()),
+            load=partial(_load_pair, source, record),
+            image_path=record.image_path,
+            tissue=place,
+            use=source.use,
+        )
+
+
+def _tasks_of(record: PairRecord, source: SourceSettings) -> frozenset[str]:
+    """Tasks of the source that a pair has labels for: its sidecar's, or glands where it only has a mask."""
+    try:
+        sidecar = sidecar_of(record)
+    except DataError as error:
+        _LOG.warning("%s The pair's mask is used alone.", error)
+        sidecar = None
+    if sidecar is None and source.pixel_size_um is None:
+        raise DataError(
+            f"{record.image_path} has no readable sidecar, so its pixel size is not known; "
+            f"give source {source.name!r} a pixel_size_um."
+        )
+    return frozenset(source.tasks) & frozenset(sidecar.tasks if sidecar else (GLANDS,))
+
+
+def _load_pair(source: SourceSettings, record: PairRecord) -> LoadedTile:
+    try:
+        pair = read_pair(record)
+    except DataError:  # told when the tile was listed, and by the data check
+        pair = None
+    if pair is None:
+        labels = {GLANDS: _components(record.label_path)} if GLANDS in source.tasks else {}
+        size = source.pixel_size_um or 1.0
+        return LoadedTile(image=read_rgb(record.image_path), labels=labels, pixel_size_um=size)
+    labels = {key: plane for key, plane in pair.labels.items() if key in source.tasks}
+    if not pair.mask_agrees and pair.sidecar.mask_task in labels:  # the mask was drawn over by hand: it is the truth
+        labels[pair.sidecar.mask_task] = _components(record.label_path)
+    return LoadedTile(image=pair.image, labels=labels, pixel_size_um=pair.pixel_size_um)
 
 
 def _instance_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> Iterable[Tile]:
@@ -180,6 +233,7 @@ def _tell(problems: Iterable[Problem]) -> None:
 
 _READERS: dict[str, Callable[[SourceSettings, Path, Sequence[str]], Iterable[Tile]]] = {
     "ebhi": _ebhi_tiles,
+    "pairs": _pair_tiles,
     "instances": _instance_tiles,
     "tiles": _class_folder_tiles,
 }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -13,18 +13,26 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ..errors import CerberusError, DataError
+from ..errors import DataError
 from ..model.network import Cerberus
 from ..model.runtime import cpu_has_bfloat16, keep_freed_memory
 from ..progress import Job, Progress
-from .config import OptimiserSettings, TrainConfig
+from .config import TrainConfig
 from .data import LoadedTile, Tile
 from .distributed import Team, team
+from .ending import Keep
+from .failures import explained
+from .feature_cache import FeatureCache, ViewStore
+from .frozen import FrozenPart, KeptBatch
+from .keeping import BaseKeeper
 from .losses import dense_loss, finite, tissue_loss
-from .run_folder import append_metrics, load_checkpoint, save_checkpoint, trim_metrics
+from .optimiser import make_optimiser, make_schedule
+from .run_folder import FEATURES_FOLDER, append_metrics, load_checkpoint, save_checkpoint, trim_metrics
 from .sampler import Batch, TaskSampler
 from .transfer import starting_network
 from .validate import Scores, validate
+from .views import ViewSampler
+from .watch import Judged, Watch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +46,13 @@ class TrainingData:
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """Outcome: the best averaged weights by validation, their scores, the step they came from."""
+    """Outcome: the best averaged weights by validation, their scores, the step they came from; why it ended early."""
 
     network: Cerberus
     scores: Scores
     step: int
     seconds: float
+    ended: str = ""
 
 
 def train(
@@ -52,7 +61,7 @@ def train(
     folder: Path,
     *,
     resume: bool = False,
-    start: Cerberus | None = None,
+    watch: Watch | None = None,
 ) -> Job[Trained]:
     """Train; yields at every batch.
 
@@ -67,20 +76,26 @@ def train(
         Run folder; checkpoint and metrics go there.
     resume : bool
         Go on from the folder's checkpoint.
+    watch : Watch or None
+        Looks on, and may ask for a checkpoint or the end.
 
     Raises
     ------
     DataError
         If there is nothing to resume from, or a loss is not finite (the last good checkpoint stays).
+    DeviceError
+        If memory runs out, or the graphics card fails.
     CerberusError
-        If torch fails (out of memory and the like).
+        If torch fails in another way.
     """
     keep_freed_memory()
+    if config.threads:
+        torch.set_num_threads(config.threads)
     with team() as us:
-        return (yield from _train(config, data, folder, us, resume))
+        return (yield from _train(config, data, folder, us, resume, watch or Watch()))
 
 
-def _train(config: TrainConfig, data: TrainingData, folder: Path, us: Team, resume: bool) -> Job[Trained]:
+def _train(config: TrainConfig, data: TrainingData, folder: Path, us: Team, resume: bool, watch: Watch) -> Job[Trained]:
     trainer = Trainer(config, us)
     for note in trainer.notes:
         yield Progress("Starting", message=note)
@@ -88,24 +103,74 @@ def _train(config: TrainConfig, data: TrainingData, folder: Path, us: Team, resu
         trainer.restore(load_checkpoint(folder))
         if us.leads:
             trim_metrics(folder, trainer.step)
-    sampler = TaskSampler(config, data.train, data.loaded, rank=us.rank)
+    with _batches(config, data, trainer, folder, us) as batches:
+        if isinstance(batches, FeatureCache):
+            try:
+                yield from batches.fill(range(trainer.step, config.steps))
+            except (RuntimeError, MemoryError) as error:
+                raise explained(error, trainer.step) from error
+        keep = yield from _advance(config, data, folder, us, trainer, batches, watch)
+    return trainer.result(keep)
+
+
+@contextmanager
+def _batches(
+    config: TrainConfig, data: TrainingData, trainer: Trainer, folder: Path, us: Team
+) -> Iterator[TaskSampler | FeatureCache]:
+    """Where batches come from: new augmentations at every step, or what was kept of a fixed number of views."""
+    if not config.cache_features:
+        yield TaskSampler(config, data.train, data.loaded, rank=us.rank)
+        return
+    sampler = ViewSampler(config, data.train, data.loaded, rank=us.rank)
+    store = ViewStore(folder / FEATURES_FOLDER / str(us.rank), config.cache_memory_mb * 2**20)
+    try:
+        yield FeatureCache(sampler, trainer.frozen, store)
+    finally:
+        store.close()
+
+
+def _advance(
+    config: TrainConfig,
+    data: TrainingData,
+    folder: Path,
+    us: Team,
+    trainer: Trainer,
+    batches: TaskSampler | FeatureCache,
+    watch: Watch,
+) -> Job[Keep]:
     saved = time.monotonic()
-    while trainer.step < config.steps:
-        losses = trainer.advance(sampler.batch(trainer.step))
+    while (keep := trainer.ending(watch)) is None:
+        losses = trainer.advance(batches.batch(trainer.step))
         if us.leads:
             append_metrics(folder, {"step": trainer.step, "rate": trainer.rate, **losses})
+            watch.trained(trainer.step, losses)
         due = trainer.step % config.validate_every == 0 or trainer.step == config.steps
         if due:
             yield Progress("Validating", trainer.step, config.steps)
-            trainer.judge(validate(trainer.averaged, data.validation, data.loaded, config))
-            if us.leads:
-                append_metrics(folder, {"step": trainer.step, "validation": asdict(trainer.last_scores)})
-        if us.leads and (due or time.monotonic() - saved > config.checkpoint_every_s):
+            _judge(trainer, data, config, folder, us, watch)
+        if us.leads and (due or watch.wants_checkpoint() or time.monotonic() - saved > config.checkpoint_every_s):
             save_checkpoint(folder, trainer.state())
             saved = time.monotonic()
         us.wait()
         yield Progress("Training", trainer.step, config.steps, _describe(losses, trainer))
-    return trainer.result()
+    if not trainer.best_step or (keep == "last" and trainer.judged_step != trainer.step):
+        yield Progress("Validating", trainer.step, config.steps)
+        _judge(trainer, data, config, folder, us, watch)
+    return keep
+
+
+def _judge(trainer: Trainer, data: TrainingData, config: TrainConfig, folder: Path, us: Team, watch: Watch) -> None:
+    network = trainer.kept()
+    try:
+        scores = validate(network, data.validation, data.loaded, config)
+    except (RuntimeError, MemoryError) as error:
+        raise explained(error, trainer.step) from error
+    trainer.judge(network, scores)
+    if us.leads:
+        append_metrics(folder, {"step": trainer.step, "validation": asdict(scores)})
+        view = {"validation": data.validation, "loaded": data.loaded, "config": config}
+        step, best = trainer.step, trainer.best_step
+        watch.judged(Judged(step=step, best_step=best, scores=scores, network=network, **view))  # type: ignore[arg-type]
 
 
 class Trainer:
@@ -124,10 +189,12 @@ class Trainer:
         self._ema = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]
         self._optimiser = make_optimiser(self.network, config.optimiser)
         self._schedule = make_schedule(self._optimiser, config.optimiser, config.steps)
+        self._keeper = BaseKeeper(config)
         self.step = 0
         self._seconds = 0.0
-        self.last_scores = Scores()
         self._best: dict[str, Any] = {}
+        self._last: dict[str, Any] = {}
+        self._ended = ""
 
     @property
     def rate(self) -> float:
@@ -139,10 +206,39 @@ class Trainer:
         """The network that is validated and kept: the running average, or the plain one without averaging."""
         return cast(Cerberus, self._ema.module) if self._config.optimiser.ema_decay else self.network
 
-    def advance(self, batch: Batch) -> dict[str, float]:
+    @property
+    def best_step(self) -> int:
+        """Step of the best validation so far; 0 before the first."""
+        return int(self._best.get("step", 0))
+
+    @property
+    def judged_step(self) -> int:
+        """Step of the last validation; 0 before the first."""
+        return int(self._last.get("step", 0))
+
+    def kept(self) -> Cerberus:
+        """The network as it would be kept now: ``averaged``, with the base model's share."""
+        return self._keeper.blended(self.averaged)
+
+    def ending(self, watch: Watch) -> Keep | None:
+        """The weights to keep if training is to end now, else None."""
+        ending = self._config.ending
+        if self.step >= (ending.at_step or self._config.steps):
+            return ending.keep
+        if self.step % self._config.validate_every == 0:
+            self._ended = ending.early_stop(self.step, self.best_step, self._config.validate_every)
+        return ending.keep if self._ended else watch.wants_end()
+
+    @property
+    def frozen(self) -> FrozenPart:
+        """What a feature cache needs of the network. Raises ``SettingsError`` where the whole encoder trains."""
+        return FrozenPart(self.network, bf16=self._bf16)
+
+    def advance(self, batch: Batch | KeptBatch) -> dict[str, float]:
         """One optimiser step; returns the loss of each task. Tasks that the batch lacks stay untouched."""
         began = time.monotonic()
         self.network.train()
+        self._keeper.hold_statistics(self.network)
         self._optimiser.zero_grad(set_to_none=True)
         try:
             losses = self._losses(batch)
@@ -153,8 +249,8 @@ class Trainer:
                 )
             total.backward()  # type: ignore[no-untyped-call]
             self._us.average_gradients(self.network.parameters())
-        except RuntimeError as error:
-            raise CerberusError(f"Training failed at step {self.step}: {error}") from error
+        except (RuntimeError, MemoryError) as error:
+            raise explained(error, self.step) from error
         if self._config.optimiser.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), self._config.optimiser.clip_norm)
         self._optimiser.step()
@@ -165,33 +261,35 @@ class Trainer:
         self._seconds += time.monotonic() - began
         return {key: float(loss.detach()) for key, loss in losses.items()}
 
-    def _losses(self, batch: Batch) -> dict[str, Tensor]:
-        images = batch.images.to(self._device, memory_format=torch.channels_last)
+    def _losses(self, batch: Batch | KeptBatch) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = {}
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-            features = self.network.encode(images)
-            for key, rows in batch.rows.items():
-                rows = rows.to(self._device)
-                some = features if len(rows) == len(images) else tuple(f[rows] for f in features)
-                logits = self.network.decode(some, [key])[key]
+            logits = self.frozen.logits(batch) if isinstance(batch, KeptBatch) else self._logits(batch)
+            for key, answer in logits.items():
                 target = batch.targets[key].to(self._device)
                 if key in batch.weights:
                     weights = batch.weights[key].to(self._device)
-                    losses[key] = dense_loss(logits, target, weights, self._config.dice_weight)
+                    losses[key] = dense_loss(answer, target, weights, self._config.dice_weight)
                 else:
-                    losses[key] = tissue_loss(logits, target, self._config.label_smoothing)
+                    losses[key] = tissue_loss(answer, target, self._config.label_smoothing)
         return losses
 
-    def judge(self, scores: Scores) -> None:
-        """Keep the averaged weights if they are the best so far."""
-        self.last_scores = scores
+    def _logits(self, batch: Batch) -> dict[str, Tensor]:
+        images = batch.images.to(self._device, memory_format=torch.channels_last)
+        features = self.network.encode(images)
+        logits = {}
+        for key, rows in batch.rows.items():
+            some = features if len(rows) == len(images) else [f[rows.to(self._device)] for f in features]
+            logits[key] = self.network.decode(some, [key])[key]
+        return logits
+
+    def judge(self, network: Cerberus, scores: Scores) -> None:
+        """Keep what was just judged as the last weights, and as the best if they are the best so far."""
+        weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+        figures = {**asdict(scores), "overall": scores.overall}
+        self._last = {"weights": weights, "scores": figures, "step": self.step}
         if not self._best or scores.overall >= self._best["scores"]["overall"]:
-            weights = {name: value.detach().cpu().clone() for name, value in self.averaged.state_dict().items()}
-            self._best = {
-                "weights": weights,
-                "scores": {**asdict(scores), "overall": scores.overall},
-                "step": self.step,
-            }
+            self._best = self._last
 
     def state(self) -> dict[str, Any]:
         """Everything a resumed run needs: tensors and plain Python types only."""
@@ -222,41 +320,19 @@ class Trainer:
         except (KeyError, RuntimeError, ValueError) as error:
             raise DataError(f"The checkpoint belongs to another configuration: {error}") from error
 
-    def result(self) -> Trained:
-        """The best network by validation."""
+    def result(self, keep: Keep) -> Trained:
+        """The best network by validation, or the last."""
+        chosen = self._last if keep == "last" else self._best
         network = Cerberus(self._config.tasks, self._config.tissue_window_cells)
-        network.load_state_dict(self._best["weights"])
-        kept = {name: value for name, value in self._best["scores"].items() if name != "overall"}
-        return Trained(network=network.eval(), scores=Scores(**kept), step=self._best["step"], seconds=self._seconds)
-
-
-def make_optimiser(network: nn.Module, settings: OptimiserSettings) -> torch.optim.Optimizer:
-    """Optimiser over the parameters that train; normalisation and biases are not decayed."""
-    trainable = [p for p in network.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if settings.name == "sgd":
-        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9, nesterov=True)
-    kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
-    return kind(groups, lr=settings.learning_rate)
-
-
-def make_schedule(
-    optimiser: torch.optim.Optimizer, settings: OptimiserSettings, steps: int
-) -> torch.optim.lr_scheduler.LRScheduler:
-    """Learning-rate schedule over ``steps`` batches."""
-    if settings.schedule == "onecycle":
-        return torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, settings.learning_rate, total_steps=steps + 1, pct_start=0.15, cycle_momentum=False
+        network.load_state_dict(chosen["weights"])
+        kept = {name: value for name, value in chosen["scores"].items() if name != "overall"}
+        return Trained(
+            network=network.eval(),
+            scores=Scores(**kept),
+            step=chosen["step"],
+            seconds=self._seconds,
+            ended=self._ended,
         )
-    factor = {
-        "cosine": lambda step: 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0))),
-        "step": lambda step: 1.0 if step < steps / 2 else 0.1,
-        "constant": lambda step: 1.0,
-    }[settings.schedule]
-    return torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
 
 
 def _device(name: str) -> torch.device:

@@ -38,7 +38,8 @@ def usable_tiles(config: TrainConfig, root: Path, tiles: Sequence[Tile], report:
     usable: set[str] = set()
     problems: list[Problem] = []
     for source in config.sources:
-        found = yield from check_data(root / source.path, layout=source.kind)
+        layout = "ebhi" if source.kind == "pairs" else source.kind
+        found = yield from check_data(root / source.path, layout=layout)
         usable |= {f"{source.name}/{record.id}" for record in found.records}
         problems += found.problems
         yield Progress("Checking tiles", message=f"{source.name}: {found.summary}")

@@ -10,10 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, OutputError
+from ..errors import DataError, ModelError, OutputError
 from ..files import sha256_of, write_text
 from ..model.checkpoint import save_model
+from ..model.library import open_model
 from ..model.spec import ModelSpec
+from ..model.stain import FIELD, ModelStain
 from ..pairs.leak import LeakReport
 from ..pairs.split import SIDES, Split, apply_split, read_split, split_by_patient, write_split
 from ..progress import Job, Progress
@@ -22,10 +24,12 @@ from .data import Tile, collect, in_memory
 from .loop import Trained, TrainingData, train
 from .precheck import refuse_leaks, usable_tiles
 from .run_folder import CHECK_FILE, CHECKPOINT_FILE, MODEL_FOLDER, RUN_FILE, SPLIT_FILE, data_hash, environment
+from .stain import base_spec, measure_stain
 from .transfer import base_record
+from .watch import Watch
 
 
-def run_training(config_path: Path, folder: Path, *, resume: bool = False) -> Job[Path]:
+def run_training(config_path: Path, folder: Path, *, resume: bool = False, watch: Watch | None = None) -> Job[Path]:
     """Train from a config file; returns the folder of the new model.
 
     Parameters
@@ -36,6 +40,8 @@ def run_training(config_path: Path, folder: Path, *, resume: bool = False) -> Jo
         Run folder: config, split, metrics, checkpoint and, at the end, ``model/``.
     resume : bool
         Go on from the folder's last checkpoint, with the folder's own config and split.
+    watch : Watch or None
+        Looks on, and may ask for a checkpoint or the end.
 
     Raises
     ------
@@ -45,6 +51,7 @@ def run_training(config_path: Path, folder: Path, *, resume: bool = False) -> Jo
     if not resume and (folder / CHECKPOINT_FILE).exists():
         raise OutputError(f"{folder} already holds a run; add --resume to go on with it, or name another folder.")
     yield Progress("Gathering data")
+    refuse_other_base(config)
     root = config.root(config_path.parent)
     tiles = yield from usable_tiles(config, root, collect(config, root), folder / CHECK_FILE)
     split = read_split(folder / SPLIT_FILE) if resume else make_split(config, config_path.parent, tiles)
@@ -56,8 +63,24 @@ def run_training(config_path: Path, folder: Path, *, resume: bool = False) -> Jo
     yield Progress("Loading tiles", message=f"{len(learning['train'])} tiles to learn from")
     loaded = in_memory([*learning["train"], *learning["validation"]])
     data = TrainingData(train=learning["train"], validation=learning["validation"], loaded=loaded)
-    trained = yield from train(config, data, folder, resume=resume)
-    return finish(folder, config, sides, trained, leaks)
+    trained = yield from train(config, data, folder, resume=resume, watch=watch)
+    stain = yield from measure_stain(learning["train"], loaded, base_spec(config))
+    return finish(folder, config, sides, trained, leaks, stain)
+
+
+def refuse_other_base(config: TrainConfig) -> None:
+    """Make sure that the base model is the one that the config means.
+
+    Raises
+    ------
+    ModelError
+        If its weights have another SHA-256.
+    """
+    if config.start_sha256 and (actual := open_model(config.start).sha256) != config.start_sha256:
+        raise ModelError(
+            f"The base model {config.start!r} is not the one this run was planned with: its SHA-256 is "
+            f"{actual[:12]}…, not {config.start_sha256[:12]}…. Plan the run anew."
+        )
 
 
 def make_split(config: TrainConfig, config_folder: Path, tiles: Sequence[Tile]) -> Split:
@@ -104,7 +127,12 @@ def _of_use(tiles: Sequence[Tile], config: TrainConfig) -> list[Tile]:
 
 
 def finish(
-    folder: Path, config: TrainConfig, sides: Mapping[str, Sequence[Tile]], trained: Trained, leaks: LeakReport
+    folder: Path,
+    config: TrainConfig,
+    sides: Mapping[str, Sequence[Tile]],
+    trained: Trained,
+    leaks: LeakReport,
+    stain: ModelStain,
 ) -> Path:
     """Write the model folder of a finished run and return it."""
     spec = ModelSpec(
@@ -112,10 +140,12 @@ def finish(
         tasks=config.tasks,
         pixel_size_um=config.pixel_size_um,
         tissue_window_cells=config.tissue_window_cells,
+        **_calibration_of_base(config),
         provenance={
             **json.loads((folder / RUN_FILE).read_text(encoding="utf-8")),
             "started_from": base_record(config),
             "best_step": trained.step,
+            **({"ended": trained.ended} if trained.ended else {}),
             "training_seconds": round(trained.seconds),
             "validation": asdict(trained.scores),
             "leaks": leaks.summary,
@@ -124,10 +154,24 @@ def finish(
             "patients": {side: len({tile.patient for tile in members}) for side, members in sides.items()},
             **{f"{side}_patients": sorted({tile.patient for tile in members}) for side, members in sides.items()},
             "split_sha256": sha256_of(folder / SPLIT_FILE),
+            "sources": [asdict(source) for source in config.sources],
+            FIELD: stain.to_json(),
         },
     )
     save_model(folder / MODEL_FOLDER, trained.network, spec)
     return folder / MODEL_FOLDER
+
+
+def _calibration_of_base(config: TrainConfig) -> dict[str, dict[str, float]]:
+    """Temperatures and thresholds of the base model for heads that were taken over: the best first guess."""
+    if not config.has_base:
+        return {}
+    base = open_model(config.start).spec
+    kept = {task.key for task in config.tasks if base.task(task.key) == task}
+    return {
+        name: {key: value for key, value in getattr(base, name).items() if key in kept}
+        for name in ("temperatures", "thresholds")
+    }
 
 
 def _usual_pixel_size(config: TrainConfig, tiles: Sequence[Tile]) -> float:

@@ -13,21 +13,31 @@ from typing import Any
 import torch
 
 from ..errors import DataError
-from ..files import atomic_path, write_text
+from ..files import atomic_path, sha256_of, write_text
 from .data import Tile
 
 CHECKPOINT_FILE = "checkpoint.pt"
+CHECKPOINT_HASH_FILE = "checkpoint.sha256"
 METRICS_FILE = "metrics.jsonl"
 RUN_FILE = "run.json"
 SPLIT_FILE = "split.json"
 CHECK_FILE = "data_check.txt"
 MODEL_FOLDER = "model"
+FEATURES_FOLDER = "features"
 
 
 def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
-    """Replace the run's checkpoint in one step. Raises ``OutputError``."""
+    """Replace the run's checkpoint in one step, and note its SHA-256. Raises ``OutputError``."""
     with atomic_path(folder / CHECKPOINT_FILE) as beside:
         torch.save(dict(state), beside)
+        # Noted before it takes its place, beside the hash of the one before: a kill between the two harms nothing.
+        noted = [*_noted_hashes(folder)[-1:], sha256_of(beside)]
+        write_text(folder / CHECKPOINT_HASH_FILE, "\n".join(noted) + "\n")
+
+
+def _noted_hashes(folder: Path) -> list[str]:
+    path = folder / CHECKPOINT_HASH_FILE
+    return path.read_text(encoding="ascii", errors="replace").split() if path.is_file() else []
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any]:
@@ -36,11 +46,14 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
     Raises
     ------
     DataError
-        If there is none, or it is damaged.
+        If there is none, or it is damaged, or not the one that the run has written.
     """
     path = folder / CHECKPOINT_FILE
     if not path.is_file():
         raise DataError(f"{folder} holds no {CHECKPOINT_FILE} to resume from; start the run without --resume.")
+    noted = _noted_hashes(folder)
+    if noted and sha256_of(path) not in noted:
+        raise DataError(f"{path} is not what this run has written: its SHA-256 differs. Start the run anew.")
     try:
         return dict(torch.load(path, map_location="cpu", weights_only=True))
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:

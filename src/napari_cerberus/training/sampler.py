@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import DataError
@@ -37,6 +39,32 @@ class Batch:
 
     images: Tensor
     rows: Mapping[str, Tensor]
+    targets: Mapping[str, Tensor]
+    weights: Mapping[str, Tensor]
+
+
+class Labelled(Protocol):
+    """Anything with targets and pixel weights by task."""
+
+    @property
+    def targets(self) -> Mapping[str, Tensor]: ...
+    @property
+    def weights(self) -> Mapping[str, Tensor]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crop:
+    """One augmented crop.
+
+    Attributes
+    ----------
+    image : (3, S, S) uint8 tensor
+    targets : mapping of task key to tensor
+        (S, S) uint8 classes of pixels, or () int64 tissue class.
+    weights : mapping of task key to (S, S) float32 tensor
+    """
+
+    image: Tensor
     targets: Mapping[str, Tensor]
     weights: Mapping[str, Tensor]
 
@@ -71,8 +99,7 @@ class TaskSampler:
         if self._rank:  # the same kind of batch in every process, other tiles
             rng = np.random.default_rng([self._config.seed, step, self._rank])
         torch.manual_seed(seed + self._rank)
-        crops = [crop for kind, count in members for crop in self._crops(kind, count, crop_px, rng)]
-        return _collate(crops, self._config)
+        return collate([crop for kind, count in members for crop in self._crops(kind, count, crop_px, rng)])
 
     def _members(self, rng: np.random.Generator) -> tuple[list[tuple[int, int]], int]:
         """Batch kinds with their numbers of tiles, and the side of the crops."""
@@ -83,12 +110,15 @@ class TaskSampler:
         counts = np.maximum(_MIN_TILES, np.round(self._shares * max(kind.size for kind in kinds))).astype(int)
         return list(enumerate(counts.tolist())), max(kind.crop_px for kind in kinds)
 
-    def _crops(self, kind: int, count: int, crop_px: int, rng: np.random.Generator) -> list[_Crop]:
-        pool, tasks = self._pools[kind], self._config.batches[kind].tasks
-        chosen = rng.choice(len(pool), size=count, p=self._odds[kind])
-        return [self._crop(pool[i], tasks, crop_px, rng) for i in chosen]
+    def _chosen(self, kind: int, count: int, rng: np.random.Generator) -> list[Tile]:
+        pool = self._pools[kind]
+        return [pool[i] for i in rng.choice(len(pool), size=count, p=self._odds[kind])]
 
-    def _crop(self, tile: Tile, tasks: Sequence[str], crop_px: int, rng: np.random.Generator) -> _Crop:
+    def _crops(self, kind: int, count: int, crop_px: int, rng: np.random.Generator) -> list[Crop]:
+        tasks = self._config.batches[kind].tasks
+        return [self._crop(tile, tasks, crop_px, rng) for tile in self._chosen(kind, count, rng)]
+
+    def _crop(self, tile: Tile, tasks: Sequence[str], crop_px: int, rng: np.random.Generator) -> Crop:
         settings, model_um = self._config.augment, self._config.pixel_size_um
         loaded = self._loaded[tile.id]
         jitter = (1 + settings.scale) ** rng.uniform(-1, 1)
@@ -98,14 +128,7 @@ class TaskSampler:
         window, masks = crop_window(loaded.image, labels, side_px=side_px, zoom=zoom, rng=rng)
         image, moved = augment(window, masks, settings, crop_px)
         tissue = tile.tissue if "tissue" in tasks else -1
-        return _Crop(image, {key: value.numpy() for key, value in moved.items()}, tissue)
-
-
-@dataclass(frozen=True)
-class _Crop:
-    image: Tensor
-    labels: Mapping[str, np.ndarray]
-    tissue: int
+        return _labelled(image, {key: value.numpy() for key, value in moved.items()}, tissue, self._config)
 
 
 def _pool(kind: BatchSettings, tiles: Sequence[Tile]) -> list[Tile]:
@@ -121,23 +144,39 @@ def _odds(pool: Sequence[Tile], balance: float) -> np.ndarray:
     return np.asarray(odds / odds.sum())
 
 
-def _collate(crops: Sequence[_Crop], config: TrainConfig) -> Batch:
-    images = torch.stack([crop.image for crop in crops]).float()
-    rows: dict[str, Tensor] = {}
+def _labelled(image: Tensor, labels: Mapping[str, NDArray[np.int32]], tissue: int, config: TrainConfig) -> Crop:
     targets: dict[str, Tensor] = {}
     weights: dict[str, Tensor] = {}
     for task in config.tasks:
-        if task.kind == "tissue":
-            labelled = [i for i, crop in enumerate(crops) if crop.tissue >= 0]
-            values = [torch.tensor(crops[i].tissue) for i in labelled]
-        else:
-            labelled = [i for i, crop in enumerate(crops) if task.key in crop.labels]
-            maps = [crops[i].labels[task.key] for i in labelled]
-            values = [torch.from_numpy(instance_target(m, task.key, config.pixel_size_um)) for m in maps]
-            if maps:
-                near = [neighbour_weights(m, task.key, config.pixel_size_um) for m in maps]
-                weights[task.key] = torch.from_numpy(np.stack(near))
-        if len(labelled) >= (_MIN_TILES if task.kind == "tissue" else 1):
-            rows[task.key] = torch.tensor(labelled)
-            targets[task.key] = torch.stack(values)
-    return Batch(images=images, rows=rows, targets=targets, weights=weights)
+        if task.kind == "tissue" and tissue >= 0:
+            targets[task.key] = torch.tensor(tissue)
+        elif task.key in labels:
+            drawn = labels[task.key]
+            targets[task.key] = torch.from_numpy(instance_target(drawn, task.key, config.pixel_size_um))
+            weights[task.key] = torch.from_numpy(neighbour_weights(drawn, task.key, config.pixel_size_um))
+    return Crop(image=image, targets=targets, weights=weights)
+
+
+def collate(crops: Sequence[Crop]) -> Batch:
+    """One batch of some crops; a tissue class that stands alone is left out."""
+    rows, targets, weights = stack_targets(crops)
+    return Batch(images=torch.stack([c.image for c in crops]).float(), rows=rows, targets=targets, weights=weights)
+
+
+def stack_targets(crops: Sequence[Labelled]) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
+    """Rows, targets and weights of a batch, by task. Raises ``DataError`` where nothing is left to learn from."""
+    rows: dict[str, Tensor] = {}
+    targets: dict[str, Tensor] = {}
+    weights: dict[str, Tensor] = {}
+    for key in dict.fromkeys(key for crop in crops for key in crop.targets):
+        labelled = [i for i, crop in enumerate(crops) if key in crop.targets]
+        dense = key in crops[labelled[0]].weights
+        if not dense and len(labelled) < _MIN_TILES:
+            continue
+        rows[key] = torch.tensor(labelled)
+        targets[key] = torch.stack([crops[i].targets[key] for i in labelled])
+        if dense:
+            weights[key] = torch.stack([crops[i].weights[key].float() for i in labelled])
+    if not rows:
+        raise DataError("A batch has nothing to learn from; a tissue batch needs batch.size 2 or more.")
+    return rows, targets, weights

@@ -11,8 +11,9 @@ import numpy as np
 
 from ..errors import DataError, SettingsError
 from ..files import sha256_of
+from ..pairs.manifest import SIDECAR_FOLDER
 from ..pairs.split import SIDES, Side, Split, apply_split, read_split
-from ..tasks import EBHI_CLASSES, GLANDS, LUMINA, NUCLEI, TaskSpec
+from ..tasks import EBHI_CLASSES, GLANDS, INSTANCE_TASKS, LUMINA, NUCLEI, TaskSpec
 from .config import BatchSettings, SourceKind, SourceSettings, TrainConfig, read_config
 from .data import Tile, collect
 
@@ -83,7 +84,8 @@ def select_folder(
     side : str or None
         A side of the split; "all" for every tile. None: the test side, or all tiles without a split.
     pixel_size_um : float or None
-        Needed unless the folder holds the categories of EBHI-SEG, for which 1.3 µm is assumed and noted.
+        Needed unless the folder holds the categories of EBHI-SEG, for which 1.3 µm is assumed and noted, or pairs with
+        sidecars, which state it.
 
     Raises
     ------
@@ -131,7 +133,7 @@ def kind_of(folder: Path) -> SourceKind:
         return "instances"
     parts = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
     if any((entry / "image").is_dir() or (entry / "label").is_dir() for entry in parts):
-        return "ebhi"
+        return "pairs" if any((entry / SIDECAR_FOLDER).is_dir() for entry in parts) else "ebhi"
     if parts:
         return "tiles"
     raise DataError(
@@ -154,7 +156,7 @@ def label_notes(sources: Sequence[SourceSettings]) -> tuple[str, ...]:
     notes += [
         f"The pixel size of {source.name} is an estimate from the size of its drawn objects."
         for source in sources
-        if source.pixel_size_um is None
+        if source.pixel_size_um is None and source.kind == "instances"
     ]
     return tuple(notes)
 
@@ -165,10 +167,12 @@ def only_source(split: Split, name: str) -> Split:
     return replace(split, train=train, validation=validation, test=test, counts={side: {} for side in SIDES})
 
 
-def _pixel_size(folder: Path, kind: SourceKind, given: float | None) -> tuple[float, tuple[str, ...]]:
+def _pixel_size(folder: Path, kind: SourceKind, given: float | None) -> tuple[float | None, tuple[str, ...]]:
     if given is not None:
         return given, ()
     names = {entry.name for entry in folder.iterdir() if entry.is_dir()}
+    if kind == "pairs":
+        return None, ()
     if kind == "ebhi" and names & set(EBHI_CLASSES):
         return EBHI_PIXEL_SIZE_UM, (
             f"The pixel size is an estimate: {EBHI_PIXEL_SIZE_UM} µm, from the size of red cells and lymphocytes.",
@@ -177,10 +181,15 @@ def _pixel_size(folder: Path, kind: SourceKind, given: float | None) -> tuple[fl
 
 
 def _source(
-    name: str, kind: SourceKind, folder: Path, tasks: Sequence[TaskSpec], pixel_size_um: float
+    name: str, kind: SourceKind, folder: Path, tasks: Sequence[TaskSpec], pixel_size_um: float | None
 ) -> SourceSettings:
     able = {task.key for task in tasks}
-    has_labels = {"ebhi": (GLANDS, LUMINA, "tissue"), "instances": (NUCLEI,), "tiles": ("tissue",)}[kind]
+    has_labels = {
+        "ebhi": (GLANDS, LUMINA, "tissue"),
+        "pairs": (*INSTANCE_TASKS, "tissue"),
+        "instances": (NUCLEI,),
+        "tiles": ("tissue",),
+    }[kind]
     keys = tuple(key for key in has_labels if key in able)
     if not keys:
         raise DataError(f"{folder} has labels of {', '.join(has_labels)}, but the model predicts none of these.")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 
 from ..errors import ModelError
 from ..model.library import open_model
-from ..model.network import LAST_LAYER, Cerberus
+from ..model.network import LAST_LAYER, Cerberus, Decoder
 from ..model.official import load_encoder
 from .config import TrainConfig
 
@@ -34,6 +34,7 @@ def starting_network(config: TrainConfig) -> tuple[Cerberus, tuple[str, ...]]:
     torch.manual_seed(config.seed)
     network = Cerberus(config.tasks, config.tissue_window_cells)
     notes: tuple[str, ...] = ()
+    known: frozenset[str] = frozenset()
     if config.start == IMAGENET:
         _fill_from_imagenet(network)
         notes = ("Encoder from torchvision's ImageNet weights.",)
@@ -41,11 +42,23 @@ def starting_network(config: TrainConfig) -> tuple[Cerberus, tuple[str, ...]]:
         load_encoder(Path(config.start), network.encoder)
         notes = (f"Encoder from {Path(config.start).name}.",)
     elif config.start != SCRATCH:
-        notes = take_over(network, open_model(config.start).network)
+        base = open_model(config.start).network
+        notes, known = take_over(network, base), frozenset(base.decoders)
+    return network, (*notes, *_freeze(network, config, known))
+
+
+def _freeze(network: Cerberus, config: TrainConfig, known: frozenset[str]) -> tuple[str, ...]:
+    """Freeze as asked; decoders that no base model filled train whole, which is said."""
     network.encoder.freeze_before(config.train_from_layer)
     # A wholly frozen encoder leaves the other tasks' outputs as they are, so what they share after it stays too.
-    network.reduce.requires_grad_(config.train_from_layer <= LAST_LAYER)
-    return network, notes
+    block = config.train_decoder_from_block
+    network.reduce.requires_grad_(not known or (config.train_from_layer <= LAST_LAYER and block == 1))
+    fresh = [key for key in network.decoders if key not in known]
+    for key in known & set(network.decoders):
+        cast(Decoder, network.decoders[key]).freeze_before(block)
+    if block > 1 and fresh:
+        return (f"Decoders of {', '.join(fresh)} train whole: the base model has none.",)
+    return ()
 
 
 def base_record(config: TrainConfig) -> dict[str, Any] | None:

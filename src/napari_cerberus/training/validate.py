@@ -24,11 +24,15 @@ _FOREGROUND = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Validation figures: Dice by dense task, accuracy and balanced accuracy of the tissue head."""
+    """Validation figures: Dice by dense task, accuracy and balanced accuracy of the tissue head.
+
+    ``by_category`` has, for each category, the Dice of each dense task and the tissue head's share of right answers.
+    """
 
     dice: dict[str, float] = field(default_factory=dict)
     tissue_accuracy: float = 0.0
     tissue_balanced_accuracy: float = 0.0
+    by_category: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def overall(self) -> float:
@@ -41,33 +45,75 @@ class Scores:
 
 def validate(network: Cerberus, tiles: Sequence[Tile], loaded: Mapping[str, LoadedTile], config: TrainConfig) -> Scores:
     """Score ``network`` on at most ``config.validation_tiles`` tiles, spread evenly over them."""
-    device = next(network.parameters()).device
-    chosen = tiles[:: max(1, len(tiles) // config.validation_tiles)]
-    overlap: dict[str, list[tuple[float, float]]] = {}
-    truth: list[int] = []
-    guess: list[int] = []
+    tally = Tally()
     network.eval()
+    for tile in chosen_tiles(tiles, config.validation_tiles):
+        image, masks = on_model_grid(loaded[tile.id], config.pixel_size_um)
+        keys = [key for key in masks if key in network.decoders]
+        keys += ["tissue"] if tile.tissue >= 0 and network.tissue_task else []
+        logits = look(network, image, keys, config)
+        for key in keys:
+            if key in masks:
+                tally.dense(key, tile.stratum, foreground(logits[key]), masks[key] > 0)
+            else:
+                tally.tissue(tile.stratum, tile.tissue, int(logits[key].flatten().argmax()))
+    return tally.scores()
+
+
+def chosen_tiles(tiles: Sequence[Tile], most: int) -> list[Tile]:
+    """At most ``most`` tiles, spread evenly."""
+    if len(tiles) <= most:
+        return list(tiles)
+    return [tiles[int(i)] for i in np.linspace(0, len(tiles) - 1, max(1, most))]
+
+
+def look(network: Cerberus, image: Tensor, keys: Sequence[str], config: TrainConfig) -> dict[str, Tensor]:
+    """Logits of ``keys`` for one image (1, 3, h, w), in the precision that training uses on this device."""
+    device = next(network.parameters()).device
     bf16 = device.type == "cpu" and cpu_has_bfloat16() and config.precision != "fp32"
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        for tile in chosen:
-            image, masks = on_model_grid(loaded[tile.id], config.pixel_size_um)
-            keys = [key for key in masks if key in network.decoders]
-            keys += ["tissue"] if tile.tissue >= 0 and network.tissue_task else []
-            logits = network(image.to(device), keys)
-            for key in masks:
-                predicted = logits[key].float().softmax(1)[0, 1:].sum(0).cpu() > _FOREGROUND
-                wanted = masks[key] > 0
-                overlap.setdefault(key, []).append(
-                    (float((predicted & wanted).sum()) * 2, float(predicted.sum() + wanted.sum()))
-                )
-            if "tissue" in keys:
-                truth.append(tile.tissue)
-                guess.append(int(logits["tissue"].flatten().argmax()))
-    return Scores(
-        dice={key: sum(a for a, _ in pairs) / max(sum(b for _, b in pairs), 1.0) for key, pairs in overlap.items()},
-        tissue_accuracy=_accuracy(truth, guess),
-        tissue_balanced_accuracy=_balanced(truth, guess),
-    )
+        return network(image.to(device), keys)  # type: ignore[no-any-return]
+
+
+def foreground(logits: Tensor) -> Tensor:
+    """Pixels (h, w) that belong to an object, contour included."""
+    return logits.float().softmax(1)[0, 1:].sum(0).cpu() > _FOREGROUND
+
+
+class Tally:
+    """Adds up what the tiles give."""
+
+    def __init__(self) -> None:
+        self._overlap: dict[tuple[str, str], tuple[float, float]] = {}
+        self._answers: list[tuple[str, int, int]] = []
+
+    def dense(self, key: str, category: str, predicted: Tensor, wanted: Tensor) -> None:
+        """Count one tile of a dense task: two (h, w) masks."""
+        twice, areas = self._overlap.get((key, category), (0.0, 0.0))
+        both = float((predicted & wanted).sum())
+        self._overlap[key, category] = (twice + 2 * both, areas + float(predicted.sum() + wanted.sum()))
+
+    def tissue(self, category: str, truth: int, guess: int) -> None:
+        """Count one answer of the tissue head."""
+        self._answers.append((category, truth, guess))
+
+    def scores(self) -> Scores:
+        """All of it."""
+        sums: dict[str, list[tuple[float, float]]] = {}
+        by_category: dict[str, dict[str, float]] = {}
+        for (key, category), pair in self._overlap.items():
+            sums.setdefault(key, []).append(pair)
+            by_category.setdefault(category, {})[key] = pair[0] / max(pair[1], 1.0)
+        for category in sorted({one for one, _, _ in self._answers}):
+            right = [truth == guess for one, truth, guess in self._answers if one == category]
+            by_category.setdefault(category, {})["tissue"] = float(np.mean(right))
+        truth, guess = [t for _, t, _ in self._answers], [g for _, _, g in self._answers]
+        return Scores(
+            dice={key: sum(a for a, _ in pairs) / max(sum(b for _, b in pairs), 1.0) for key, pairs in sums.items()},
+            tissue_accuracy=_accuracy(truth, guess),
+            tissue_balanced_accuracy=_balanced(truth, guess),
+            by_category=dict(sorted(by_category.items())),
+        )
 
 
 def on_model_grid(tile: LoadedTile, pixel_size_um: float) -> tuple[Tensor, dict[str, Tensor]]:

@@ -1,0 +1,350 @@
+"""The learning loop, measured: what 5, 10, 20 and 40 corrected tiles of a new domain bring, and what they cost.
+
+The new domain is one category of EBHI-SEG, of patients that the base model has not learned from (the test side of its
+split), recoloured to another stain unless ``--stain none``. Some of its patients give tiles to learn from, as a user
+would export them; the others are scored. The old domain is the other categories' test patients, stain untouched. Every
+model is scored as users get it (``score_tile``): Dice of glands, mean over tiles, interval by patient.
+
+Training goes through the same plan and child process as the dock's; of the tiles given some patients validate and are
+held out, as there. What is done is kept in ``--out`` and not done again. The table goes between two marks in
+docs/results.md, the plot beside it.
+
+    python benchmarks/learning_loop.py --out runs/loop            # two presets, four sizes: hours on 2 cores
+    python benchmarks/learning_loop.py --out /tmp/loop --smoke    # does it run at all? minutes; writes no document
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.color import hed2rgb, rgb2hed
+
+from napari_cerberus.errors import CerberusError, DataError
+from napari_cerberus.files import write_text
+from napari_cerberus.finetune import process
+from napari_cerberus.finetune.plan import prepare
+from napari_cerberus.finetune.settings import FinetuneSettings
+from napari_cerberus.finetune.state import RunState, read_state
+from napari_cerberus.model.checkpoint import Model
+from napari_cerberus.model.library import open_model
+from napari_cerberus.pairs.split import read_split
+from napari_cerberus.progress import run_to_end
+from napari_cerberus.tasks import GLANDS
+from napari_cerberus.training.config import TrainConfig, read_config
+from napari_cerberus.training.data import LoadedTile, Tile, collect
+from napari_cerberus.training.run import by_side
+from napari_cerberus.training.scoring import score_tile
+from napari_cerberus.training.summary import summarise_tasks
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = ROOT / "configs" / "starter.toml"
+DOCUMENT = ROOT / "docs" / "results.md"
+PLOT = ROOT / "docs" / "images" / "learning_loop.svg"
+START, END = "<!-- learning loop: begin -->", "<!-- learning loop: end -->"
+AIM_LOSS = 0.01
+LOOK_EVERY_S = 1.0
+_HAEMATOXYLIN, _EOSIN = 0, 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One model: figures on the new and the old domain. ``tiles`` 0 and no preset: the base model."""
+
+    tiles: int
+    preset: str
+    minutes: float
+    new: float
+    new_low: float | None
+    new_high: float | None
+    old: float
+    old_low: float | None
+    old_high: float | None
+    steps: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Domains:
+    """Tiles to learn from, in the order they are given out, and tiles to score."""
+
+    learning: Sequence[Tile]
+    new: Sequence[Tile]
+    old: Sequence[Tile]
+
+
+def main() -> int:
+    """Measure what is not measured yet; write table and plot."""
+    arguments = _arguments()
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    os.environ["NAPARI_CERBERUS_RUNS"] = str(out / "runs")
+    os.environ["NAPARI_CERBERUS_MODELS"] = str(out / "models")
+    domains = _domains(arguments)
+    rows = _known(out)
+    print(f"learning from {len(domains.learning)} tiles, scoring {len(domains.new)} new and {len(domains.old)} old")
+    for tiles, preset in [(0, ""), *((n, preset) for n in arguments.tiles for preset in arguments.presets)]:
+        if (tiles, preset) not in {(row.tiles, row.preset) for row in rows}:
+            rows.append(_measure(arguments, domains, tiles, preset))
+            write_text(out / "rows.json", json.dumps([asdict(row) for row in rows], indent=1))
+        print(_cells(next(row for row in rows if (row.tiles, row.preset) == (tiles, preset)), rows))
+    if not arguments.smoke:
+        _write_document(rows, arguments)
+    return 0
+
+
+def _measure(arguments: argparse.Namespace, domains: Domains, tiles: int, preset: str) -> Row:
+    if not tiles:
+        return _scored(open_model(arguments.base), domains, Row(tiles=0, preset="", minutes=0.0, **_NOTHING))
+    folder = _write_pairs(arguments.out / f"pairs-{tiles}", domains.learning[:tiles])
+    state = _trained(arguments, folder, tiles, preset)
+    minutes = json.loads((state.folder / "minutes.json").read_text(encoding="utf-8"))
+    row = Row(tiles=tiles, preset=preset, minutes=minutes, steps=state.step, **_NOTHING)
+    return _scored(open_model(state.model_name), domains, row)
+
+
+_NOTHING = dict.fromkeys(("new", "new_low", "new_high", "old", "old_low", "old_high"), 0.0)
+
+
+def _trained(arguments: argparse.Namespace, folder: Path, tiles: int, preset: str) -> RunState:
+    """The finished run of this size and preset; one that was cut off goes on."""
+    note = arguments.out / f"run-{tiles}-{preset}.txt"
+    if note.is_file() and read_state(run := Path(note.read_text(encoding="utf-8"))).status in _USEFUL:
+        if read_state(run).status in ("interrupted", "failed"):
+            process.resume(run)
+    else:
+        settings = FinetuneSettings(
+            pairs_folder=folder,
+            preset=preset,
+            base_model=arguments.base,
+            tasks=(GLANDS,),
+            epochs=1 if arguments.smoke else None,
+            name=f"{preset} {tiles}",
+        )
+        plan = run_to_end(prepare(settings))
+        if plan.stops:
+            raise CerberusError(" ".join(plan.stops))
+        run = process.begin(plan)
+        write_text(note, str(run))
+    return _ended(run)
+
+
+_USEFUL = ("queued", "running", "proving", "interrupted", "failed", "finished")
+
+
+def _ended(run: Path) -> RunState:
+    """Wait for the end, noting how long training took."""
+    spent, looked = _minutes(run), time.monotonic()
+    while (state := read_state(run)).live:
+        time.sleep(LOOK_EVERY_S)
+        now = time.monotonic()
+        if state.status != "proving":
+            spent += (now - looked) / 60
+            write_text(run / "minutes.json", json.dumps(spent))
+        looked = now
+    if not state.model_name:
+        raise CerberusError(f"{run}: {state.message}")
+    return state
+
+
+def _minutes(run: Path) -> float:
+    path = run / "minutes.json"
+    return float(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else 0.0
+
+
+def _domains(arguments: argparse.Namespace) -> Domains:
+    config = read_config(CONFIG)
+    config = replace(config, sources=tuple(source for source in config.sources if source.kind == "ebhi"))
+    held = _held_out(config)
+    recolour = _shifted if arguments.stain == "shifted" else _same
+    new = [_other_stain(tile, recolour) for tile in held if tile.stratum == arguments.category]
+    old = [tile for tile in held if tile.stratum != arguments.category]
+    by_patient = defaultdict(list)
+    for tile in new:
+        by_patient[tile.patient].append(tile)
+    names = sorted(by_patient)
+    order = [names[i] for i in np.random.default_rng(arguments.seed).permutation(len(names))]
+    half = [by_patient[name] for name in order[::2]]
+    learning = [tiles[i] for i in range(max(map(len, half))) for tiles in half if i < len(tiles)]  # patients in turn
+    if len(learning) < max(arguments.tiles):
+        raise DataError(f"Category {arguments.category!r} has only {len(learning)} tiles to learn from.")
+    scored = [tile for name in order[1::2] for tile in by_patient[name]]
+    return Domains(learning=learning, new=_limited(scored, arguments.score), old=_limited(old, arguments.score))
+
+
+def _held_out(config: TrainConfig) -> list[Tile]:
+    """EBHI tiles of the test side of the base model's split."""
+    split = read_split(CONFIG.parent / config.split_file)
+    ids = {side: tuple(id_ for id_ in members if id_.startswith("ebhi/")) for side, members in split.sides.items()}
+    tiles = collect(config, config.root(CONFIG.parent))
+    return by_side(tiles, replace(split, counts={}, **ids))["test"]
+
+
+def _limited(tiles: Sequence[Tile], most: int) -> list[Tile]:
+    places = np.linspace(0, len(tiles) - 1, min(most, len(tiles))).round().astype(int)
+    return [tiles[i] for i in places]
+
+
+def _other_stain(tile: Tile, recolour) -> Tile:
+    def load() -> LoadedTile:
+        loaded = tile.load()
+        return replace(loaded, image=recolour(loaded.image))
+
+    return replace(tile, load=load)
+
+
+def _same(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return image
+
+
+def _shifted(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Another laboratory's slide: paler haematoxylin, stronger eosin, a yellowish light."""
+    stains = rgb2hed(image)
+    stains[..., _HAEMATOXYLIN] *= 0.55
+    stains[..., _EOSIN] *= 1.5
+    light = np.array([1.0, 0.97, 0.88])
+    return np.clip(hed2rgb(stains) * light * 255, 0, 255).round().astype(np.uint8)
+
+
+def _write_pairs(root: Path, tiles: Iterable[Tile]) -> Path:
+    """Write tiles as a user would have them: EBHI's form, patients under names that the base model has not seen."""
+    numbers: dict[str, int] = defaultdict(int)
+    for tile in tiles:
+        loaded = tile.load()
+        patient = "9" + "".join(letter for letter in tile.patient if letter.isdigit())
+        numbers[patient] += 1
+        name = f"GT{patient}-1-400-{numbers[patient]:03d}.png"
+        mask = np.where(loaded.labels[GLANDS] > 0, 255, 0).astype(np.uint8)
+        for part, array in (("image", loaded.image), ("label", mask)):
+            folder = root / tile.stratum / part
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array).save(folder / name)
+    return root
+
+
+def _scored(model: Model, domains: Domains, row: Row) -> Row:
+    new, old = _dice(model, domains.new), _dice(model, domains.old)
+    return replace(row, new=new[0], new_low=new[1], new_high=new[2], old=old[0], old_low=old[1], old_high=old[2])
+
+
+def _dice(model: Model, tiles: Iterable[Tile]) -> tuple[float, float | None, float | None]:
+    scores = [run_to_end(score_tile(model, tile)).score for tile in tiles]
+    glands = next(summary for summary in summarise_tasks(scores) if summary.task == GLANDS)
+    figure = glands.groups[0].figures["dice"]
+    return float(figure.value or 0.0), figure.low, figure.high
+
+
+def _known(out: Path) -> list[Row]:
+    path = out / "rows.json"
+    return [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))] if path.is_file() else []
+
+
+def _cells(row: Row, rows: Sequence[Row]) -> str:
+    base = next(one for one in rows if not one.tiles)
+    kept = "yes" if row.old >= base.old - AIM_LOSS else "**no**"
+    cells = [
+        str(row.tiles) if row.tiles else "none",
+        row.preset or "base model",
+        f"{row.minutes:.1f}" if row.tiles else "",
+        f"{row.new:.3f} {_interval(row.new_low, row.new_high)}",
+        f"{row.new - base.new:+.3f}" if row.tiles else "",
+        f"{row.old:.3f} {_interval(row.old_low, row.old_high)}",
+        f"{row.old - base.old:+.3f}" if row.tiles else "",
+        kept if row.tiles else "",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return f"({low:.3f} to {high:.3f})" if low is not None and high is not None else ""
+
+
+def _write_document(rows: Sequence[Row], arguments: argparse.Namespace) -> None:
+    heads = ("tiles", "preset", "minutes", "new domain", "gain", "old domain", "change", f"keeps {AIM_LOSS:g}")
+    stain = "in another stain" if arguments.stain == "shifted" else "as they are"
+    table = [
+        f"Dice of glands on {arguments.category} of patients that nobody learned from, {stain}, and on the other "
+        f"categories; {os.cpu_count()} CPU cores.",
+        "",
+        f"| {' | '.join(heads)} |",
+        f"|{'---|' * len(heads)}",
+        *(_cells(row, rows) for row in sorted(rows, key=lambda row: (row.tiles, row.preset))),
+        "",
+        "![Gain by number of tiles](images/learning_loop.svg)",
+    ]
+    text = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.is_file() else f"# Results\n\n{START}\n{END}\n"
+    if START not in text or END not in text:
+        text = f"{text.rstrip()}\n\n## The learning loop\n\n{START}\n{END}\n"
+    before, _, rest = text.partition(START)
+    after = rest.partition(END)[2]
+    write_text(DOCUMENT, f"{before}{START}\n" + "\n".join(table) + f"\n{END}{after}")
+    write_text(PLOT, plot(rows))
+
+
+def plot(rows: Sequence[Row]) -> str:
+    """SVG: Dice against tiles, one colour a preset; whole lines the new domain, broken ones the old."""
+    base = next(row for row in rows if not row.tiles)
+    lines: Mapping[str, list[Row]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row.tiles):
+        if row.tiles:
+            lines[row.preset].append(row)
+    low = min(min(row.new, row.old) for row in rows) - 0.02
+    width, height, margin = 520, 300, 50
+    most = max(row.tiles for row in rows) or 1
+
+    def at(tiles: int, dice: float) -> str:
+        return f"{margin + tiles / most * (width - 2 * margin):.1f},{height - margin - _share(dice, low) * 220:.1f}"
+
+    parts = []
+    for (preset, members), colour in zip(lines.items(), ("#0072b2", "#d55e00", "#009e73"), strict=False):
+        for name, dashes in (("new", "none"), ("old", "5 4")):
+            points = " ".join(at(row.tiles, getattr(row, name)) for row in (base, *members))
+            style = f'fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"'
+            parts.append(f'<polyline points="{points}" {style}><title>{preset}, {name} domain</title></polyline>')
+        x, y = at(members[-1].tiles, members[-1].new).split(",")
+        parts.append(f'<text x="{float(x) + 4:.1f}" y="{y}" fill="{colour}">{preset}</text>')
+    for tiles in sorted({row.tiles for row in rows}):
+        x = at(tiles, low).split(",")[0]
+        parts.append(f'<text x="{x}" y="{height - margin + 18}" text-anchor="middle">{tiles}</text>')
+    for dice in np.linspace(low, 1.0, 4):
+        y = at(0, float(dice)).split(",")[1]
+        parts.append(f'<text x="{margin - 6}" y="{y}" text-anchor="end">{dice:.2f}</text>')
+    parts.append(f'<text x="{width / 2}" y="{height - 8}" text-anchor="middle">corrected tiles</text>')
+    parts.append(f'<text x="{margin}" y="20">Dice of glands: new domain whole, old domain broken</text>')
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif"'
+    return f'{head} font-size="12">\n' + "\n".join(parts) + "\n</svg>\n"
+
+
+def _share(dice: float, low: float) -> float:
+    return (dice - low) / max(1 - low, 1e-6)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure the learning loop.")
+    parser.add_argument("--out", type=Path, required=True, help="what is done is kept here")
+    parser.add_argument("--base", default="starter")
+    parser.add_argument("--category", default="Adenocarcinoma", help="the new domain; default: %(default)s")
+    parser.add_argument("--stain", choices=("shifted", "none"), default="shifted")
+    parser.add_argument("--tiles", type=int, nargs="+", default=[5, 10, 20, 40])
+    parser.add_argument("--presets", nargs="+", default=["quick", "standard"])
+    parser.add_argument("--score", type=int, default=60, help="tiles of each domain that are scored, at most")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--smoke", action="store_true", help="one size, one preset, one pass, few tiles, no document")
+    arguments = parser.parse_args()
+    if arguments.smoke:
+        arguments.tiles, arguments.presets, arguments.score = [5], arguments.presets[:1], 3
+    arguments.out = arguments.out.resolve()
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""What the child process does once it is its turn: train, put the model into the library, prove it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..errors import CerberusError, DataError
+from ..model.library import open_model
+from ..model.spec import load_spec
+from ..pairs.strict_json import read_object
+from ..progress import Job, run_to_end
+from ..training.failures import DeviceLostError, MemoryRanOutError
+from ..training.run import run_training
+from ..training.run_folder import CHECKPOINT_FILE, FEATURES_FOLDER, read_metrics
+from ..training.watch import Judged, Watch
+from .control import POLL_S, StoppedError, Wish, read_wish, write_wish
+from .fingerprint import changes, fingerprint
+from .overlays import draw_overlays
+from .process import CONFIG_FILE, PAIRS_FILE, TRAINING_FOLDER
+from .registration import register
+from .reporter import Reporter
+from .rewriting import end_here, on_the_cpu, with_smaller_batches
+
+Result = TypeVar("Result")
+_LEARNING = ("Training", "Validating")
+_MAX_PAIRS_BYTES = 256 << 20
+
+
+def learn(reporter: Reporter) -> None:
+    """Train from the run folder's config, or go on with it; register the model; prove it.
+
+    Raises
+    ------
+    CerberusError
+        If it cannot be done; the base model and the library are as they were.
+    StoppedError
+        If the user wants nothing kept.
+    """
+    folder = reporter.state.folder
+    about = read_object(folder / PAIRS_FILE, max_bytes=_MAX_PAIRS_BYTES)
+    if not reporter.state.model_name:
+        _refuse_changed(about, reporter)
+        model_folder = _train(reporter, Watcher(reporter))
+        note = _changed_meanwhile(about, reporter)
+        entry = register(model_folder, reporter.state, about)
+        early = _ended_early(model_folder, reporter)
+        message = " ".join(filter(None, [early, note])) or "Trained."
+        reporter.say(model_name=entry.name, seconds_left=None, early_stop=early, message=message)
+    _prove(reporter, about)
+    (folder / TRAINING_FOLDER / CHECKPOINT_FILE).unlink(missing_ok=True)
+    shutil.rmtree(folder / TRAINING_FOLDER / FEATURES_FOLDER, ignore_errors=True)
+
+
+class Watcher(Watch):
+    """Between the training loop and the run's state: curves, pictures, and what the user wants."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._folder = reporter.state.folder
+
+    def trained(self, step: int, losses: Any) -> None:
+        """Note a batch."""
+        self._reporter.trained(step, losses)
+
+    def judged(self, view: Judged) -> None:
+        """Note a validation, and draw some of its tiles."""
+        self._reporter.judged(view.step, view.best_step, view.scores)
+        self._reporter.say(overlays=draw_overlays(self._folder, view))
+
+    def wants_checkpoint(self) -> bool:
+        """Before a pause."""
+        return read_wish(self._folder).what == "pause"
+
+    def wants_end(self) -> Any:
+        """The user's stop, once something was learned."""
+        wish = read_wish(self._folder)
+        if wish.what == "stop" and wish.keep != "discard" and self._reporter.state.step:
+            step = self._reporter.state.step
+            end_here(
+                self._folder / CONFIG_FILE, step, wish.keep
+            )  # before the wish is forgotten: a kill changes nothing
+            write_wish(self._folder, Wish())
+            self._reporter.say(status="stopping", early_stop=f"Stopped by you at step {step}; kept: {wish.keep}.")
+            return wish.keep
+        return None
+
+
+def _train(reporter: Reporter, watcher: Watcher) -> Path:
+    """The new model's folder. Memory that runs out halves the batches; a lost graphics card leaves the processor."""
+    folder = reporter.state.folder
+    config, training = folder / CONFIG_FILE, folder / TRAINING_FOLDER
+    while True:
+        going_on = (training / CHECKPOINT_FILE).is_file()
+        if not going_on:
+            shutil.rmtree(training, ignore_errors=True)
+        reporter.go_back_to(_last_step(training) if going_on else 0)
+        try:
+            return drive(run_training(config, training, resume=going_on, watch=watcher), reporter)
+        except MemoryRanOutError as error:
+            sizes = with_smaller_batches(config)
+            if not sizes:
+                raise
+            shutil.rmtree(training, ignore_errors=True)
+            reporter.say(message=f"{str(error).partition(';')[0]}: started again with batches of {sizes}.")
+        except DeviceLostError as error:
+            if not on_the_cpu(config):
+                raise
+            reporter.say(message=f"{str(error).partition(';')[0]}; going on with the processor.")
+
+
+def _last_step(training: Path) -> int:
+    """Step of the last batch on record; the checkpoint may be a little older."""
+    return max((row["step"] for row in read_metrics(training)), default=0)
+
+
+def drive(job: Job[Result], reporter: Reporter) -> Result:
+    """Drive a job to its end, minding what the user wants. Raises ``StoppedError``."""
+    try:
+        while True:
+            try:
+                progress = next(job)
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]
+            _mind(reporter)
+            if progress.stage in _LEARNING:
+                reporter.beat()
+            else:
+                count = f" {progress.done} of {progress.total}" if progress.total else ""
+                reporter.beat(message=f"{progress.stage}{count}.")
+    finally:
+        job.close()
+
+
+def _mind(reporter: Reporter) -> None:
+    """Wait while paused. Raises ``StoppedError`` where a stop keeps nothing, or there is nothing to keep yet."""
+    folder, before = reporter.state.folder, reporter.state.status
+    while (wish := read_wish(folder)).what == "pause":
+        if reporter.state.status != "paused":
+            reporter.say(status="paused", seconds_left=None)
+        time.sleep(POLL_S)
+        reporter.beat()
+    if reporter.state.status == "paused":
+        reporter.rest()
+        reporter.say(status=before)
+    # A stop that keeps something is the training loop's, once there is something to keep.
+    keeps = wish.keep != "discard" and reporter.state.step > 0 and reporter.state.status != "proving"
+    if wish.what == "stop" and not keeps:
+        raise StoppedError("Stopped.")
+
+
+def _refuse_changed(about: dict[str, Any], reporter: Reporter) -> None:
+    if told := changes(about["files"], drive(fingerprint(Path(about["folder"])), reporter)):
+        raise DataError(f"The pairs have changed since they were checked ({told}); check them again and start anew.")
+
+
+def _changed_meanwhile(about: dict[str, Any], reporter: Reporter) -> str:
+    try:
+        after = run_to_end(fingerprint(Path(about["folder"])))
+    except DataError as error:
+        return f"The pairs cannot be read any more: {error}"
+    told = changes(about["files"], after)
+    return f"The pairs changed while it trained ({told}); the model learned from them as they were." if told else ""
+
+
+def _ended_early(model_folder: Path, reporter: Reporter) -> str:
+    """Why training ended before its last step, or what was said of it already."""
+    told = load_spec(model_folder)[0].provenance.get("ended", "")
+    return str(told) or reporter.state.early_stop
+
+
+def _prove(reporter: Reporter, about: dict[str, Any]) -> None:
+    from .proof import prove
+
+    state = reporter.state
+    reporter.say(status="proving")
+    message = state.message
+    try:
+        base, candidate = open_model(_start_of(state.folder)), open_model(state.model_name)
+        if base.sha256 != about["base_sha256"]:
+            raise DataError("the base model is not there any more as it was")
+        proof = drive(prove(state.folder, base=base, candidate=candidate), reporter)
+        message = f"{proof.sentence} {message}"
+    except StoppedError:
+        message = f"The proof was stopped. {message}"
+    except CerberusError as error:
+        message = f"The model is in the library, but it could not be proven: {error}"
+    reporter.say(status="finished", message=message, seconds_left=None)
+
+
+def _start_of(folder: Path) -> str:
+    from ..training.config import read_config
+
+    return read_config(folder / CONFIG_FILE).start

@@ -1,0 +1,16 @@
+"""The name of the model that a fine-tune makes."""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+from .settings import FinetuneSettings
+
+_DATED = re.compile(r" \d{4}-\d{2}-\d{2}$")
+
+
+def new_model_name(settings: FinetuneSettings, base_name: str) -> str:
+    """The user's, else the base model's with today's date in place of the date it may have."""
+    today = datetime.datetime.now().astimezone().date().isoformat()
+    return settings.name.strip() or f"{_DATED.sub('', base_name)} {today}"

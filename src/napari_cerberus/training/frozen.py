@@ -1,0 +1,149 @@
+"""Where the frozen part of a network ends: what it gives to the parts that train, and the rest run from there.
+
+What is kept is as deep, and so as small, as freezing permits: with a frozen encoder the map that enters the first block
+that trains (with the skips that it and later blocks add), for heads alone the decoder's own output, for the tissue head
+one average of the deepest features. With an encoder that trains in part it is the maps up to its last frozen layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from ..errors import SettingsError
+from ..model.network import LAST_BLOCK, LAST_LAYER, Cerberus, Decoder, TissueHead
+
+KEPT = torch.float16
+"""What maps and pixel weights are kept in."""
+
+_LARGEST = torch.finfo(KEPT).max
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptBatch:
+    """One training step's input, from what was kept of the frozen part.
+
+    Attributes
+    ----------
+    common : mapping of name to (N, C, h, w) float16 tensor
+        Maps of all images, for an encoder that trains in part; else empty.
+    own : mapping of task key to (mapping of name to (n, C, h, w) float16 tensor)
+        Maps of each task's images, for a frozen encoder; else empty.
+    rows, targets, weights
+        As in ``sampler.Batch``.
+    """
+
+    common: Mapping[str, Tensor] = field(default_factory=dict)
+    own: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+    rows: Mapping[str, Tensor]
+    targets: Mapping[str, Tensor]
+    weights: Mapping[str, Tensor]
+
+
+class FrozenPart:
+    """The two halves of a network that trains in part.
+
+    Parameters
+    ----------
+    network : Cerberus
+        With some of its encoder's layers frozen.
+    bf16 : bool
+        Whether the frozen half runs in bfloat16, as training does.
+
+    Raises
+    ------
+    SettingsError
+        If the whole encoder trains.
+    """
+
+    def __init__(self, network: Cerberus, *, bf16: bool = False) -> None:
+        if network.encoder.trains_from == 1:
+            raise SettingsError("There is nothing to cache: the whole encoder trains. Set train_from_layer to 2 .. 5.")
+        self._network = network
+        self._bf16 = bf16
+
+    @property
+    def encoder_trains(self) -> bool:
+        """True where the encoder's last layers train, so that all tasks go on from the same maps."""
+        return self._network.encoder.trains_from <= LAST_LAYER
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """Names of the maps that a task goes on from."""
+        network = self._network
+        if self.encoder_trains:
+            return _maps(network.encoder.trains_from)
+        if key not in network.decoders:
+            return (f"{key}/pooled",)
+        if network.reduce.weight.requires_grad:
+            return _maps(LAST_LAYER + 1)
+        block = self._decoder(key).trains_from
+        return (*_maps(LAST_BLOCK + 1 - block), "reduced" if block == 1 else f"{key}/{block - 1}")
+
+    @torch.no_grad()
+    def compute(self, image: Tensor, keys: Iterable[str]) -> dict[str, Tensor]:
+        """Everything that some tasks need of (1, 3, S, S) RGB 0..255: name → (C, h, w) float16 tensor in memory."""
+        wanted = {name for key in keys for name in self.names(key)}
+        device = next(self._network.parameters()).device
+        with self._precision(device):
+            found = self._all(image.to(device, memory_format=torch.channels_last), wanted)
+        return {name: found[name][0].float().clamp(-_LARGEST, _LARGEST).to(KEPT).cpu() for name in sorted(wanted)}
+
+    def logits(self, batch: KeptBatch) -> dict[str, Tensor]:
+        """Logits of every task of a batch, as the whole network would give them."""
+        network = self._network
+        device = next(network.parameters()).device
+        if self.encoder_trains:
+            maps = [_on(batch.common[name], device) for name in _maps(network.encoder.trains_from)]
+            features = network.encoder.go_on(maps)
+            rows = {key: rows.to(device) for key, rows in batch.rows.items()}
+            return {key: network.decode([f[rows[key]] for f in features], [key])[key] for key in rows}
+        return {key: self._own(key, {n: _on(m, device) for n, m in maps.items()}) for key, maps in batch.own.items()}
+
+    def _all(self, image: Tensor, wanted: set[str]) -> dict[str, Tensor]:
+        network = self._network
+        features = network.encode(image, min(network.encoder.trains_from - 1, LAST_LAYER))
+        found = dict(zip(_maps(len(features)), features, strict=True))
+        if self.encoder_trains:
+            return found
+        *skips, deepest = features
+        found["reduced"] = network.reduce(deepest)
+        for name in wanted - found.keys():
+            key, _, part = name.partition("/")
+            if part == "pooled":
+                found[name] = self._tissue(key).pool(deepest)
+            else:
+                found[name] = self._decoder(key).run(found["reduced"], skips, last=int(part))
+        return found
+
+    def _own(self, key: str, maps: Mapping[str, Tensor]) -> Tensor:
+        network = self._network
+        names = self.names(key)
+        if key not in network.decoders:
+            return self._tissue(key).classify(maps[names[0]])
+        skips, last = [maps[name] for name in names[:-1]], maps[names[-1]]
+        if network.reduce.weight.requires_grad:
+            return network.decode([*skips, last], [key])[key]
+        decoder = self._decoder(key)
+        return network.heads[key](decoder.run(last, skips, first=decoder.trains_from))  # type: ignore[no-any-return]
+
+    def _decoder(self, key: str) -> Decoder:
+        return cast(Decoder, self._network.decoders[key])
+
+    def _tissue(self, key: str) -> TissueHead:
+        return cast(TissueHead, self._network.heads[key])
+
+    def _precision(self, device: torch.device) -> AbstractContextManager[None]:
+        return torch.autocast(device.type, torch.bfloat16, enabled=self._bf16)
+
+
+def _maps(count: int) -> tuple[str, ...]:
+    return tuple(f"x{number}" for number in range(count))
+
+
+def _on(maps: Tensor, device: torch.device) -> Tensor:
+    return maps.to(device, memory_format=torch.channels_last).float()

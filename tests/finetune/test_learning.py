@@ -1,0 +1,191 @@
+"""What the child does when something goes wrong: one clear sentence, base model and library untouched."""
+
+import types
+
+import pytest
+
+from finetune import tiny_net
+from finetune.pairs_folder import add_pair
+from napari_cerberus.errors import SettingsError
+from napari_cerberus.finetune import child, process
+from napari_cerberus.finetune.control import Wish, write_wish
+from napari_cerberus.finetune.plan import prepare
+from napari_cerberus.finetune.settings import FinetuneSettings
+from napari_cerberus.finetune.state import read_state
+from napari_cerberus.model.library import list_models
+from napari_cerberus.progress import Progress, run_to_end
+from napari_cerberus.training import loop
+from napari_cerberus.training.config import read_config
+from napari_cerberus.training.failures import DeviceLostError, MemoryRanOutError
+
+
+def prove(folder, *, base, candidate):
+    yield Progress("Proving")
+    return types.SimpleNamespace(sentence="Proven.")
+
+
+@pytest.fixture(autouse=True)
+def no_child(computer, monkeypatch):
+    """The child's work is done here: no process is started, and nobody's priority is lowered."""
+    monkeypatch.setattr(process, "_start", lambda folder: None)
+    monkeypatch.setattr(child, "lower_priority", lambda: None)
+    monkeypatch.setitem(__import__("sys").modules, "napari_cerberus.finetune.proof", types.SimpleNamespace(prove=prove))
+
+
+def planned(pairs, **changes):
+    fields = {"base_model": "base", "preset": "standard", "epochs": 1, "tasks": ("glands",), "name": "mine"}
+    return run_to_end(prepare(FinetuneSettings(pairs_folder=pairs, **{**fields, **changes})))
+
+
+def own_models(computer):
+    return [entry.name for entry in list_models() if entry.path.parent == computer / "models"]
+
+
+def failed(computer, folder):
+    """The sentence of a run that must fail and leave nothing behind."""
+    assert child.main([str(folder)]) == 1
+    state = read_state(folder)
+    assert state.status == "failed"
+    assert own_models(computer) == ["base"]
+    return state.message
+
+
+def test_a_plan_with_a_stop_cannot_begin(computer, tmp_path):
+    plan = planned(tmp_path / "nowhere")
+    with pytest.raises(SettingsError, match="nowhere"):
+        process.begin(plan)
+    assert not (computer / "runs").exists()
+
+
+def test_pairs_that_changed_since_the_check_are_refused(computer, pairs):
+    folder = process.begin(planned(pairs))
+    add_pair(pairs, "Polyp", 999)
+    assert "changed since they were checked (2 files, for example Polyp/" in failed(computer, folder)
+
+
+def test_pairs_that_change_while_it_trains_are_said(computer, pairs, monkeypatch):
+    folder = process.begin(planned(pairs))
+    judge = loop.validate
+
+    def validate(*given):
+        add_pair(pairs, "Polyp", 999)
+        return judge(*given)
+
+    monkeypatch.setattr(loop, "validate", validate)
+    assert child.main([str(folder)]) == 0
+    state = read_state(folder)
+    assert state.status == "finished"
+    assert "changed while it trained (2 files" in state.message
+
+
+def test_a_base_model_that_was_swapped_is_refused(computer, pairs):
+    folder = process.begin(planned(pairs))
+    tiny_net.save_base(computer / "models" / "base", seed=8)
+    assert "not the one this run was planned with" in failed(computer, folder)
+
+
+def test_a_checkpoint_that_was_swapped_is_refused(computer, pairs, monkeypatch):
+    folder = process.begin(planned(pairs, epochs=3))
+    save = loop.save_checkpoint
+
+    def save_and_die(*given):
+        save(*given)
+        raise SettingsError("cut off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "save_checkpoint", save_and_die)
+        assert "cut off" in failed(computer, folder)
+    checkpoint = folder / "training" / "checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes() + b"\0")
+    assert "is not what this run has written" in failed(computer, folder)
+
+
+def test_memory_that_runs_out_gives_smaller_batches_once_said(computer, pairs, monkeypatch):
+    folder = process.begin(planned(pairs, batch_size=6))
+    advance, sizes, told = loop.Trainer.advance, [], []
+
+    def short(self, batch):
+        sizes.append(len(batch.images))
+        if len(batch.images) > 3:
+            raise MemoryRanOutError("Memory ran out at step 0; use smaller batches.")
+        return advance(self, batch)
+
+    say = child.Reporter.say
+    monkeypatch.setattr(loop.Trainer, "advance", short)
+    monkeypatch.setattr(child.Reporter, "say", lambda self, **c: (told.append(c.get("message")), say(self, **c))[1])
+    assert child.main([str(folder)]) == 0
+    assert sizes[:2] == [6, 3]
+    assert sum("batches of 3" in (sentence or "") for sentence in told) == 1
+    assert read_config(folder / "config.toml").batches[0].size == 3
+
+
+def test_memory_that_runs_out_for_the_smallest_batch_fails_with_a_sentence(computer, pairs, monkeypatch):
+    folder = process.begin(planned(pairs, batch_size=2))
+    monkeypatch.setattr(loop.Trainer, "_losses", lambda *_: (_ for _ in ()).throw(MemoryError()))
+    assert "Memory ran out at step 0" in failed(computer, folder)
+
+
+def test_a_graphics_card_that_disappears_leaves_the_processor(computer, pairs, monkeypatch):
+    folder = process.begin(planned(pairs))
+    advance, calls = loop.Trainer.advance, []
+
+    def gone(self, batch):
+        calls.append(1)
+        if len(calls) == 1:
+            raise DeviceLostError("The graphics card failed at step 0 (CUDA error); go on with device = 'cpu'.")
+        return advance(self, batch)
+
+    monkeypatch.setattr(loop.Trainer, "advance", gone)
+    assert child.main([str(folder)]) == 0
+    assert read_config(folder / "config.toml").device == "cpu"
+    assert read_state(folder).status == "finished"
+
+
+def test_a_full_disk_while_it_trains_is_a_sentence(computer, pairs, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    folder = process.begin(planned(pairs))
+    monkeypatch.setattr("torch.save", full)
+    assert "No space left on device" in failed(computer, folder)
+
+
+def test_a_defect_of_ours_leaves_no_run_that_seems_to_work(computer, pairs, monkeypatch):
+    folder = process.begin(planned(pairs))
+    monkeypatch.setattr(loop, "validate", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        child.main([str(folder)])
+    assert "not foreseen" in read_state(folder).message
+
+
+def test_a_stop_before_anything_was_learned_keeps_nothing(computer, pairs):
+    folder = process.begin(planned(pairs))
+    write_wish(folder, Wish(what="stop", keep="best"))
+    assert child.main([str(folder)]) == 0
+    assert read_state(folder).status == "stopped"
+    assert own_models(computer) == ["base"]
+
+
+def test_early_stop_gives_its_reason_and_ends(computer, pairs, monkeypatch):
+    folder = process.begin(planned(pairs, epochs=40))
+    text = (folder / "config.toml").read_text(encoding="utf-8")
+    (folder / "config.toml").write_text(text.replace("patience = 5", "patience = 1"))
+    scores = iter([0.9] + [0.1] * 100)
+    judge = loop.validate
+    monkeypatch.setattr(
+        loop, "validate", lambda *given: type(judge(*given))(dice={"glands": next(scores)}, by_category={})
+    )
+    assert child.main([str(folder)]) == 0
+    state = read_state(folder)
+    assert state.step < state.steps
+    assert state.early_stop.startswith(f"Ended early at step {state.step}")
+    assert state.best_step < state.step
+
+
+def test_two_processes_cannot_work_on_one_run(computer, pairs, capsys, monkeypatch):
+    monkeypatch.setattr(child, "_TRIES", 1)
+    folder = process.begin(planned(pairs))
+    with (folder / "process.lock").open("ab+") as held:
+        assert child.lock(held)
+        assert child.main([str(folder)]) == 1
+    assert "Another process" in capsys.readouterr().err

@@ -1,0 +1,55 @@
+"""The child process with the tiny network and a proof that takes no time; its arguments are those of the module named.
+
+``python tiny_child.py child|trial ...``; TINY_STEP_S makes every batch last that long.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import types
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from napari_cerberus.progress import Progress
+
+
+def prove(folder: Path, *, base: object, candidate: object) -> Iterator[Progress]:
+    """Stand-in for the proof."""
+    yield Progress("Proving")
+    (folder / "proven.txt").write_text(f"{base.sha256} {candidate.sha256}", encoding="ascii")
+    return types.SimpleNamespace(sentence="No difference was shown.")
+
+
+def main() -> int:
+    sys.modules["napari_cerberus.finetune.proof"] = types.SimpleNamespace(prove=prove)
+    module = import_module(f"napari_cerberus.finetune.{sys.argv[1]}")
+    if sys.argv[1] == "child":
+        wait = module._wait_for_turn
+        module._wait_for_turn = lambda *given: (wait(*given), make_tiny())
+    else:
+        make_tiny()
+    return module.main(sys.argv[2:])
+
+
+def make_tiny() -> None:
+    """Only now: torch takes seconds to load."""
+    from finetune.tiny_net import shrink
+    from napari_cerberus.finetune.reporter import Reporter
+
+    shrink()
+    told, pause_s = Reporter.trained, float(os.environ.get("TINY_STEP_S", "0"))
+
+    def slow(self: Reporter, step: int, losses: dict[str, float]) -> None:
+        told(self, step, losses)
+        time.sleep(pause_s)
+
+    Reporter.trained = slow
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""Pairs exported by this program as training data: every task with labels learns, masks alone give glands."""
+
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_cerberus.errors import DataError
+from napari_cerberus.model.checkpoint import load_model
+from napari_cerberus.pairs.export import write_export
+from napari_cerberus.pairs.plan import plan_export
+from napari_cerberus.progress import run_to_end
+from napari_cerberus.training.config import SourceSettings
+from napari_cerberus.training.data import collect
+from napari_cerberus.training.run import run_training
+from napari_cerberus.training.selection import kind_of, select_folder
+from pairs.make_source import make_settings, make_source
+from training import tiny_run
+
+TASKS = ("glands", "nuclei", "tissue")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "pairs"
+    for patient in ("1", "2", "3"):
+        settings = make_settings(patient_id=patient, min_tissue_share=0.0, empty="write", tile_px=64)
+        run_to_end(write_export(run_to_end(plan_export(root, make_source(seed=int(patient)), settings))))
+    return root
+
+
+def tiles(folder, **changes):
+    source = SourceSettings(**{"name": "own", "kind": "pairs", "path": folder.name, "tasks": TASKS, **changes})
+    return collect(tiny_run.config(sources=(source,)), folder.parent)
+
+
+def test_every_task_with_labels_learns_at_the_sidecars_pixel_size(folder):
+    found = tiles(folder, pixel_size_um=9.0)
+    assert [tile.patient for tile in found] == ["own:1", "own:2", "own:3"]
+    for tile in found:
+        assert tile.tasks == {"glands", "nuclei", "tissue"}
+        assert tile.tissue == 1  # Polyp
+        loaded = tile.load()
+        assert loaded.pixel_size_um == 0.5
+        assert set(loaded.labels) == {"glands", "nuclei"}
+        assert len(np.unique(loaded.labels["nuclei"])) == 10  # nine nuclei and the background
+        assert len(np.unique(loaded.labels["glands"])) == 7  # rejected glands are left out
+
+
+def test_without_a_sidecar_the_mask_gives_glands_and_the_source_the_pixel_size(folder):
+    for path in (folder / "Polyp" / "sidecar").glob("*17*"):
+        path.unlink()
+    first = sorted((folder / "Polyp" / "sidecar").glob("*.json"))[0]
+    first.unlink()
+    with pytest.raises(DataError, match="pixel_size_um"):
+        tiles(folder)
+    plain, *others = tiles(folder, pixel_size_um=0.7)
+    assert plain.tasks == {"glands", "tissue"}
+    assert plain.load().pixel_size_um == 0.7
+    assert set(plain.load().labels) == {"glands"}
+    assert all("nuclei" in tile.tasks for tile in others)
+
+
+def test_a_damaged_sidecar_is_told_and_its_mask_is_used(folder, caplog):
+    first = sorted((folder / "Polyp" / "sidecar").glob("*.json"))[0]
+    first.write_text("{", encoding="utf-8")
+    with caplog.at_level(logging.WARNING):
+        plain, *_ = tiles(folder, pixel_size_um=0.5)
+    assert first.name in caplog.text
+    assert set(plain.load().labels) == {"glands"}
+
+
+def test_a_mask_that_was_drawn_over_by_hand_goes_before_the_sidecar(folder):
+    path = sorted((folder / "Polyp" / "label").glob("*.png"))[0]
+    mask = np.zeros((64, 64), np.uint8)
+    mask[4:20, 4:20] = 255
+    Image.fromarray(mask).save(path)
+    labels = tiles(folder)[0].load().labels
+    assert np.array_equal(labels["glands"] > 0, mask > 0)
+    assert len(np.unique(labels["nuclei"])) == 10
+
+
+def test_only_the_sources_tasks_and_known_categories_are_learnt(folder):
+    (folder / "Polyp").rename(folder / "Something else")
+    found = tiles(folder, tasks=("nuclei", "tissue"), pixel_size_um=0.5)
+    assert found[0].tissue == -1
+    assert "tissue" not in found[0].tasks
+
+
+def test_a_run_learns_from_pairs_and_evaluation_reads_their_sidecars(folder, tmp_path, monkeypatch):
+    monkeypatch.delenv("CERBERUS_DATA", raising=False)
+    (tmp_path / "run.toml").write_text(
+        'name = "own"\nseed = 1\ntasks = ["glands", "nuclei"]\npixel_size_um = 0.5\nsteps = 1\nvalidate_every = 1\n'
+        'precision = "fp32"\ndevice = "cpu"\nsplit = [0.34, 0.33, 0.33]\nallow_leaks = true\n'
+        '[[source]]\nname = "own"\nkind = "pairs"\npath = "pairs"\ntasks = ["glands", "nuclei"]\n'
+        '[[batch]]\ntasks = ["glands", "nuclei"]\nsize = 1\ncrop_px = 32\n',
+        encoding="utf-8",
+    )
+    model = load_model(run_to_end(run_training(tmp_path / "run.toml", tmp_path / "out")))
+    assert set(model.spec.provenance["validation"]["dice"]) == {"glands", "nuclei"}
+    assert kind_of(folder) == "pairs"
+    chosen = select_folder(folder, model.spec.tasks, split_path=None, side=None, pixel_size_um=None)
+    assert set(chosen.tiles[0].load().labels) == {"glands", "nuclei"}
