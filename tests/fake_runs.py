@@ -59,7 +59,7 @@ def write_run(name: str = "mine", status: str = "running", **changes: Any) -> Ru
         "pid": 1,
         "best_step": 50,
         "history": points(6),
-        "overlays": (picture(folder / "overlays" / "000060.png"),),
+        "overlays": (picture(folder / "overlays" / "step-000060.png"),),
     }
     state = RunState(folder=folder, name=name, base_name="starter", status=status, **{**known, **changes})
     write_state(state)

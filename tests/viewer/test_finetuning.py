@@ -192,10 +192,13 @@ def test_orders_reach_the_process_and_a_refusal_is_said(opened: Open, monkeypatc
     assert read_state(run.folder).name == "mine"
 
 
-def test_a_discarded_run_is_no_longer_shown(opened: Open) -> None:
+def test_a_discarded_run_keeps_only_its_record(opened: Open) -> None:
     finetuning = opened()
     write_run("mine", status="interrupted")
     finetuning.look_and_show()
     finetuning.stop("discard")
-    assert finetuning.state is None
-    assert finetuning.runs == ()
+    assert finetuning.state is not None
+    assert (finetuning.state.status, finetuning.state.message) == ("stopped", "Stopped; nothing was kept.")
+    finetuning.show(None)
+    finetuning.look_and_show()
+    assert finetuning.state is None, "there is nothing to decide"

@@ -1,4 +1,4 @@
-"""Fine-tuning in a real window: clicks only, from the folder of pairs to a promoted model."""
+"""The panel Fine-tune, clicked: from the folder of pairs to a promoted model. The last tests open napari itself."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QMessageBox, QPushButton, QWidget
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QApplication, QDockWidget, QMessageBox, QPushButton, QVBoxLayout, QWidget
 
 from fake_jobs import FakeAnnotate, no_pixel_size
 from fake_runs import FakeCheck, alive, write_model, write_proof, write_run
@@ -23,21 +25,31 @@ from napari_cerberus.viewer.finetuning import FineTuning
 from napari_cerberus.viewer.memory import Memory
 from napari_cerberus.viewer.session import JobState, JobStatus
 from napari_cerberus.widgets import dock as dock_module
+from napari_cerberus.widgets.annotate_panel import AnnotatePanel
 from napari_cerberus.widgets.closing import Answer, ClosingQuestion
+from napari_cerberus.widgets.dock import CerberusDock
+from napari_cerberus.widgets.finetune_panel import FinetunePanel
 from napari_cerberus.widgets.style import PRIMARY_BUTTON
 
 YES, NO = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
 
 
 class Desk:
-    """A napari window with the dock; checks and starts are fake, runs and models lie in folders of the test."""
+    """The panels Annotate and Fine-tune; checks and starts are fake, runs and models lie in folders of the test."""
 
-    def __init__(self, qtbot: QtBot, viewer: Any, fake: FakeCheck) -> None:
-        self.qtbot, self.viewer, self.fake = qtbot, viewer, fake
-        self.dock_widget, self.dock = viewer.window.add_plugin_dock_widget("napari-cerberus")
-        self.panel, self.controller = self.dock.finetune, self.dock.controller
-        self.finetuning = self.controller.finetuning
-        qtbot.waitUntil(lambda: bool(self.controller.session.models), timeout=20_000)
+    def __init__(self, qtbot: QtBot, controller: Controller, fake: FakeCheck) -> None:
+        self.qtbot, self.controller, self.fake = qtbot, controller, fake
+        self.finetuning = controller.finetuning
+        self.annotate, self.panel = AnnotatePanel(controller), FinetunePanel(controller)
+        self.window = QWidget()
+        layout = QVBoxLayout(self.window)
+        layout.addWidget(self.annotate)
+        layout.addWidget(self.panel)
+        qtbot.addWidget(self.window)
+        self.window.resize(330, 900)
+        self.window.show()
+        controller.look_up_models()
+        qtbot.waitUntil(lambda: bool(controller.session.models), timeout=20_000)
 
     def click(self, button: QWidget) -> None:
         assert button.isVisible(), "what cannot be seen cannot be clicked"
@@ -57,27 +69,30 @@ class Desk:
         return [one.text() for one in buttons if one.isVisible() and one.styleSheet() == PRIMARY_BUTTON]
 
 
-@pytest.fixture
-def open_desk(
-    qtbot: QtBot, make_napari_viewer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Callable[..., Desk]]:
+@pytest.fixture(autouse=True)
+def _own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NAPARI_CERBERUS_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("NAPARI_CERBERUS_MODELS", str(tmp_path / "models"))
     monkeypatch.setattr(ClosingQuestion, "ask", lambda self, runs: Answer.GO_ON)
 
+
+def controller_with(viewer: Any, fake: FakeCheck) -> Controller:
+    finetuning = FineTuning(check=fake.check, begin=fake.begin, resume=fake.resume)
+    return Controller(viewer, Memory(), annotate=FakeAnnotate(), read_pixel_size=no_pixel_size, finetuning=finetuning)
+
+
+@pytest.fixture
+def open_desk(qtbot: QtBot) -> Iterator[Callable[..., Desk]]:
+    made: list[Desk] = []
+
     def factory(fake: FakeCheck | None = None) -> Desk:
         fake = fake or FakeCheck()
+        made.append(Desk(qtbot, controller_with(ViewerModel(), fake), fake))
+        return made[-1]
 
-        def make_controller(viewer: Any) -> Controller:
-            finetuning = FineTuning(check=fake.check, begin=fake.begin, resume=fake.resume)
-            return Controller(
-                viewer, Memory(), annotate=FakeAnnotate(), read_pixel_size=no_pixel_size, finetuning=finetuning
-            )
-
-        monkeypatch.setattr(dock_module, "Controller", make_controller)
-        return Desk(qtbot, make_napari_viewer(show=True), fake)
-
-    return factory
+    yield factory
+    for desk in made:
+        desk.controller.close()
 
 
 @pytest.fixture
@@ -174,7 +189,7 @@ def test_a_run_is_followed_paused_and_stopped(
     steps, values = live.curves.figures.lines["glands"].getData()
     assert (list(steps), values[-1]) == ([10, 20, 30, 40, 50, 60], pytest.approx(0.62))
     assert "Polyp" in live.figures.texts()
-    assert live.tiles.caption.text() == "Validation tile: 1 of 1, the newest"
+    assert live.tiles.caption.text() == "Validation tiles, step 60 (1 of 1)"
     desk.click(live.pause)
     working_again = write_run(status="paused")
     desk.finetuning.poll()
@@ -222,7 +237,7 @@ def test_a_better_model_is_promoted_in_one_click_and_annotate_uses_it(open_desk:
     assert promoted().name == "mine"
     assert promotion_history()[-1].reason == "better"
     assert desk.controller.session.model_name == "mine"
-    desk.qtbot.waitUntil(lambda: desk.dock.annotate.model.currentText() == "mine", timeout=10_000)
+    desk.qtbot.waitUntil(lambda: desk.annotate.model.currentText() == "mine", timeout=10_000)
     assert desk.finetuning.decision is Decision.PROMOTED
     desk.click(proof.roll_back)
     assert promoted().name == "starter"
@@ -291,36 +306,9 @@ def test_a_new_model_appears_in_annotate_when_its_run_ends(
     write_model("mine")
     write_run(status="finished", model_name="mine")
     desk.finetuning.poll()
-    names = desk.dock.annotate.model
+    names = desk.annotate.model
     desk.qtbot.waitUntil(lambda: names.findText("mine") >= 0, timeout=10_000)
     assert names.currentText() == "starter", "nothing is used before it is promoted"
-
-
-@pytest.mark.parametrize("answer", [Answer.GO_ON, Answer.STOP, Answer.STAY])
-def test_closing_napari_asks_what_becomes_of_the_run(
-    open_desk: Callable[..., Desk], working: Callable[..., RunState], monkeypatch: pytest.MonkeyPatch, answer: Answer
-) -> None:
-    stopped: list[tuple[Path, str]] = []
-    monkeypatch.setattr(finetuning_module.process, "stop", lambda folder, keep: stopped.append((folder, keep)))
-    desk, run = open_desk(), working()
-    asked: list[int] = []
-    monkeypatch.setattr(desk.dock.closing, "ask", lambda runs: asked.append(runs) or answer)
-    window = desk.dock.window()
-    window.close()
-    assert asked == [1]
-    assert window.isVisible() is (answer is Answer.STAY)
-    assert stopped == ([(run.folder, "best")] if answer is Answer.STOP else [])
-    monkeypatch.setattr(desk.dock.closing, "ask", lambda runs: Answer.GO_ON)
-
-
-def test_closing_napari_without_a_run_asks_nothing(
-    open_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk = open_desk()
-    asked: list[int] = []
-    monkeypatch.setattr(desk.dock.closing, "ask", asked.append)
-    desk.dock.window().close()
-    assert asked == []
 
 
 def test_an_export_is_proposed_as_the_pairs(open_desk: Callable[..., Desk], tmp_path: Path) -> None:
@@ -331,8 +319,53 @@ def test_an_export_is_proposed_as_the_pairs(open_desk: Callable[..., Desk], tmp_
     assert desk.panel.form.folder.text() == str(tmp_path / "ds")
 
 
-def test_the_docks_title_fits_a_narrow_dock(open_desk: Callable[..., Desk]) -> None:
-    desk = open_desk()
-    title = desk.dock_widget.titleBarWidget().title
+@pytest.fixture
+def dock(
+    qtbot: QtBot, make_napari_viewer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., CerberusDock]:
+    """Opens the dock in a napari window."""
+
+    def factory() -> CerberusDock:
+        monkeypatch.setattr(dock_module, "Controller", lambda viewer: controller_with(viewer, FakeCheck()))
+        _, found = make_napari_viewer(show=True).window.add_plugin_dock_widget("napari-cerberus")
+        qtbot.waitUntil(lambda: bool(found.controller.session.models), timeout=60_000)
+        return found
+
+    return factory
+
+
+def test_closing_napari_asks_what_becomes_of_the_run(
+    dock: Callable[..., CerberusDock], working: Callable[..., RunState], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, run = dock(), working()
+    asked: list[int] = []
+    stopped: list[tuple[Path, str]] = []
+    answers = iter((Answer.STAY, Answer.STOP, Answer.GO_ON))
+    monkeypatch.setattr(finetuning_module.process, "stop", lambda folder, keep: stopped.append((folder, keep)))
+    # on the class: a patched object would live until after napari's own check for leaks
+    monkeypatch.setattr(ClosingQuestion, "ask", lambda self, runs: asked.append(runs) or next(answers, Answer.GO_ON))
+    window = opened.window()
+
+    def closes() -> bool:
+        """Whether the close event goes on to the window."""
+        return not opened.closing.eventFilter(window, QCloseEvent())
+
+    assert closes()
+    assert asked == [], "there is no run that the dock knows of"
+    opened.controller.finetuning.look_and_show()
+    window.close()
+    assert window.isVisible(), "stay means stay"
+    assert stopped == []
+    assert closes()
+    assert stopped == [(run.folder, "best")]
+    assert closes()
+    assert asked == [1, 1, 1]
+
+
+def test_the_docks_title_fits_a_narrow_dock(dock: Callable[..., CerberusDock]) -> None:
+    opened = dock()
+    around = opened.parent()
+    assert isinstance(around, QDockWidget)
+    title = around.titleBarWidget().title
     assert title.text() == "Cerberus H&E annotation"
-    assert title.sizeHint().width() < desk.dock.minimumWidth() - 90, "three buttons and a line stand beside it"
+    assert title.sizeHint().width() < opened.minimumWidth() - 90, "three buttons and a line stand beside it"

@@ -17,7 +17,7 @@ from ..errors import CerberusError, DataError
 from ..finetune import process
 from ..finetune.proof_record import Proof, proof_path, read_proof
 from ..finetune.settings import FinetuneSettings
-from ..finetune.state import STATE_FILE, RunState, find_runs, read_state
+from ..finetune.state import RunState, find_runs, read_state
 from ..progress import Job, Progress
 from .decisions import Decision, decide, decision_of
 from .finetune_jobs import Checked, begin_job, check_job, resume_job
@@ -25,7 +25,7 @@ from .jobs import Cancelled, End, Failed, JobRunner
 from .session import JobState, JobStatus
 
 logger = logging.getLogger(__name__)
-CAN_RESUME = ("interrupted", "failed", "stopped")
+CAN_RESUME = ("interrupted", "failed")
 
 
 class FineTuning:
@@ -238,11 +238,8 @@ class FineTuning:
             order(folder)
         except CerberusError as error:
             self._say(JobStatus(state=JobState.FAILED, message=str(error)))
-        if (folder / STATE_FILE).is_file():
-            self._read(folder)
-            self.shown_changed.emit()
-        else:
-            self.show(None)  # it was discarded, folder and all
+        self._read(folder)
+        self.shown_changed.emit()
         self.look()
 
     def _read(self, folder: Path) -> None:
@@ -253,8 +250,7 @@ class FineTuning:
                 self.proof = read_proof(folder)
         except DataError as error:
             self._say(JobStatus(state=JobState.FAILED, message=str(error)))
-            if self.state is None or self.state.folder != folder or not (folder / STATE_FILE).is_file():
-                self.state = None
+            self.state = None
         self.decision = decision_of(folder)
 
 

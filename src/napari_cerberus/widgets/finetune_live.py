@@ -21,6 +21,7 @@ _KEEP = (
     ("Stop and discard the run", "discard"),
 )
 _COPY = "Copy as command line"
+_LEGEND = "White: as drawn. Colour: as the model finds it now."
 _WORDS = {
     "queued": "Waits for another run",
     "running": "Training",
@@ -60,7 +61,7 @@ class FinetuneLive(QWidget):
         for button in (self.go_on, self.resume):
             button.setStyleSheet(PRIMARY_BUTTON)
         self.stop.setMenu(self._stop_menu())
-        self.curves, self.figures, self.tiles = Curves(), FigureTable(), Pictures("Validation tile")
+        self.curves, self.figures, self.tiles = Curves(), FigureTable(), Pictures("Validation tiles", _LEGEND)
         self._lay_out()
         self._connect()
 

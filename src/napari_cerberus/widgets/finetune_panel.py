@@ -125,12 +125,13 @@ class FinetunePanel(QWidget):
         self.start.setEnabled(ready and not busy)
 
     def _show_runs(self) -> None:
-        lines = [(_NEW, ""), *((_run_words(run), str(run.folder)) for run in self.finetuning.runs)]
+        state = self.finetuning.state
+        shown = [run for run in self.finetuning.runs if run.folder == (state and state.folder) or not _gone(run)]
+        lines = [(_NEW, ""), *((_run_words(run), str(run.folder)) for run in shown)]
         if lines != [(self.runs.itemText(place), self.runs.itemData(place)) for place in range(self.runs.count())]:
             self.runs.clear()
             for words, folder in lines:
                 self.runs.addItem(words, folder)
-        state = self.finetuning.state
         self.runs.setCurrentIndex(max(self.runs.findData(str(state.folder)), 0) if state is not None else 0)
         self.runs.setVisible(len(lines) > 1)
 
@@ -151,6 +152,11 @@ class FinetunePanel(QWidget):
             if made:
                 self.proof.show_run(state, self.finetuning.proof, self.finetuning.decision)
         self._show_runs()
+
+
+def _gone(run: RunState) -> bool:
+    """Whether nothing is left of a run but its record."""
+    return run.status == "stopped" and not run.model_name
 
 
 def _run_words(run: RunState) -> str:

@@ -91,18 +91,16 @@ def headline(plan: Plan) -> str:
 
 def cost(estimate: Estimate) -> str:
     """ "About 7 minutes (5 to 9) and 900 MB of memory on this computer."."""
-    memory = f"{estimate.memory_mb} MB" if estimate.memory_mb < 1000 else f"{estimate.memory_mb / 1000:.1f} GB"
+    megabytes = f"{estimate.memory_mb} MB" if estimate.memory_mb < 1000 else f"{estimate.memory_mb / 1000:.1f} GB"
+    memory = f" and {megabytes} of memory" if estimate.memory_mb else ""
     if estimate.high < 1:
-        return f"Less than a minute and {memory} of memory on this computer."
-    low, high = max(1, round(estimate.low)), max(1, round(estimate.high))
+        return f"Less than a minute{memory} on this computer."
     if estimate.minutes >= 120:
-        return (
-            f"About {estimate.minutes / 60:.1f} hours ({estimate.low / 60:.1f} to {estimate.high / 60:.1f}) and "
-            f"{memory} of memory on this computer."
-        )
-    between = f" ({low} to {high})" if low < high else ""
-    minutes = counted(max(1, round(estimate.minutes)), "minute")
-    return f"About {minutes}{between} and {memory} of memory on this computer."
+        hours, low, high = (f"{minutes / 60:.1f}" for minutes in (estimate.minutes, estimate.low, estimate.high))
+        return f"About {hours} hours ({low} to {high}){memory} on this computer."
+    low, high = (str(max(1, round(minutes))) for minutes in (estimate.low, estimate.high))
+    between = f" ({low} to {high})" if low != high else ""
+    return f"About {counted(max(1, round(estimate.minutes)), 'minute')}{between}{memory} on this computer."
 
 
 def _listed(sentences: tuple[str, ...]) -> str:

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QPixmap, QResizeEvent
+from qtpy.QtGui import QPainter, QPixmap, QResizeEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from .style import SPACING_PX, small_label
 
 _ARROW_WIDTH_PX = 26
 _MOST_PX = 420
+_LONG_ROW = 3
+_GAP_PX = 4
 
 
 class FittedPicture(QLabel):
@@ -26,7 +28,7 @@ class FittedPicture(QLabel):
 
     def show_file(self, path: Path) -> bool:
         """Show a picture file; False where it cannot be read."""
-        self._whole = QPixmap(str(path))
+        self._whole = _folded(QPixmap(str(path)))
         self._fit()
         return not self._whole.isNull()
 
@@ -50,18 +52,34 @@ class FittedPicture(QLabel):
         self.setPixmap(scaled)
 
 
+def _folded(picture: QPixmap) -> QPixmap:
+    """A long row of tiles becomes two rows: a dock is narrow."""
+    if picture.isNull() or picture.width() <= _LONG_ROW * picture.height():
+        return picture
+    half = (picture.width() + 1) // 2
+    folded = QPixmap(half, 2 * picture.height() + _GAP_PX)
+    folded.fill(Qt.GlobalColor.white)
+    painter = QPainter(folded)
+    painter.drawPixmap(0, 0, picture, 0, 0, half, picture.height())
+    painter.drawPixmap(0, picture.height() + _GAP_PX, picture, half, 0, picture.width() - half, picture.height())
+    painter.end()
+    return folded
+
+
 class Pictures(QWidget):
     """The newest of a growing list, until the user walks back.
 
     Parameters
     ----------
     title : str
-        Stands above, with the number of the picture.
+        Stands above, with step and number of the picture.
+    legend : str
+        What its colours mean.
     """
 
-    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+    def __init__(self, title: str, legend: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._title = title
+        self._title, self._legend = title, legend
         self._paths: tuple[Path, ...] = ()
         self._place = 0
         self.caption = small_label()
@@ -78,6 +96,7 @@ class Pictures(QWidget):
         layout.setSpacing(SPACING_PX // 2)
         layout.addLayout(line)
         layout.addWidget(self.picture)
+        layout.addWidget(small_label(legend))
         self.hide()
 
     def show_paths(self, paths: Sequence[Path]) -> None:
@@ -101,8 +120,9 @@ class Pictures(QWidget):
         last = len(self._paths) - 1
         path = self._paths[self._place]
         readable = self.picture.show_file(path)
-        what = f"{self._place + 1} of {last + 1}" if readable else "cannot be read"
-        self.caption.setText(f"{self._title}: {what}{', the newest' if readable and self._place == last else ''}")
-        self.picture.setToolTip(path.stem)
+        step = path.stem.rpartition("-")[2].lstrip("0")
+        what = f"{self._title}, step {step or 0}" if readable else f"{path.name} cannot be read"
+        self.caption.setText(f"{what} ({self._place + 1} of {last + 1})")
+        self.picture.setToolTip(self._legend)
         self.back.setEnabled(self._place > 0)
         self.forth.setEnabled(self._place < last)
