@@ -143,6 +143,8 @@ def test_only_the_jobs_room_uses_napari_threading() -> None:
         f"{PACKAGE}.inference.annotate",
         f"{PACKAGE}.finetune.settings",
         f"{PACKAGE}.finetune.state",
+        f"{PACKAGE}.finetune.process",
+        f"{PACKAGE}.finetune.child",
     ],
 )
 def test_importing_loads_neither_torch_nor_qt(module: str) -> None:

@@ -14,7 +14,7 @@ from ..pairs.strict_json import read_object
 from ..progress import Job, run_to_end
 from ..training.failures import DeviceLostError, MemoryRanOutError
 from ..training.run import run_training
-from ..training.run_folder import CHECKPOINT_FILE, FEATURES_FOLDER, read_metrics
+from ..training.run_folder import CHECKPOINT_FILE, FEATURES_FOLDER, MODEL_FOLDER, read_metrics
 from ..training.watch import Judged, Watch
 from .control import POLL_S, StoppedError, Wish, read_wish, write_wish
 from .fingerprint import changes, fingerprint
@@ -50,8 +50,14 @@ def learn(reporter: Reporter) -> None:
         message = " ".join(filter(None, [early, note])) or "Trained."
         reporter.say(model_name=entry.name, seconds_left=None, early_stop=early, message=message)
     _prove(reporter, about)
-    (folder / TRAINING_FOLDER / CHECKPOINT_FILE).unlink(missing_ok=True)
-    shutil.rmtree(folder / TRAINING_FOLDER / FEATURES_FOLDER, ignore_errors=True)
+    _tidy(folder / TRAINING_FOLDER)
+
+
+def _tidy(training: Path) -> None:
+    """Remove what is large and no longer of use: the model is in the library."""
+    (training / CHECKPOINT_FILE).unlink(missing_ok=True)
+    for name in (FEATURES_FOLDER, MODEL_FOLDER):
+        shutil.rmtree(training / name, ignore_errors=True)
 
 
 class Watcher(Watch):

@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..training.validate import Scores
+from ..errors import OutputError
 from .state import Point, RunState, write_state
 
+if TYPE_CHECKING:
+    from ..training.validate import Scores
+
 _WRITE_EVERY_S = 1.0
+_TRIES, _TRY_EVERY_S = 5, 0.05
 _POINTS = 200
 """Points of the loss curves that a whole run gives."""
 
@@ -33,7 +37,14 @@ class Reporter:
     def say(self, **changes: Any) -> None:
         """Change fields and write at once. Raises ``OutputError``."""
         self.state = replace(self.state, **changes)
-        write_state(self.state)
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                write_state(self.state)
+                break
+            except OutputError:  # on Windows, while somebody reads it
+                if not tries_left:
+                    raise
+                time.sleep(_TRY_EVERY_S)
         self._written = time.monotonic()
 
     def beat(self, **changes: Any) -> None:
