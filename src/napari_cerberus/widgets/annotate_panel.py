@@ -42,6 +42,7 @@ class AnnotatePanel(QWidget):
         layout.setSpacing(SPACING_PX)
         layout.addWidget(Section("Image", self._image_form()))
         layout.addWidget(Section("Model", self._model_form()))
+        layout.addWidget(self.stain)
         layout.addWidget(self.annotate)
         self._connect_fields()
         self._connect_session()
@@ -66,7 +67,7 @@ class AnnotatePanel(QWidget):
             self.region.addItem(words, region.value)
         for device in DEVICES:
             self.device.addItem(_DEVICES[device], device)
-        self.problem = Banner()
+        self.problem, self.stain = Banner(), Banner()
         self.pixel_size = PixelSizeField()
         self.draw = QPushButton("Draw")
         self.draw.setToolTip("Pull a rectangle on the image; only what lies in it is annotated.")
@@ -125,8 +126,10 @@ class AnnotatePanel(QWidget):
         events.models.connect(self._show_models)
         events.model_name.connect(self._show_models)
         events.job.connect(self._show_readiness)
+        events.stain_warning.connect(self._show_stain)
         self.reset_choices()
         self._show_image()
+        self._show_stain()
         self.pixel_size.show_size(self._session.pixel_size)
         self._show_region()
         self._show_models()
@@ -137,6 +140,9 @@ class AnnotatePanel(QWidget):
         self.image.setCurrentIndex(self.image.findData(self._session.image_id))
         self.problem.say(self._session.image_problem, Tone.CAUTION if self._session.image_id else Tone.INFO)
         self._show_readiness()
+
+    def _show_stain(self) -> None:
+        self.stain.say(self._session.stain_warning, Tone.CAUTION)
 
     def _show_region(self) -> None:
         self.region.setCurrentIndex(self.region.findData(self._session.region.value))

@@ -60,6 +60,8 @@ class FinetuneLive(QWidget):
         self._folder: Path | None = None
         for button in (self.go_on, self.resume):
             button.setStyleSheet(PRIMARY_BUTTON)
+        self.skip = QPushButton("Stop the proof")
+        self.skip.setToolTip("The new model is in the library already; it stays there, unproven.")
         self.stop.setMenu(self._stop_menu())
         self.curves, self.figures, self.tiles = Curves(), FigureTable(), Pictures("Validation tiles", _LEGEND)
         self._lay_out()
@@ -81,6 +83,7 @@ class FinetuneLive(QWidget):
         self.go_on.setVisible(state.status == "paused")
         self.stop.setVisible(live and state.status != "proving")
         self.stop.setEnabled(state.status != "stopping")
+        self.skip.setVisible(state.status == "proving")
         self.resume.setVisible(state.status in CAN_RESUME and not state.model_name)
         self.discard.setVisible(state.status in CAN_RESUME and not state.model_name)
         self.curves.show_points(state.history, state.best_step)
@@ -107,7 +110,7 @@ class FinetuneLive(QWidget):
         layout.setSpacing(SPACING_PX)
         for widget in (self.title, self.bar, self.stage, self.message, self.early, self.go_on, self.resume):
             layout.addWidget(widget)
-        layout.addWidget(button_row(self.pause, self.stop, self.discard))
+        layout.addWidget(button_row(self.pause, self.stop, self.skip, self.discard))
         for widget in (self.figures, self.curves, self.tiles, self.copy):
             layout.addWidget(widget)
 
@@ -115,6 +118,7 @@ class FinetuneLive(QWidget):
         self.pause.clicked.connect(self._finetuning.pause)
         self.go_on.clicked.connect(self._finetuning.go_on)
         self.resume.clicked.connect(self._finetuning.resume)
+        self.skip.clicked.connect(lambda: self._finetuning.stop("discard"))
         self.discard.clicked.connect(lambda: self._finetuning.stop("discard"))
         self.copy.clicked.connect(self._copy)
 
