@@ -121,6 +121,11 @@ class Choices:
         self._session.reviewer = name.strip()
         self._memory.remember(reviewer=self._session.reviewer)
 
+    def pairs_folder(self, folder: Path) -> None:
+        """Where pairs were exported to; Fine-tune proposes it."""
+        self._session.pairs_folder = str(folder)
+        self._memory.remember(pairs_folder=str(folder))
+
     def _restore(self) -> None:
         last, session = self._memory.preferences(), self._session
         session.model_name = last.model
@@ -130,6 +135,7 @@ class Choices:
         session.colour_by = ColourBy.OBJECT if last.colour_by == ColourBy.OBJECT else ColourBy.CLASS
         session.filled = last.filled
         session.reviewer = last.reviewer
+        session.pairs_folder = last.pairs_folder
 
     def _find_pixel_size(self, layer: Any | None) -> None:
         if layer is None or why_not(layer):

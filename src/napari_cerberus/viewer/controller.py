@@ -14,15 +14,18 @@ from typing import Any
 from napari.utils.notifications import show_error, show_warning
 
 from ..errors import CerberusError, ImageError, ModelError
+from ..model.library import promoted
 from ..progress import Job, Progress
 from .answer import Answer, added_sentence, readout_of_layers, summary_sentence
 from .choices import NO_IMAGE, Choices, read_pixel_size_um
 from .correcting import Correcting
 from .export import Exporter
+from .finetuning import FineTuning
 from .grid import placement
 from .jobs import Cancelled, End, Failed, JobRunner
 from .keeping import journals_folder
 from .layers import ViewerLayers
+from .library import Library
 from .memory import Memory
 from .picture import fingerprint, take_picture, why_not
 from .requests import Annotator, Request, list_model_choices
@@ -48,6 +51,7 @@ class Controller:
         Makes the job that looks up the models.
     read_pixel_size : callable
         Reads a file's metadata.
+    finetuning : FineTuning, optional
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Controller:
         annotate: Callable[[Request], Job[Any]] | None = None,
         list_models: Callable[[], Job[tuple[ModelChoice, ...]]] = list_model_choices,
         read_pixel_size: Callable[[Path], float | None] = read_pixel_size_um,
+        finetuning: FineTuning | None = None,
     ) -> None:
         self.session = Session()
         self.layers = ViewerLayers(viewer)
@@ -70,7 +75,10 @@ class Controller:
         self._lookup = JobRunner("Looking for models")
         self._request: Request | None = None
         self._stop_reason = ""
+        self._look_again = False
         self._answers: dict[str, Answer] = {}
+        self.library, self.finetuning = Library(), finetuning if finetuning is not None else FineTuning()
+        self._lasts = memory.lasts
         journals = journals_folder() if memory.lasts else None
         self.correct = Correcting(self.layers, self.session, journals)
         subjects = Subjects(self.layers, self.readout_of, self._pixel_size_of, self.correct)
@@ -83,10 +91,25 @@ class Controller:
             changed.connect(self._show_readout)
         self.watch.image_removed.connect(self._on_image_removed)
         self.session.events.image_id.connect(self._on_image_chosen)
+        self.session.events.export.connect(self._on_export)
+        self.finetuning.model_made.connect(self.library.look)
+        self.library.changed.connect(self._on_library)
+        self.library.promoted_changed.connect(self.choose.model)
+        self.library.renamed.connect(self._on_renamed)
 
     def look_up_models(self) -> None:
         """Fill the list of models, beside the window."""
+        if self._lookup.busy:
+            self._look_again = True
+            return
+        self._look_again = False
         self._lookup.start(self._list_models, on_progress=lambda step: None, on_end=self._on_models)
+
+    def look_for_runs(self) -> None:
+        """Find the fine-tunes of earlier sessions; one that needs a look is shown."""
+        if self._lasts:
+            self.library.look()
+            self.finetuning.look_and_show()
 
     def annotate(self) -> None:
         """Start annotating the chosen region with the chosen settings; a problem is shown, not raised."""
@@ -132,6 +155,8 @@ class Controller:
         self._lookup.close()
         self.export.close()
         self.correct.close()
+        self.finetuning.close()
+        self.library.close()
         self.watch.close()
         self._answers.clear()
 
@@ -168,11 +193,13 @@ class Controller:
         if isinstance(end, Failed):
             self._fail(end.error)
             return
+        if self._look_again:
+            self.look_up_models()
         self.session.models = end.result
         if not end.result:
             self._fail(ModelError("No model was found; install napari-cerberus again or add a model."))
         elif self.session.model is None:
-            self.session.model_name = end.result[0].name
+            self.session.model_name = promoted().name
 
     def _on_progress(self, step: Progress) -> None:
         message = step.message or self.session.job.message
@@ -242,6 +269,21 @@ class Controller:
     def _show_readout(self) -> None:
         """Layers were loaded or restored, or a new result was taken, refused or taken back."""
         self.session.readout = self.readout_of(self.session.image_id)
+
+    def _on_export(self, status: JobStatus) -> None:
+        """Remember where pairs went."""
+        if status.state is JobState.RETURNED and self.export.written_folder is not None:
+            self.choose.pairs_folder(self.export.written_folder)
+
+    def _on_library(self) -> None:
+        """Models came, went or changed: list them again, and load the next one anew."""
+        if isinstance(self._annotate, Annotator) and not self._jobs.busy:
+            self._annotate.forget_model()
+        self.look_up_models()
+
+    def _on_renamed(self, old: str, new: str) -> None:
+        if self.session.model_name == old:
+            self.choose.model(new)
 
     def _on_image_removed(self, unique_id: str) -> None:
         self._answers.pop(unique_id, None)

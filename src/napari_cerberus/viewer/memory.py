@@ -35,6 +35,7 @@ class Preferences:
     colour_by: str = "class"
     filled: bool = False
     reviewer: str = ""
+    pairs_folder: str = ""
 
 
 class Memory:

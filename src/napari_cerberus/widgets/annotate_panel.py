@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from ..errors import CerberusError
 from ..viewer.controller import Controller
 from ..viewer.session import DEVICES, Region
 from .forms import add_row, combo, new_form
 from .model_card import ModelCardDialog
+from .models_dialog import ModelsDialog
 from .pixel_size_field import PixelSizeField
 from .section import Section
 from .sensitivity_slider import SensitivitySlider
@@ -41,6 +42,7 @@ class AnnotatePanel(QWidget):
         layout.setSpacing(SPACING_PX)
         layout.addWidget(Section("Image", self._image_form()))
         layout.addWidget(Section("Model", self._model_form()))
+        layout.addWidget(self.stain)
         layout.addWidget(self.annotate)
         self._connect_fields()
         self._connect_session()
@@ -65,12 +67,15 @@ class AnnotatePanel(QWidget):
             self.region.addItem(words, region.value)
         for device in DEVICES:
             self.device.addItem(_DEVICES[device], device)
-        self.problem = Banner()
+        self.problem, self.stain = Banner(), Banner()
         self.pixel_size = PixelSizeField()
         self.draw = QPushButton("Draw")
         self.draw.setToolTip("Pull a rectangle on the image; only what lies in it is annotated.")
         self.card = QPushButton("Card")
         self.card.setToolTip("What this model was trained on, how good it is, and what it is not for")
+        self.library = QPushButton("Models …")
+        self.library.setToolTip("Every model on this computer: compare, promote, roll back, export, import")
+        self.models_dialog: ModelsDialog | None = None
         self.about = small_label()
         self.sensitivity = SensitivitySlider()
         self.flips = QCheckBox("Check under flips (4 × the time)")
@@ -93,7 +98,10 @@ class AnnotatePanel(QWidget):
     def _model_form(self) -> QWidget:
         content, grid = new_form()
         add_row(grid, 0, "Model", self.model, self.card)
-        grid.addWidget(self.about, 1, 1)
+        under = QHBoxLayout()
+        under.addWidget(self.about, 1)
+        under.addWidget(self.library, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addLayout(under, 1, 1)
         add_row(grid, 2, "Device", self.device)
         add_row(grid, 3, "Sensitivity", self.sensitivity, top=True)
         add_row(grid, 4, "Confidence", self.flips)
@@ -109,6 +117,7 @@ class AnnotatePanel(QWidget):
         self.draw.clicked.connect(self._draw_rectangle)
         self.model.activated.connect(lambda index: choose.model(self.model.itemData(index)))
         self.card.clicked.connect(self._show_card)
+        self.library.clicked.connect(self.show_library)
         self.device.activated.connect(lambda index: choose.device(self.device.itemData(index)))
         self.sensitivity.chosen.connect(choose.sensitivity)
         self.flips.toggled.connect(choose.flips)
@@ -124,8 +133,10 @@ class AnnotatePanel(QWidget):
         events.models.connect(self._show_models)
         events.model_name.connect(self._show_models)
         events.job.connect(self._show_readiness)
+        events.stain_warning.connect(self._show_stain)
         self.reset_choices()
         self._show_image()
+        self._show_stain()
         self.pixel_size.show_size(self._session.pixel_size)
         self._show_region()
         self._show_models()
@@ -137,6 +148,9 @@ class AnnotatePanel(QWidget):
         self.image.setCurrentIndex(self.image.findData(self._session.image_id))
         self.problem.say(self._session.image_problem, Tone.CAUTION if self._session.image_id else Tone.INFO)
         self._show_readiness()
+
+    def _show_stain(self) -> None:
+        self.stain.say(self._session.stain_warning, Tone.CAUTION)
 
     def _show_region(self) -> None:
         self.region.setCurrentIndex(self.region.findData(self._session.region.value))
@@ -168,6 +182,14 @@ class AnnotatePanel(QWidget):
             self._controller.choose.rectangle()
         except CerberusError as error:
             self.problem.say(str(error), Tone.CAUTION)
+
+    def show_library(self) -> None:
+        """Open the model library, or bring it to the front."""
+        if self.models_dialog is None:
+            self.models_dialog = ModelsDialog(self._controller.library, self)
+        self.models_dialog.show()
+        self.models_dialog.raise_()
+        self.models_dialog.activateWindow()
 
     def _show_card(self) -> None:
         if self._session.model is not None:

@@ -6,12 +6,15 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QDockWidget, QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from ..viewer.controller import Controller
 from .annotate_panel import AnnotatePanel
+from .closing import ClosingQuestion
 from .correct_panel import CorrectPanel
 from .export_panel import ExportPanel
+from .finetune_panel import FinetunePanel
 from .job_bar import JobBar
 from .objects_panel import ObjectsPanel
 from .offers import Offers
@@ -21,6 +24,7 @@ from .style import SPACING_PX
 
 _MINIMUM_WIDTH_PX = 310
 _SETTLE_MS = 150
+_TITLE = "Cerberus H&E annotation"
 
 
 class CerberusDock(QWidget):
@@ -51,12 +55,15 @@ class CerberusDock(QWidget):
         self.review = ReviewPanel(self.controller)
         self.correct = CorrectPanel(self.controller)
         self.export = ExportPanel(self.controller)
+        self.finetune = FinetunePanel(self.controller)
+        self.closing = ClosingQuestion(self.controller.finetuning, self)
         panels = (self.annotate, self.job_bar, self.offers, self.readout, self.objects)
-        self._lay_out(*panels, self.review, self.correct, self.export)
+        self._lay_out(*panels, self.review, self.correct, self.export, self.finetune)
         self.controller.correct.corrections.active_changed.connect(self._show_tools)
         # a bound method of self is not called any more when self is destroyed
         self.destroyed.connect(partial(_close, self.controller))
         self.controller.look_up_models()
+        self.controller.look_for_runs()
 
     def reset_choices(self, event: Any = None) -> None:
         """Follow the layer list; napari's name for it."""
@@ -67,9 +74,21 @@ class CerberusDock(QWidget):
         if event.type() == QEvent.Type.ParentChange:
             if self.parent() is not None:
                 self._was_docked = True
+                self.closing.watch(self)
             elif self._was_docked:
+                self.closing.let_go()
                 self.controller.close()
         return bool(super().event(event))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Name the dock without the package's name, for which a narrow dock has no room."""
+        super().showEvent(event)
+        self.closing.watch(self)
+        around = self.parent()
+        bar = around.titleBarWidget() if isinstance(around, QDockWidget) else None
+        for label in bar.findChildren(QLabel) if bar is not None else ():
+            if label.text() == around.windowTitle():
+                label.setText(_TITLE)
 
     def _show_tools(self) -> None:
         """Scroll to review and tools when the first object is chosen: correcting has begun."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QVBoxLayout, QWidget
 
 from ..pairs.source import TILE_SIDE_RANGE_PX, ExportSettings
 from ..tasks import GLANDS, INSTANCE_TASKS
-from .forms import add_row, combo, new_form
+from .forms import add_row, combo, new_form, whole_number
 from .section import Section
 from .style import SPACING_PX, guard_wheel
 
@@ -36,10 +36,10 @@ class ExportChoices(QWidget):
         usual = ExportSettings(patient_id=None, category=_ANY_CATEGORY)
         self.task, self.objects = combo(), combo(_OBJECTS)
         self.cut, self.small, self.empty = combo(_CUT), combo(_SMALL), combo(_EMPTY)
-        self.tile = _whole(usual.tile_px, TILE_SIDE_RANGE_PX, " px")
-        self.overlap = _whole(usual.overlap_px, (0, usual.tile_px - 1), " px")
-        self.tissue = _whole(round(100 * usual.min_tissue_share), (0, 100), " %")
-        self.magnification = _whole(usual.magnification, (1, 100_000), "")
+        self.tile = whole_number(usual.tile_px, TILE_SIDE_RANGE_PX, " px")
+        self.overlap = whole_number(usual.overlap_px, (0, usual.tile_px - 1), " px")
+        self.tissue = whole_number(round(100 * usual.min_tissue_share), (0, 100), " %")
+        self.magnification = whole_number(usual.magnification, (1, 100_000))
         self.pixel_size = _pixel_size()
         self._explain()
         layout = QVBoxLayout(self)
@@ -112,16 +112,6 @@ class ExportChoices(QWidget):
             box.currentIndexChanged.connect(lambda _index: self.changed.emit())
         for spin in (self.tile, self.overlap, self.tissue, self.magnification, self.pixel_size):
             spin.valueChanged.connect(lambda _value: self.changed.emit())
-
-
-def _whole(value: int, allowed: tuple[int, int], suffix: str) -> QSpinBox:
-    spin = QSpinBox()
-    spin.setRange(*allowed)
-    spin.setSuffix(suffix)
-    spin.setValue(value)
-    spin.setKeyboardTracking(False)
-    guard_wheel(spin)
-    return spin
 
 
 def _pixel_size() -> QDoubleSpinBox:

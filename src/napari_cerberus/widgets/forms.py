@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
 from .style import SPACING_PX, field_label, guard_wheel
 
@@ -20,6 +20,28 @@ def combo(choices: Iterable[tuple[str, Any]] = ()) -> QComboBox:
         box.addItem(words, value)
     guard_wheel(box)
     return box
+
+
+def whole_number(value: int, allowed: tuple[int, int], suffix: str = "") -> QSpinBox:
+    """A field for a whole number; it tells of a new one when it is complete."""
+    spin = QSpinBox()
+    spin.setRange(*allowed)
+    spin.setSuffix(suffix)
+    spin.setValue(value)
+    spin.setKeyboardTracking(False)
+    guard_wheel(spin)
+    return spin
+
+
+def button_row(*buttons: QPushButton) -> QWidget:
+    """Buttons beside one another, all equally wide."""
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(SPACING_PX // 2)
+    for button in buttons:
+        layout.addWidget(button, 1)
+    return row
 
 
 def new_form() -> tuple[QWidget, QGridLayout]:

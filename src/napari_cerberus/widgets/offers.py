@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from ..errors import CerberusError
 from ..viewer.controller import Controller
+from .forms import button_row
 from .style import SPACING_PX, Banner, Tone
 
 
@@ -28,8 +29,8 @@ class Offers(QWidget):
         self.merge.setToolTip("Untouched objects take the new result, yours stay; Ctrl+Z takes it back.")
         self.beside.setToolTip("Add the new result as layers of its own")
         self.discard.setToolTip("Forget the new result")
-        self._earlier_row = _row(self.restore, self.not_now)
-        self._merge_row = _row(self.merge, self.beside, self.discard)
+        self._earlier_row = button_row(self.restore, self.not_now)
+        self._merge_row = button_row(self.merge, self.beside, self.discard)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(SPACING_PX)
@@ -68,13 +69,3 @@ class Offers(QWidget):
         except CerberusError as error:
             self.setVisible(True)
             self.preview.say(str(error), Tone.BAD)
-
-
-def _row(*buttons: QPushButton) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(SPACING_PX // 2)
-    for button in buttons:
-        layout.addWidget(button, 1)
-    return row

@@ -14,15 +14,17 @@ class Section(QWidget):
     ----------
     title : str
     content : QWidget
+    opened : bool
+        Whether its content is seen at first.
     """
 
-    def __init__(self, title: str, content: QWidget, parent: QWidget | None = None) -> None:
+    def __init__(self, title: str, content: QWidget, parent: QWidget | None = None, *, opened: bool = True) -> None:
         super().__init__(parent)
         self._title = title
         self.content = content
         self.header = QPushButton()
         self.header.setCheckable(True)
-        self.header.setChecked(True)
+        self.header.setChecked(opened)
         self.header.setStyleSheet(SECTION_HEADER)
         self.header.toggled.connect(self._fold)
         layout = QVBoxLayout(self)
@@ -30,7 +32,7 @@ class Section(QWidget):
         layout.setSpacing(SPACING_PX // 2)
         layout.addWidget(self.header)
         layout.addWidget(content)
-        self._fold(True)
+        self._fold(opened)
 
     def _fold(self, opened: bool) -> None:
         self.header.setText(f"{'▾' if opened else '▸'}  {self._title}")

@@ -1,0 +1,114 @@
+"""How training goes: losses above, validation figures below, one colour a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from ..finetune.state import Point
+from ..viewer.colours import task_colour
+from .style import SPACING_PX, small_label
+
+_HEIGHT_PX = 130
+_AXIS_WIDTH_PX = 34
+_GREY = (128, 128, 128)
+_MARK = (45, 125, 210)
+
+
+class Curves(QWidget):
+    """Two plots over the same steps. pyqtgraph is loaded when there is a first point to draw."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(SPACING_PX // 2)
+        self.losses: _Plot | None = None
+        self.figures: _Plot | None = None
+        self._shown: tuple[Point, ...] = ()
+        self.hide()
+
+    def show_points(self, history: Sequence[Point], best_step: int = 0) -> None:
+        """Draw the curves; ``best_step`` is marked in the lower plot."""
+        points = tuple(history)
+        self.setVisible(bool(points))
+        if not points:
+            return
+        losses, figures = self._plots()
+        if points != self._shown:
+            losses.draw({task: _series(points, "losses", task) for task in _tasks(points, "losses")})
+            figures.draw({task: _series(points, "figures", task) for task in _tasks(points, "figures")})
+            self._shown = points
+        figures.mark(best_step)
+
+    def _plots(self) -> tuple[_Plot, _Plot]:
+        if self.losses is None or self.figures is None:
+            self.losses, self.figures = _Plot(), _Plot(top=1.0)
+            self.figures.widget.setXLink(self.losses.widget)
+            for title, plot in (("Training: loss", self.losses), ("Validation: 1 is perfect", self.figures)):
+                self._layout.addWidget(small_label(title))
+                self._layout.addWidget(plot.widget)
+        return self.losses, self.figures
+
+
+class _Plot:
+    """One plot of lines, light enough to be redrawn every second.
+
+    Parameters
+    ----------
+    top : float or None
+        Upper end of the vertical axis; None: follows the data.
+    """
+
+    def __init__(self, top: float | None = None) -> None:
+        # napari has loaded its Qt by now, and pyqtgraph takes the one that is there
+        import pyqtgraph
+
+        self._library: Any = pyqtgraph
+        self.widget: Any = pyqtgraph.PlotWidget(background=None)
+        self.widget.setFixedHeight(_HEIGHT_PX)
+        self.widget.setMenuEnabled(False)
+        self.widget.setMouseEnabled(x=False, y=False)
+        self.widget.hideButtons()
+        self.widget.showGrid(x=False, y=True, alpha=0.25)
+        for side in ("left", "bottom"):
+            axis = self.widget.getAxis(side)
+            axis.setPen(_GREY)
+            axis.setTextPen(_GREY)
+        self.widget.getAxis("left").setWidth(_AXIS_WIDTH_PX)
+        if top is not None:
+            self.widget.setYRange(0.0, top, padding=0.02)
+        self.lines: dict[str, Any] = {}
+        self._mark: Any = None
+
+    def draw(self, series: dict[str, tuple[list[int], list[float]]]) -> None:
+        """Draw one line a task; lines of tasks that are gone are taken away."""
+        for task in [task for task in self.lines if task not in series]:
+            self.widget.removeItem(self.lines.pop(task))
+        for task, (steps, values) in series.items():
+            if task not in self.lines:
+                pen = self._library.mkPen(task_colour(task), width=2)
+                dots = {"symbol": "o", "symbolSize": 4, "symbolBrush": task_colour(task), "symbolPen": None}
+                self.lines[task] = self.widget.plot(pen=pen, **dots)
+            self.lines[task].setData(steps, values)
+
+    def mark(self, step: int) -> None:
+        """A vertical line at the best step; 0 shows none."""
+        if self._mark is None:
+            dashes = self._library.QtCore.Qt.PenStyle.DashLine
+            self._mark = self._library.InfiniteLine(angle=90, pen=self._library.mkPen(_MARK, width=1, style=dashes))
+            self.widget.addItem(self._mark)
+        self._mark.setVisible(step > 0)
+        self._mark.setValue(step)
+
+
+def _tasks(points: Sequence[Point], field: str) -> list[str]:
+    return list(dict.fromkeys(task for point in points for task in getattr(point, field)))
+
+
+def _series(points: Sequence[Point], field: str, task: str) -> tuple[list[int], list[float]]:
+    """Steps and values of the points that have one."""
+    having = [point for point in points if task in getattr(point, field)]
+    return [point.step for point in having], [getattr(point, field)[task] for point in having]

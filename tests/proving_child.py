@@ -1,0 +1,36 @@
+"""A fine-tune's process with the tiny network and the real proof: ``python proving_child.py FOLDER``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from napari_cerberus.finetune import child
+from napari_cerberus.finetune.reporter import Reporter
+
+
+def main() -> int:
+    """Shrink the network when it is this run's turn; TINY_STEP_S makes every batch last that long."""
+    wait, told, pause_s = child._wait_for_turn, Reporter.trained, float(os.environ.get("TINY_STEP_S", "0"))
+
+    def wait_and_shrink(*given: Any) -> None:
+        wait(*given)
+        from finetune.tiny_net import shrink
+
+        shrink()
+
+    def slow(self: Reporter, step: int, losses: dict[str, float]) -> None:
+        told(self, step, losses)
+        time.sleep(pause_s)
+
+    child._wait_for_turn, Reporter.trained = wait_and_shrink, slow
+    return child.main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""A fine-tune from the dock to its end: a real check, a real process, a real proof; only the network is tiny."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
+
+from fake_jobs import FakeAnnotate, no_pixel_size
+from finetune.conftest import computer, pairs  # noqa: F401  (fixtures)
+from napari_cerberus.finetune import process
+from napari_cerberus.finetune.settings import FinetuneSettings
+from napari_cerberus.model.library import list_models
+from napari_cerberus.progress import Job, Progress
+from napari_cerberus.viewer.controller import Controller
+from napari_cerberus.viewer.finetune_jobs import Checked
+from napari_cerberus.viewer.finetuning import FineTuning
+from napari_cerberus.viewer.memory import Memory
+from napari_cerberus.widgets import dock as dock_module
+from napari_cerberus.widgets.closing import Answer, ClosingQuestion
+from napari_cerberus.widgets.dock import CerberusDock
+
+CHILD = ("-P", str(Path(__file__).resolve().parents[1] / "proving_child.py"))
+_LONG_MS = 240_000
+
+
+def check_without_trial(settings: FinetuneSettings) -> Job[Checked]:
+    """The real plan; the trial process has its own tests."""
+    yield Progress("Looking at the pairs")
+    from napari_cerberus.finetune.plan import prepare
+
+    plan = yield from prepare(settings)
+    cost: Any = SimpleNamespace(minutes=0.5, low=0.4, high=0.6, memory_mb=300, steps=plan.steps)
+    return Checked(plan=plan, estimate=cost)
+
+
+@pytest.fixture
+def dock(
+    qtbot: QtBot,
+    make_napari_viewer: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    computer: Path,  # noqa: F811
+) -> Iterator[CerberusDock]:
+    monkeypatch.setattr(process, "CHILD", CHILD)
+    monkeypatch.setattr(ClosingQuestion, "ask", lambda self, runs: Answer.STOP)
+
+    def make_controller(viewer: Any) -> Controller:
+        finetuning = FineTuning(check=check_without_trial)
+        return Controller(
+            viewer, Memory(), annotate=FakeAnnotate(), read_pixel_size=no_pixel_size, finetuning=finetuning
+        )
+
+    monkeypatch.setattr(dock_module, "Controller", make_controller)
+    _, dock = make_napari_viewer(show=True).window.add_plugin_dock_widget("napari-cerberus")
+    yield dock
+    for one in process._started:
+        one.kill()
+        one.wait()
+
+
+def test_from_the_dock_to_a_proven_model(qtbot: QtBot, dock: CerberusDock, pairs: Path) -> None:  # noqa: F811
+    panel, finetuning = dock.finetune, dock.controller.finetuning
+    form = panel.form
+    form.folder.setText(str(pairs))
+    form.preset.setCurrentIndex(form.preset.findData("standard"))
+    form.advanced.base.setCurrentIndex(form.advanced.base.findData("base"))
+    form.advanced.name.setText("mine")
+    form.advanced.epochs.setValue(2)
+
+    def click(button: Any) -> None:
+        qtbot.waitUntil(lambda: button.isVisible() and button.isEnabled(), timeout=_LONG_MS)
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    qtbot.waitUntil(lambda: form.advanced.base.findData("base") >= 0, timeout=_LONG_MS)
+    form.advanced.base.setCurrentIndex(form.advanced.base.findData("base"))
+    click(panel.check)
+    qtbot.waitUntil(lambda: not finetuning.status.state.busy, timeout=_LONG_MS)
+    assert finetuning.checked is not None, finetuning.status.message
+    assert panel.report.headline.text() == "10 pairs of 10 patients in 2 categories"
+    assert finetuning.checked.plan.stops == ()
+    click(panel.start)
+    qtbot.waitUntil(lambda: finetuning.state is not None, timeout=_LONG_MS)
+    qtbot.waitUntil(lambda: not finetuning.state.live, timeout=_LONG_MS)
+    state = finetuning.state
+    log = (state.folder / process.LOG_FILE).read_text(encoding="utf-8", errors="replace")
+    assert state.status == "finished", f"{state.message}\n{log}"
+    assert (state.model_name, state.base_name) == ("mine", "base")
+    assert finetuning.proof is not None, state.message
+    assert panel.proof.isVisible()
+    assert panel.proof.sentence.text() == finetuning.proof.sentence
+    assert panel.live.curves.figures is not None
+    assert "mine" in [entry.name for entry in list_models()]
+    qtbot.waitUntil(lambda: dock.annotate.model.findText("mine") >= 0, timeout=_LONG_MS)
+    assert "train" in finetuning.command_line()
