@@ -85,7 +85,8 @@ def foreground(logits: Tensor) -> Tensor:
     Counting the whole contour as inside once preferred weights that had not learnt it yet: it is as wide as a nucleus.
     """
     _background, inner, contour = logits.float().softmax(1)[0].cpu()
-    return inner + contour / 2 > _FOREGROUND
+    inside: Tensor = inner + contour / 2 > _FOREGROUND
+    return inside
 
 
 class Tally:

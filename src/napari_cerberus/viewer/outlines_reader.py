@@ -16,14 +16,14 @@ from ..errors import DataError, ImageError
 from ..pairs.geojson_read import ImportedObjects, read_geojson
 from ..progress import run_to_end
 from .choices import read_pixel_size_um
+from .features import features_of, table_from
 from .grid import placement
 from .layers import ViewerLayers, labels_layer
 from .memory import Memory
 from .picture import fingerprint, why_not
 from .pixel_size import find_pixel_size
-from .record import KEY, LayerRecord
+from .record import KEY, MODEL_LABELS, LayerRecord
 from .session import Display
-from .tracked import MODEL_LABELS, features_of, table_from
 
 LayerData = tuple[Any, dict[str, Any], str]
 NO_IMAGE = "Open the image first, then its outlines: they are drawn on the grid of its pixels."
