@@ -127,7 +127,7 @@ def _frozen(config_path: Path, provenance: dict[str, list[str]]) -> Model:
 
 
 def _say(step: Progress) -> None:
-    if step.message or (step.total and step.done % max(1, step.total // 20) == 0):
+    if step.message or (step.total and step.done % max(1, step.total // 5) == 0):
         print(f"   {step.stage} {step.done}/{step.total} {step.message}".rstrip(), flush=True)
 
 
