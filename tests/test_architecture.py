@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "pairs": BASE | {"model"},
     "synthetic": BASE,
     "training": BASE | {"model", "pairs", "inference"},
-    "finetune": BASE | {"model", "inference", "pairs", "training"},
+    "finetune": BASE | {"model", "inference", "pairs", "synthetic", "training"},
     "viewer": BASE | SCIENCE,
     "widgets": BASE | SCIENCE | {"viewer"},
     "cli": BASE | SCIENCE,

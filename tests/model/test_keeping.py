@@ -114,13 +114,15 @@ def test_two_models_side_by_side(shelf):
     put(
         shelf,
         "child",
-        started_from={"name": "starter", "sha256": "ab" * 32},
-        made_at="2026-11-25",
+        finetune={
+            "parent": {"name": "starter", "sha256": "ab" * 32},
+            "date": "2026-11-25",
+            "settings": {"preset": "quick", "learning_rate": 1e-4},
+        },
         data={"new": "pairs"},
         data_sha256="cd" * 32,
         patients={"train": 7},
         seed=3,
-        settings={"preset": "quick", "learning_rate": 1e-4},
         validation={"dice": {"glands": 0.91234}, "tissue_accuracy": 0.5, "note": "x"},
     )
     set_notes("child", "for scanner B")

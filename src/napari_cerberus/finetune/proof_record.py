@@ -73,7 +73,7 @@ class Pair:
     tile : str
         Its id.
     before, after : Path
-        PNG files of base and candidate: what was drawn in white, what was found in each task's colour.
+        PNG files of base and candidate: what was drawn in black, what was found in each task's colour.
     difference : float
         Mean over the tile's tasks of the primary figure's difference; negative: the candidate is worse.
     """

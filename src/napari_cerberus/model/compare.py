@@ -39,7 +39,7 @@ def compare_models(left: ModelEntry, right: ModelEntry) -> tuple[CompareRow, ...
 
 def parent_of(entry: ModelEntry) -> str:
     """Name and short SHA-256 of the model it was trained from; "–" where there was none."""
-    base = entry.spec.provenance.get("started_from")
+    base = _finetune(entry.spec.provenance).get("parent") or entry.spec.provenance.get("started_from")
     if not isinstance(base, Mapping):
         return _DASH
     sha256 = str(base.get("sha256") or "")
@@ -48,7 +48,7 @@ def parent_of(entry: ModelEntry) -> str:
 
 def made_at(entry: ModelEntry) -> str:
     """When it was made: what its record says, else the date of its weights file."""
-    stated = entry.spec.provenance.get("made_at")
+    stated = _finetune(entry.spec.provenance).get("date") or entry.spec.provenance.get("made_at")
     if isinstance(stated, str) and stated:
         return stated
     try:
@@ -81,7 +81,8 @@ def _facts(entry: ModelEntry) -> Iterator[tuple[str, str]]:
 
 def _settings(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     chosen = {key: record[key] for key in ("seed", "steps", "best_step", "training_seconds") if key in record}
-    for key, value in list({**chosen, **_mapping(record, "settings")}.items())[:_MAX_SETTINGS]:
+    settings = _mapping(_finetune(record), "settings") or _mapping(record, "settings")
+    for key, value in list({**chosen, **settings}.items())[:_MAX_SETTINGS]:
         yield f"Setting: {str(key).replace('_', ' ')}", str(value)
 
 
@@ -92,6 +93,11 @@ def _figures(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for task, figure in value.items() if isinstance(value, Mapping) else [("", value)]:
             if isinstance(figure, (int, float)) and not isinstance(figure, bool):
                 yield f"Validation: {key.replace('_', ' ')} {task}".rstrip(), f"{figure:.3f}"
+
+
+def _finetune(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the dock's fine-tuning wrote of its own."""
+    return _mapping(record, "finetune")
 
 
 def _mapping(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
