@@ -87,7 +87,8 @@ def train_comparison(kind: str, config_path: Path, folder: Path) -> Job[Model]:
             )
             saved = time.monotonic()
     network.load_state_dict(best["weights"])
-    return _as_model(kind, network, config)
+    known = {f"{side}_patients": sorted({tile.patient for tile in tiles}) for side, tiles in sides.items()}
+    return _as_model(kind, network, config, known)
 
 
 def _advance(network: nn.Module, sampler: TaskSampler, step: int, config: TrainConfig) -> float:
@@ -107,10 +108,10 @@ def _advance(network: nn.Module, sampler: TaskSampler, step: int, config: TrainC
     return float(loss.detach())
 
 
-def _as_model(kind: str, network: nn.Module, config: TrainConfig) -> Model:
+def _as_model(kind: str, network: nn.Module, config: TrainConfig, provenance: dict[str, Any]) -> Model:
     network = network.cpu()
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
         digest.update(name.encode() + value.detach().float().numpy().tobytes())
-    spec = ModelSpec(name=kind, tasks=config.tasks, pixel_size_um=config.pixel_size_um)
+    spec = ModelSpec(name=kind, tasks=config.tasks, pixel_size_um=config.pixel_size_um, provenance=provenance)
     return Model(network=network.eval().requires_grad_(False), spec=spec, sha256=digest.hexdigest())

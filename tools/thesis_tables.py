@@ -31,7 +31,7 @@ from napari_cerberus.training.run import run_training  # noqa: E402
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, MODEL_FOLDER  # noqa: E402
 from napari_cerberus.training.selection import select_config  # noqa: E402
 from napari_cerberus.training.svm import evaluate_svm  # noqa: E402
-from napari_cerberus.training.transfer import IMAGENET, starting_network  # noqa: E402
+from napari_cerberus.training.transfer import starting_network  # noqa: E402
 from thesis_rows import (  # noqa: E402
     PRETRAIN,
     QUICK,
@@ -94,7 +94,8 @@ def _run_row(folder: Path, row: Row, config: Path) -> None:
     target = folder / row.name
     if row.network == "svm":
         sides = {side: select_config(config, split_path=None, side=side) for side in ("train", "validation", "test")}
-        run_to_end(evaluate_svm(_frozen(config), sides, target / "test"), _say)
+        known = {f"{side}_patients": sorted({tile.patient for tile in one.tiles}) for side, one in sides.items()}
+        run_to_end(evaluate_svm(_frozen(config, known), sides, target / "test"), _say)
         return
     if row.network:
         from comparison import train_comparison
@@ -110,22 +111,23 @@ def _train(config: Path, target: Path) -> Path:
     return run_to_end(run_training(config, target, resume=(target / CHECKPOINT_FILE).exists()), _say)
 
 
-def _frozen(config_path: Path) -> Model:
+def _frozen(config_path: Path, provenance: dict[str, list[str]]) -> Model:
     """The network that the transfer rows start from, as a model with the tables' tissue classes."""
     config = read_config(config_path)
     network, _notes = starting_network(config)
-    base = "" if config.start == IMAGENET or Path(config.start).is_file() else open_model(config.start).sha256
+    base = open_model(config.start).sha256 if config.has_base else ""
     spec = ModelSpec(
         name="svm",
         tasks=config.tasks,
         pixel_size_um=config.pixel_size_um,
         tissue_window_cells=config.tissue_window_cells,
+        provenance=provenance,
     )
     return Model(network=network.eval(), spec=spec, sha256=base)
 
 
 def _say(step: Progress) -> None:
-    if step.message or (step.total and step.done % max(1, step.total // 20) == 0):
+    if step.message or (step.total and step.done % max(1, step.total // 5) == 0):
         print(f"   {step.stage} {step.done}/{step.total} {step.message}".rstrip(), flush=True)
 
 
