@@ -14,6 +14,7 @@ from typing import Any
 from napari.utils.notifications import show_error, show_warning
 
 from ..errors import CerberusError, ImageError, ModelError
+from ..model.library import promoted
 from ..progress import Job, Progress
 from .answer import Answer, added_sentence, summary_sentence
 from .choices import NO_IMAGE, Choices, read_pixel_size_um
@@ -27,6 +28,7 @@ from .memory import Memory
 from .picture import fingerprint, take_picture, why_not
 from .requests import Annotator, Request, list_model_choices
 from .session import JobState, JobStatus, ModelChoice, Readout, Session
+from .stain_check import StainCheck
 from .subjects import Subjects
 from .watch import LayerWatch
 
@@ -75,6 +77,7 @@ class Controller:
         self.export = Exporter(self.session, subjects)
         journals = journals_folder() if memory.lasts else None
         self.correct = Correcting(self.layers, self.session, journals)
+        self.stain = StainCheck(self.session, self.layers, self.watch)
         self.watch.image_removed.connect(self._on_image_removed)
         self.session.events.image_id.connect(self._on_image_chosen)
 
@@ -161,7 +164,7 @@ class Controller:
         if not end.result:
             self._fail(ModelError("No model was found; install napari-cerberus again or add a model."))
         elif self.session.model is None:
-            self.session.model_name = end.result[0].name
+            self.session.model_name = promoted().name
 
     def _on_progress(self, step: Progress) -> None:
         message = step.message or self.session.job.message

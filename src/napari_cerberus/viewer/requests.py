@@ -42,6 +42,7 @@ def list_model_choices() -> Job[tuple[ModelChoice, ...]]:
     """Look up the models on this computer; importing torch for it takes a second, so it runs beside the window."""
     yield Progress("Looking for models")
     from ..model.library import list_models
+    from ..model.stain import stain_of
 
     choices = []
     for entry in list_models():
@@ -54,6 +55,7 @@ def list_model_choices() -> Job[tuple[ModelChoice, ...]]:
                 sha256=entry.sha256,
                 origin=str(entry.spec.provenance.get("summary", "")),
                 card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else "",
+                stain=stain_of(entry.spec),
             )
         )
         yield Progress("Looking for models", len(choices))

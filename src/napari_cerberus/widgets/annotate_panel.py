@@ -41,6 +41,7 @@ class AnnotatePanel(QWidget):
         layout.setSpacing(SPACING_PX)
         layout.addWidget(Section("Image", self._image_form()))
         layout.addWidget(Section("Model", self._model_form()))
+        layout.addWidget(self.stain)
         layout.addWidget(self.annotate)
         self._connect_fields()
         self._connect_session()
@@ -76,6 +77,7 @@ class AnnotatePanel(QWidget):
         self.annotate = QPushButton("Annotate")
         self.annotate.setStyleSheet(PRIMARY_BUTTON)
         self.annotate.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.stain = Banner()
 
     def _image_form(self) -> QWidget:
         content, grid = new_form()
@@ -117,6 +119,8 @@ class AnnotatePanel(QWidget):
         events.models.connect(self._show_models)
         events.model_name.connect(self._show_models)
         events.job.connect(self._show_readiness)
+        events.stain_warning.connect(self._show_stain)
+        self._show_stain()
         self.reset_choices()
         self._show_image()
         self.pixel_size.show_size(self._session.pixel_size)
@@ -152,6 +156,9 @@ class AnnotatePanel(QWidget):
     def _show_readiness(self) -> None:
         session = self._session
         self.annotate.setEnabled(not session.image_problem and not session.job.state.busy)
+
+    def _show_stain(self) -> None:
+        self.stain.say(self._session.stain_warning, Tone.CAUTION)
 
     # -- reacting --------------------------------------------------------------------------------
 
