@@ -90,10 +90,10 @@ def test_a_large_image_costs_milliseconds(bench):
     fastest = 1.0
     for _ in range(5):
         session.image_id = ""
-        started = time.perf_counter()
+        started = time.process_time()
         session.image_id = str(layer.unique_id)
-        fastest = min(fastest, time.perf_counter() - started)
-    assert fastest < 0.15  # about 8 ms on an idle laptop
+        fastest = min(fastest, time.process_time() - started)
+    assert fastest < 0.1
 
 
 def test_the_promoted_model_is_remembered_as_such(tmp_path, monkeypatch):
