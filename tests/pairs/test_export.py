@@ -18,10 +18,11 @@ from napari_cerberus.errors import CerberusError, DataError, OutputError, Settin
 from napari_cerberus.pairs.check import check_data
 from napari_cerberus.pairs.ebhi import index_tree, parse_name, read_grey, read_mask, read_rgb
 from napari_cerberus.pairs.export import ExportResult, write_export
+from napari_cerberus.pairs.labelled import read_pair
 from napari_cerberus.pairs.manifest import read_manifest
 from napari_cerberus.pairs.plan import NO_OBJECT, NO_TISSUE, ExportPlan, plan_export
 from napari_cerberus.pairs.sidecar import sidecar_paths
-from napari_cerberus.pairs.sidecar_read import exported_labels, read_label_planes, sidecar_of
+from napari_cerberus.pairs.sidecar_read import read_label_planes, sidecar_of
 from napari_cerberus.pairs.source import ExportSource
 from napari_cerberus.progress import run_to_end
 from pairs.make_labels import label_maps
@@ -110,9 +111,9 @@ def test_the_tiles_of_any_image_give_its_objects_back(
     run_to_end(write_export(made))
     back = np.full(grown.shape, -1)
     for record in index_tree(root)[0]:
-        sidecar, exported = sidecar_of(record), exported_labels(record)
-        assert sidecar is not None
+        exported = read_pair(record)
         assert exported is not None
+        sidecar = exported.sidecar
         source_id = {one.id: one.source_id for one in sidecar.objects} | {0: 0}
         tile = np.vectorize(source_id.__getitem__)(exported.labels["glands"])
         np.testing.assert_array_equal(read_mask(record.label_path), tile > 0)

@@ -16,13 +16,13 @@ from PIL import Image
 
 from napari_cerberus.errors import DataError
 from napari_cerberus.pairs.check import check_data
-from napari_cerberus.pairs.ebhi import index_tree, read_grey, read_mask
+from napari_cerberus.pairs.ebhi import index_tree, read_grey
 from napari_cerberus.pairs.export import write_export
 from napari_cerberus.pairs.fields import Fields
 from napari_cerberus.pairs.manifest import NAME, Entry, entry_json, entry_of, live_entries, read_manifest
 from napari_cerberus.pairs.plan import plan_export
 from napari_cerberus.pairs.sidecar import MAX_ID, sidecar_json, sidecar_paths, write_label_stack
-from napari_cerberus.pairs.sidecar_read import exported_labels, read_label_planes, read_sidecar, sidecar_of
+from napari_cerberus.pairs.sidecar_read import read_label_planes, read_sidecar, sidecar_of
 from napari_cerberus.progress import run_to_end
 from pairs.make_source import make_settings, make_source
 
@@ -85,6 +85,7 @@ HOSTILE = [
     ("tasks", []),
     ("tasks", ["glands", "glands"]),
     ("tasks", ["nuclei"]),
+    ("mask_task", "lumina"),
     ("objects", {}),
     ("objects.0.id", 0),
     ("objects.0.id", MAX_ID + 1),
@@ -153,19 +154,6 @@ def test_a_published_pair_has_no_sidecar(exported: Path) -> None:
     record = index_tree(exported)[0][0]
     sidecar_paths(exported / "Polyp", record.name)[0].unlink()
     assert sidecar_of(record) is None
-    assert exported_labels(record) is None
-
-
-def test_training_gets_instances_without_what_was_rejected(tmp_path: Path) -> None:
-    source = make_source()
-    made = run_to_end(plan_export(tmp_path, source, make_settings(pixel_size_um=0.5)))
-    run_to_end(write_export(made))
-    for record in index_tree(tmp_path)[0]:
-        exported = exported_labels(record)
-        assert exported is not None
-        assert exported.pixel_size_um == 0.5
-        np.testing.assert_array_equal(exported.labels["glands"] > 0, read_mask(record.label_path))
-        assert exported.labels["nuclei"].any()
 
 
 def test_the_check_finds_a_damaged_sidecar_and_keeps_the_pair(exported: Path, sidecar_path: Path) -> None:

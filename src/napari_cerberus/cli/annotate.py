@@ -156,6 +156,7 @@ def _annotate_and_write(
     result = run_to_end(annotate(image.pixels, model, settings_for(arguments, size)), line)
     about = {
         "image": path.name,
+        "image_path": str(path.absolute()),
         "image_sha256": pixels_sha256(as_rgb8(image.pixels)),
         "pixel_size_source": size.source,
     }

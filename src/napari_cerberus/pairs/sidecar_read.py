@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,58 +9,19 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..files import sha256_of
+from ..strict_json import read_object
 from .ebhi import PairRecord
 from .fields import Fields
 from .pixels import read_stack
 from .sidecar import FORMAT, MAX_ID, OBJECT_CHOICES, Sidecar, SidecarObject, SourceInfo, sidecar_paths
-from .source import REJECTED_STATES
-from .strict_json import read_object
 
 _MAX_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExportedLabels:
-    """Instance labels of an exported pair, for training.
-
-    Attributes
-    ----------
-    labels : mapping of task to (H, W) int32 array
-        Of the mask's task the objects that the mask shows; of the others all that were not rejected.
-    pixel_size_um : float
-    """
-
-    labels: dict[str, NDArray[np.int32]]
-    pixel_size_um: float
 
 
 def sidecar_of(record: PairRecord) -> Sidecar | None:
     """The sidecar of a pair, or None if it has none. Raises ``DataError`` if it is damaged."""
     path, _ = sidecar_paths(record.image_path.parent.parent, record.name)
     return read_sidecar(path) if path.exists() else None
-
-
-def exported_labels(record: PairRecord) -> ExportedLabels | None:
-    """Instance labels and pixel size of a pair, or None if it has no sidecar.
-
-    Raises
-    ------
-    DataError
-        If the sidecar or its label file is damaged.
-    """
-    sidecar = sidecar_of(record)
-    if sidecar is None:
-        return None
-    _, path = sidecar_paths(record.image_path.parent.parent, record.name)
-    planes = read_label_planes(path, sidecar)
-    for task, plane in planes.items():
-        own = [one for one in sidecar.objects if one.task == task]
-        if task == sidecar.mask_task:
-            left_out = [one.id for one in own if not one.in_mask]
-        else:
-            left_out = [one.id for one in own if one.review in REJECTED_STATES]
-        plane[np.isin(plane, left_out)] = 0
-    return ExportedLabels(labels=planes, pixel_size_um=sidecar.pixel_size_um)
 
 
 def read_sidecar(path: Path) -> Sidecar:
@@ -178,6 +138,8 @@ def _check_objects(path: Path, sidecar: Sidecar) -> None:
         raise DataError(f"{path}: objects lists an id of one task twice.")
     if len(set(sidecar.tasks)) != len(sidecar.tasks) or not sidecar.tasks:
         raise DataError(f"{path}: tasks must be different names, at least one.")
+    if sidecar.mask_task not in sidecar.tasks:
+        raise DataError(f"{path}: mask_task is {sidecar.mask_task!r}, which has no labels.")
     strange = {one.task for one in sidecar.objects} - set(sidecar.tasks)
     if strange:
         raise DataError(f"{path}: objects name a task {min(strange)!r} that has no labels.")

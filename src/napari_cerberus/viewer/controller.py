@@ -73,11 +73,11 @@ class Controller:
         self._request: Request | None = None
         self._stop_reason = ""
         self._answers: dict[str, Answer] = {}
-        subjects = Subjects(self.layers, self.readout_of, self._pixel_size_of)
-        self.export = Exporter(self.session, subjects)
         journals = journals_folder() if memory.lasts else None
         self.correct = Correcting(self.layers, self.session, journals)
         self.stain = StainCheck(self.session, self.layers, self.watch)
+        subjects = Subjects(self.layers, self.readout_of, self._pixel_size_of, self.correct)
+        self.export = Exporter(self.session, subjects)
         self.watch.image_removed.connect(self._on_image_removed)
         self.session.events.image_id.connect(self._on_image_chosen)
 
@@ -123,8 +123,8 @@ class Controller:
         """Stop the work, wait for it, and let go of the viewer. Safe to call twice."""
         self._jobs.close()
         self._lookup.close()
-        self.correct.close()
         self.export.close()
+        self.correct.close()
         self.watch.close()
         self._answers.clear()
 
