@@ -14,6 +14,7 @@ from napari_cerberus.model.stain import ModelStain, fit_source, profile_of
 from napari_cerberus.viewer.choices import Choices
 from napari_cerberus.viewer.layers import ViewerLayers
 from napari_cerberus.viewer.memory import Memory
+from napari_cerberus.viewer.requests import list_model_choices
 from napari_cerberus.viewer.session import ModelChoice, Session
 from napari_cerberus.viewer.stain_check import StainCheck
 from napari_cerberus.viewer.watch import LayerWatch
@@ -108,3 +109,12 @@ def test_the_promoted_model_is_remembered_as_such(tmp_path, monkeypatch):
     assert memory.preferences().model == ""
     choices.model("starter")
     assert memory.preferences().model == "starter"
+
+
+def test_a_promoted_model_that_vanished_is_said_when_models_are_looked_up(tmp_path, monkeypatch):
+    folder = put(open_shelf(tmp_path, monkeypatch), "mine")
+    promote("mine")
+    assert [step.message for step in list_model_choices() if step.message] == []
+    folder.rename(tmp_path / "away")
+    (said,) = [step.message for step in list_model_choices() if step.message]
+    assert "'mine' is no longer on this computer" in said

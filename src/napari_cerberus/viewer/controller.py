@@ -83,7 +83,7 @@ class Controller:
 
     def look_up_models(self) -> None:
         """Fill the list of models, beside the window."""
-        self._lookup.start(self._list_models, on_progress=lambda step: None, on_end=self._on_models)
+        self._lookup.start(self._list_models, on_progress=self._on_lookup, on_end=self._on_models)
 
     def annotate(self) -> None:
         """Start annotating the chosen region with the chosen settings; a problem is shown, not raised."""
@@ -153,6 +153,11 @@ class Controller:
             device=session.device,
             sensitivity=session.sensitivity,
         )
+
+    def _on_lookup(self, step: Progress) -> None:
+        """Say that the promoted model is gone."""
+        if step.message:
+            show_warning(step.message)
 
     def _on_models(self, end: End) -> None:
         if isinstance(end, Cancelled):

@@ -41,7 +41,7 @@ class Request:
 def list_model_choices() -> Job[tuple[ModelChoice, ...]]:
     """Look up the models on this computer; importing torch for it takes a second, so it runs beside the window."""
     yield Progress("Looking for models")
-    from ..model.library import list_models
+    from ..model.library import list_models, promoted_and_note
     from ..model.stain import stain_of
 
     choices = []
@@ -59,6 +59,8 @@ def list_model_choices() -> Job[tuple[ModelChoice, ...]]:
             )
         )
         yield Progress("Looking for models", len(choices))
+    if choices:
+        yield Progress("Looking for models", message=promoted_and_note()[1])
     return tuple(choices)
 
 
