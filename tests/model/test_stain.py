@@ -126,13 +126,13 @@ def test_a_large_image_is_looked_at_in_no_time(model):
     image = np.tile(drawn(3), (48, 48, 1))
     unlike(image, model)
     best = min(_seconds(lambda: unlike(image, model)) for _ in range(5))
-    assert best < 0.2
+    assert best < 0.1
 
 
 def _seconds(action):
-    started = time.perf_counter()
+    started = time.process_time()
     action()
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def test_real_stains_are_told_apart(data_dir):

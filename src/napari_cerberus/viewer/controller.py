@@ -30,6 +30,7 @@ from .memory import Memory
 from .picture import fingerprint, take_picture, why_not
 from .requests import Annotator, Request, list_model_choices
 from .session import JobState, JobStatus, ModelChoice, Readout, Session
+from .stain_check import StainCheck
 from .subjects import Subjects
 from .watch import LayerWatch
 
@@ -81,6 +82,7 @@ class Controller:
         self._lasts = memory.lasts
         journals = journals_folder() if memory.lasts else None
         self.correct = Correcting(self.layers, self.session, journals)
+        self.stain = StainCheck(self.session, self.layers, self.watch)
         subjects = Subjects(self.layers, self.readout_of, self._pixel_size_of, self.correct)
         self.export = Exporter(self.session, subjects)
         for changed in (
@@ -103,7 +105,7 @@ class Controller:
             self._look_again = True
             return
         self._look_again = False
-        self._lookup.start(self._list_models, on_progress=lambda step: None, on_end=self._on_models)
+        self._lookup.start(self._list_models, on_progress=self._on_lookup, on_end=self._on_models)
 
     def look_for_runs(self) -> None:
         """Find the fine-tunes of earlier sessions; one that needs a look is shown."""
@@ -186,6 +188,11 @@ class Controller:
             sensitivity=session.sensitivity,
             flips=session.flips,
         )
+
+    def _on_lookup(self, step: Progress) -> None:
+        """Say that the promoted model is gone."""
+        if step.message:
+            show_warning(step.message)
 
     def _on_models(self, end: End) -> None:
         if isinstance(end, Cancelled):

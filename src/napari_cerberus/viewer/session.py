@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from psygnal import SignalGroupDescriptor
 
+from ..model.stain import ModelStain
 from .pixel_size import PixelSize
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -125,6 +126,7 @@ class ModelChoice:
     sha256: str
     origin: str = ""
     card: str = ""
+    stain: ModelStain | None = None
 
 
 @dataclass
@@ -155,6 +157,8 @@ class Session:
         Of the export of training pairs.
     readout : Readout or None
         Of the last run on the chosen image.
+    stain_warning : str
+        That the chosen image is stained unlike what the chosen model was trained on; empty if it is not.
     reviewer : str
         The user's name, as it goes into the table of corrected objects.
     pairs_folder : str
@@ -180,6 +184,7 @@ class Session:
     job: JobStatus = field(default_factory=JobStatus)
     export: JobStatus = field(default_factory=JobStatus)
     readout: Readout | None = None
+    stain_warning: str = ""
     reviewer: str = ""
     pairs_folder: str = ""
     stain_warning: str = ""
