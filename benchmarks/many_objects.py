@@ -1,8 +1,8 @@
 """How the dock copes with very many objects: what a user waits for after each thing he does.
 
-Run: ``xvfb-run -a python benchmarks/many_objects.py [--objects 100000] [--repeats 5]``. Opens the dock over an annotation
-of so many nuclei (no network runs), does what a user does, and prints a Markdown table: the median and the longest
-processor time, with everything that an action sets off, timers included. napari's drawing is not in it.
+Run: ``xvfb-run -a python benchmarks/many_objects.py [--objects 100000] [--repeats 5]``. Opens the dock over an
+annotation of so many nuclei (no network runs), does what a user does, and prints a Markdown table: the median and the
+longest processor time, with everything that an action sets off, timers included. napari's drawing is not in it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,6 @@ class Bench:
         pixels = np.full((*labels.shape, 3), 220, np.uint8)
         self.viewer.add_image(pixels, rgb=True, name="tile", scale=(0.5, 0.5), units=("um", "um"))
         self.session, self.correct = self.dock.controller.session, self.dock.controller.correct
-        self.rows: list[tuple[str, list[float]]] = []
         self._idle_s = 0.0
 
     def time(self, what: str, action: Action, *, before: Action = lambda: None, repeats: int = 1) -> None:
@@ -111,7 +110,11 @@ class Bench:
             before()
             settle(_AFTERWARDS_S)
             times.append(self._busy_s(action))
-        self.rows.append((what, times))
+        self.say(what, times)
+
+    def say(self, what: str, times: Sequence[float]) -> None:
+        """Print a row."""
+        print(f"| {what} | {statistics.median(times):.3f} | {max(times):.3f} |", flush=True)
 
     def _busy_s(self, action: Action) -> float:
         start = time.process_time()
@@ -130,11 +133,11 @@ class Bench:
         if self.session.job.state is not JobState.RETURNED:
             raise SystemExit(self.session.job.message)
         self.correct.review.queued()
-        self.rows.append(("annotate: table, layer, queue", [time.process_time() - start]))
+        self.say("annotate: table, layer, queue", [time.process_time() - start])
         start = time.process_time()
         while self.correct.review._jobs.busy:
             settle(0.01)
-        self.rows.append(("look for reasons, beside the window", [time.process_time() - start]))
+        self.say("look for reasons, beside the window", [time.process_time() - start])
         start = time.process_time()
         settle(_AFTERWARDS_S)
         self._idle_s = time.process_time() - start
@@ -170,6 +173,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
+    print(f"{options.objects:,} nuclei, median of {options.repeats}\n\n| | median s | longest s |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         os.environ[JOURNALS_VARIABLE] = str(Path(folder) / "journals")
         application = QApplication([])
@@ -177,9 +181,6 @@ def main() -> None:
         measure(bench, options.repeats, Path(folder))
         bench.dock.controller.close()
         application.processEvents()
-    print(f"{options.objects:,} nuclei, median of {options.repeats}\n\n| | median s | longest s |\n|---|---|---|")
-    for what, times in bench.rows:
-        print(f"| {what} | {statistics.median(times):.3f} | {max(times):.3f} |")
 
 
 if __name__ == "__main__":
