@@ -1,198 +1,142 @@
 """Pictures of the running program, for the documentation: ``make screenshots``.
 
 Opens napari with the drawn colon tile, annotates it, uses tools and queue with real mouse and key events, and writes
-``docs/images/*.png``. With ``--truth`` the tile's exact labels stand in for a model's answer, so that the pictures can
-be made where no model is installed.
+``docs/images/*.png``: the tutorial's, and one of each tool (``tool_*``). With ``--truth`` the tile's exact labels stand
+in for a model's answer, so that the pictures can be made where no model is installed.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
-from itertools import pairwise
+import os
+import shutil
+import tempfile
 from pathlib import Path
-from typing import Any
 
-import napari
 import numpy as np
-import pandas as pd
-import tifffile
-from qtpy.QtCore import QPoint, Qt
-from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from studio import Studio
 
-from napari_cerberus.inference.annotate import Annotation
-from napari_cerberus.inference.objects import object_table
-from napari_cerberus.progress import Job, Progress
-from napari_cerberus.samples import SYNTHETIC_COLON
-from napari_cerberus.viewer.camera import look_at
-from napari_cerberus.viewer.controller import Controller
+from napari_cerberus.viewer.keeping import JOURNALS_VARIABLE
 from napari_cerberus.viewer.memory import Memory
-from napari_cerberus.viewer.requests import Request
-from napari_cerberus.viewer.session import JobState, ModelChoice
-from napari_cerberus.viewer.tools import TOOLS
-from napari_cerberus.widgets.dock import CerberusDock
+from napari_cerberus.widgets.compare_dialog import CompareDialog
+from napari_cerberus.widgets.effort_dialog import EffortDialog
 from napari_cerberus.widgets.key_table import KeyTable
 
-SIZE = 1600, 1000
-GLAND, NUCLEUS = 10, 500
-_WAIT_S = 600.0
-_ENDS = (JobState.RETURNED, JobState.FAILED, JobState.CANCELLED)
 
-
-def answer_with_truth(request: Request) -> Job[Annotation]:
-    """The drawn tile's exact labels, as if a model had found them."""
-    yield Progress("Reading exact labels")
-    labels, tables, seen = {}, [], {}
-    for task in SYNTHETIC_COLON.truth_tasks:
-        ids, renumbered = np.unique(tifffile.imread(SYNTHETIC_COLON.labels_path(task)), return_inverse=True)
-        labels[task] = renumbered.reshape(1024, 1024).astype(np.int32)
-        confidence = np.random.default_rng(0).uniform(0.4, 1.0, ids.size - 1)
-        tables.append(object_table(task, labels[task], request.pixel_size_um, confidence=confidence))
-        inside = labels[task] > 0
-        seen[task] = np.stack([inside * np.float16(0.8), inside * np.float16(0.1)])
-    return Annotation(
-        labels=labels,
-        objects=pd.concat(tables, ignore_index=True),
-        probabilities=seen,
-        tissue={"Normal": 0.9, "Polyp": 0.1},
-        model_name="exact labels",
-        model_sha256="",
-        pixel_size_um=request.pixel_size_um,
-        model_pixel_size_um=request.pixel_size_um,
-        device="cpu",
-        precision="exact",
-        device_reason="No network ran.",
-        seconds=0.1,
-    )
-
-
-def truth_as_model() -> Job[tuple[ModelChoice, ...]]:
-    """What the model list shows while exact labels stand in."""
-    yield Progress("Looking for models")
-    tasks = SYNTHETIC_COLON.truth_tasks
-    return (ModelChoice(name="exact labels", predicts=tasks, pixel_size_um=SYNTHETIC_COLON.pixel_size_um, sha256=""),)
-
-
-class Studio:
-    """A napari window with the dock, real events, and a camera.
+class Walk:
+    """The tutorial, picture by picture.
 
     Parameters
     ----------
-    folder : Path
-        Where pictures go.
-    truth : bool
-        Exact labels instead of a model.
+    studio : Studio
     """
 
-    def __init__(self, folder: Path, truth: bool) -> None:
-        self.folder = folder
-        self.viewer = napari.Viewer()
-        self.window = self.viewer.window._qt_window
-        self.window.resize(*SIZE)
-        jobs = {"annotate": answer_with_truth, "list_models": truth_as_model} if truth else {}
-        self.dock = CerberusDock(self.viewer, Controller(self.viewer, Memory(), **jobs))
-        self.viewer.window.add_dock_widget(self.dock, name="Cerberus H&E annotation", area="right")
-        self.viewer.open_sample("napari-cerberus", "synthetic_colon")
-        self.canvas = self.viewer.window._qt_viewer.canvas.native
-        self.window.activateWindow()
-        self.correct = self.dock.controller.correct
+    def __init__(self, studio: Studio) -> None:
+        self.studio, self.correct = studio, studio.correct
 
-    def settle(self, seconds: float = 0.3) -> None:
-        """Let the window draw."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            QApplication.processEvents()
-            time.sleep(0.005)
+    def all(self) -> None:
+        """Everything, in the tutorial's order."""
+        studio = self.studio
+        studio.annotate()
+        studio.picture("annotated")
+        self.correct.review.next()
+        studio.scroll_to(studio.dock.review)
+        studio.picture("queue")
+        studio.scroll_to(studio.dock.correct)
+        self.version = studio.folder / "before.cerberus"
+        self.correct.save(self.version)
+        self.split_by_line()
+        self.on_object("split", studio.largest("glands"))
+        self.merge_by_lasso()
+        for tool, at_edge in (("fill", False), ("smooth", True), ("close", True), ("grow", None), ("shrink", None)):
+            self.on_object(tool, studio.largest("nuclei"), at_edge=at_edge)
+        self.draw()
+        self.on_object("delete", studio.largest("nuclei"))
+        self.add_by_click()
+        self.on_object("clip", studio.largest("lumina"))
+        self.change_class()
+        self.compare()
 
-    def wait_for(self, condition: Callable[[], bool]) -> None:
-        """Wait until something is so."""
-        end = time.monotonic() + _WAIT_S
-        while not condition():
-            if time.monotonic() > end:
-                raise TimeoutError("The window did not get there in time.")
-            self.settle(0.05)
+    def on_object(self, tool: str, chosen: tuple[str, int], *, at_edge: bool | None = None) -> None:
+        """A tool that works at once: its key over the object, which first gets a hole, or a notch ``at_edge``."""
+        one = self.studio.show(*chosen)
+        if at_edge is not None:
+            self.studio.spoil(one, chosen[1], at_edge=at_edge)
+        self.studio.point_at(one, chosen[1])
+        self.studio.pair(f"tool_{tool}", lambda: self.studio.press(tool))
 
-    def picture(self, name: str, widget: Any = None) -> None:
-        """Write a picture of the window, or of one widget."""
-        self.settle()
-        (widget or self.window).grab().save(str(self.folder / f"{name}.png"))
+    def split_by_line(self) -> None:
+        """The line while it is pulled, and the halves."""
+        studio, (task, index) = self.studio, self.studio.largest("glands")
+        one = studio.show(task, index)
+        (top, left), (bottom, right) = one.box(index)
+        ends = [studio.at(one, ((top + bottom) / 2, column)) for column in (left - 8, right + 8)]
+        studio.press("cut")
+        studio.drag(*ends)
+        studio.picture("split_drawing")
+        studio.release(ends[1])
+        studio.press("cut")
+        studio.picture("tool_cut", part=True)
 
-    def annotate(self) -> None:
-        """Click the button and wait."""
-        self.wait_for(lambda: self.dock.annotate.annotate.isEnabled() and bool(self.dock.controller.session.models))
-        self.dock.annotate.annotate.click()
-        self.wait_for(lambda: self.dock.controller.session.job.state in _ENDS)
-        self.wait_for(lambda: len(self.correct.review.queued()) > 0)
+    def merge_by_lasso(self) -> None:
+        """The lasso around neighbours while it is pulled, and what it makes of them."""
+        studio, (task, index) = self.studio, self.studio.largest("nuclei")
+        one = studio.show(task, index)
+        y, x = np.mean(one.box(index), axis=0)
+        ring = [(y + 30 * np.sin(angle), x + 30 * np.cos(angle)) for angle in np.linspace(0, 6, 9)]
+        places = [studio.at(one, point) for point in ring]
+        studio.press("merge")
+        studio.drag(*places)
+        studio.picture("merge_lasso", part=True)
+        studio.release(places[-1])
+        studio.press("merge")
+        studio.picture("tool_merge", part=True)
+        self.correct.corrections.undo()
 
-    def show(self, task: str, index: int) -> Any:
-        """Choose an object and bring it into view."""
-        one = next(one for one in self.correct.corrections if one.task == task)
-        self.viewer.layers.selection.active = one.layer
-        self.correct.corrections.choose(one, index)
-        look_at(self.viewer, one, index)
-        self.settle()
-        return one
+    def draw(self) -> None:
+        """A new object by its corners."""
+        studio = self.studio
+        one = studio.show(*studio.largest("nuclei"))
+        y, x = np.mean(one.box(studio.largest("nuclei")[1]), axis=0)
+        studio.press("outline")
+        corners = [studio.at(one, (y + dy, x + dx)) for dy, dx in ((14, -24), (14, -12), (26, -12), (26, -24))]
+        studio.drag(*corners)
+        studio.release(corners[-1])
+        studio.press("outline")
+        studio.picture("tool_outline", part=True)
 
-    def press(self, tool: str) -> None:
-        """Press a tool's key over the canvas."""
-        letter = TOOLS[tool].key
-        shift = Qt.KeyboardModifier.ShiftModifier if letter.startswith("Shift-") else Qt.KeyboardModifier.NoModifier
-        self.canvas.setFocus()
-        QTest.keyClick(self.canvas, getattr(Qt.Key, f"Key_{letter[-1]}"), shift)
-        self.settle(0.1)
+    def add_by_click(self) -> None:
+        """What was deleted, grown again from a click on the model's map."""
+        studio, (task, index) = self.studio, self.studio.largest("nuclei")
+        one = studio.show(task, index)
+        place = studio.point_at(one, index)
+        studio.press("delete")
+        studio.press("click")
+        studio.pair("tool_click", lambda: (studio.drag(place), studio.release(place)))
+        studio.press("click")
 
-    def at(self, one: Any, point: Any) -> QPoint:
-        """Where a pixel of a layer lies on the canvas."""
-        camera, size = self.viewer.scene.camera, np.array(self.viewer.canvas.size)
-        world = np.array(one.layer.data_to_world(point))[-2:]
-        row, column = (world - np.array(camera.center[-2:])) * camera.zoom + size / 2
-        return QPoint(int(column), int(row))
+    def change_class(self) -> None:
+        """The class of a nucleus, by the key of its number."""
+        chosen = self.studio.largest("nuclei")
+        self.studio.show(*chosen)
+        self.studio.pair("tool_class", lambda: self.correct.tools.number(2))
 
-    def drag(self, *points: QPoint) -> None:
-        """Pull the mouse through points; the button is left down."""
-        QTest.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=points[0])
-        for start, stop in pairwise(points):
-            for share in np.linspace(0.1, 1, 8):
-                QTest.mouseMove(self.canvas, start + (stop - start) * float(share))
-                self.settle(0.02)
-
-    def release(self, point: QPoint) -> None:
-        """Let the button go."""
-        QTest.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=point)
-        self.settle()
-
-
-def take_pictures(studio: Studio) -> None:
-    """The walk of the tutorial."""
-    studio.annotate()
-    studio.picture("annotated")
-    studio.correct.review.next()
-    studio.picture("queue")
-    one = studio.show("glands", GLAND)
-    (top, left), (bottom, right) = one.box(GLAND)
-    middle = (top + bottom) / 2
-    ends = studio.at(one, (middle, left - 8)), studio.at(one, (middle, right + 8))
-    studio.press("cut")
-    studio.drag(*ends)
-    studio.picture("split_drawing")
-    studio.release(ends[1])
-    studio.press("cut")
-    studio.picture("split_done")
-    for tool in ("smooth", "grow"):
-        studio.press(tool)
-    studio.picture("outline_tools")
-    nuclei = studio.show("nuclei", NUCLEUS)
-    place = studio.at(nuclei, np.mean(nuclei.box(NUCLEUS), axis=0))
-    QTest.mouseMove(studio.canvas, place)
-    studio.press("delete")
-    studio.picture("deleted")
-    studio.press("click")
-    studio.drag(place)
-    studio.release(place)
-    studio.press("click")
-    studio.picture("added_by_click")
+    def compare(self) -> None:
+        """What was changed since the beginning, key table and effort."""
+        studio = self.studio
+        dialog = CompareDialog(self.correct.comparing, studio.dock)
+        dialog.show()
+        dialog.choose("earlier", self.version)
+        studio.wait_for(lambda: self.correct.comparing.result is not None)
+        studio.picture("compare", dialog)
+        dialog.close()
+        for name, window in (
+            ("keys", KeyTable(studio.dock)),
+            ("effort", EffortDialog(self.correct.effort(), studio.dock)),
+        ):
+            window.show()
+            studio.picture(name, window)
+            window.close()
 
 
 def main() -> None:
@@ -202,12 +146,12 @@ def main() -> None:
     parser.add_argument("--truth", action="store_true", help="exact labels of the tile instead of a model")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    studio = Studio(arguments.folder, arguments.truth)
-    take_pictures(studio)
-    table = KeyTable(studio.dock)
-    table.show()
-    studio.picture("keys", table)
-    studio.viewer.close()
+    with tempfile.TemporaryDirectory() as journals:
+        os.environ[JOURNALS_VARIABLE] = journals
+        studio = Studio(arguments.folder, arguments.truth, Memory(Path(journals) / "memory.json"))
+        Walk(studio).all()
+        studio.viewer.close()
+        shutil.rmtree(studio.folder / "before.cerberus", ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from napari.layers import Image, Labels
 
 from fake_jobs import annotation_of, he_like, square_labels, tissue_map
 from napari_cerberus.tasks import CLASS_COLOURS, TASK_COLOURS
+from napari_cerberus.viewer import colours
 from napari_cerberus.viewer.colours import class_colour, direct_colormap
 from napari_cerberus.viewer.grid import placement
 from napari_cerberus.viewer.layers import TISSUE_MAP, Added, ViewerLayers
@@ -284,3 +285,17 @@ def test_drawing_a_rectangle_starts_afresh_each_time(bench: Bench) -> None:
     shapes.add_rectangles(np.array([[0, 0], [3, 3]]))
     bench.layers.draw_rectangle(bench.image)
     assert [len(one.data) for one in bench.layers.shapes()] == [0]
+
+
+def test_very_many_objects_are_drawn_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(colours, "find_spec", lambda name: None)
+    last = colours.LARGEST_PLAIN_ID + 2
+    labels = np.array([[0, 1, last - 2, last]], np.int32)
+    table = pd.DataFrame({"index": np.arange(1, last + 1), "class": "lymphocyte"})
+    colormap = colours.colormap_for("nuclei", table, ColourBy.CLASS)
+    layer = Labels(labels, colormap=colormap)
+    shown = [layer.get_color(index) for index in (1, last - 2, last)]
+    np.testing.assert_allclose(shown[0], shown[1])
+    assert not np.allclose(shown[0], shown[2]), "past the limit: the colour of the task"
+    layer.data_setitem((np.array([0]), np.array([0])), last)
+    assert layer.data[0, 0] == last

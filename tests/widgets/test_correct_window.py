@@ -95,3 +95,10 @@ def test_a_lasso_around_one_object_or_none_is_a_sentence(window: Window) -> None
         assert window.message
         np.testing.assert_array_equal(nuclei.data, before)
         assert window.dock.correct.buttons["merge"].isChecked()
+
+
+def test_nothing_of_the_dock_is_cut_off_at_its_smallest_width(window: Window) -> None:
+    scroll = window.dock.scroll
+    for task in ("glands", "nuclei", "lumina"):
+        window.click(window.layer(task), (5, 5))
+        assert scroll.widget().minimumSizeHint().width() <= scroll.viewport().width()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..tasks import GLANDS, INSTANCE_TASKS, LUMINA, NUCLEI
+from .colours import LARGEST_PLAIN_ID, largest_coloured_id
 from .layers import Added
 from .record import LayerRecord
 from .requests import Request
@@ -150,6 +151,8 @@ def summary_sentence(readout: Readout) -> str:
 def added_sentence(readout: Readout, added: Added) -> str:
     """The summary, and what became of layers the user had edited."""
     sentence = f"{summary_sentence(readout)}."
+    if max(readout.counts.values(), default=0) > largest_coloured_id():
+        sentence += f" Objects past the {LARGEST_PLAIN_ID:,}th show no class colour; install numba to see it."
     if added.kept:
         names = " and ".join(f"“{name}”" for name in added.kept)
         sentence += f" {names} {'was' if len(added.kept) == 1 else 'were'} edited and kept; the new result is beside."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import Any
 
 import pandas as pd
@@ -14,6 +16,7 @@ from .session import ColourBy
 
 OUTLINE_PX = {NUCLEI: 1, GLANDS: 2, LUMINA: 2}
 """Width of outlines, in pixels of the layer: nuclei are only a few pixels wide."""
+LARGEST_PLAIN_ID = 1 << 16
 FILLED_OPACITY, OUTLINE_OPACITY = 0.45, 0.9
 _OTHER = (
     "#8dd3c7",
@@ -47,15 +50,25 @@ def colormap_for(task: str, features: pd.DataFrame, colour_by: ColourBy) -> Any:
     return direct_colormap(task_colour(task), zip(features["index"], classes, strict=True))
 
 
+def largest_coloured_id() -> float:
+    """Ids above this have no colour of their own: without numba, napari raises for them, and draws nothing."""
+    return math.inf if find_spec("numba") is not None else LARGEST_PLAIN_ID
+
+
 def direct_colormap(default: str, classes: Iterable[tuple[Any, Any]]) -> DirectLabelColormap:
-    """Background clear, each id in its class's colour, every other id in ``default``."""
+    """Background clear, each id in its class's colour, every other id in ``default``.
+
+    So are ids above ``largest_coloured_id()``.
+    """
+    most = largest_coloured_id()
     fallback = _rgba(default)
     table = {"": fallback}
     colours: dict[int | None, Any] = {None: fallback, 0: _rgba("transparent")}
     for index, name in classes:
         if name not in table:
             table[name] = _rgba(class_colour(str(name)))
-        colours[int(index)] = table[name]
+        if index <= most:
+            colours[int(index)] = table[name]
     return DirectLabelColormap(color_dict=colours)
 
 

@@ -78,10 +78,10 @@ class AnnotatePanel(QWidget):
         self.models_dialog: ModelsDialog | None = None
         self.about = small_label()
         self.sensitivity = SensitivitySlider()
-        self.flips = QCheckBox("Check under flips (4 × the time)")
+        self.flips = QCheckBox("Check under flips (4×)")
         self.flips.setToolTip(
-            "Reads the image three more times, mirrored. Objects that are not found again become less certain and come "
-            "earlier in the queue; no outline changes."
+            "Reads the image three more times, mirrored: four times the time. Objects that are not found again become "
+            "less certain and come earlier in the queue; no outline changes."
         )
         self.annotate = QPushButton("Annotate")
         self.annotate.setStyleSheet(PRIMARY_BUTTON)
