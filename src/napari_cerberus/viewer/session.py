@@ -163,8 +163,6 @@ class Session:
         The user's name, as it goes into the table of corrected objects.
     pairs_folder : str
         Where pairs were last exported to.
-    stain_warning : str
-        That the chosen image is stained unlike what the chosen model was trained on; empty if it is not.
     """
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
@@ -187,7 +185,6 @@ class Session:
     stain_warning: str = ""
     reviewer: str = ""
     pairs_folder: str = ""
-    stain_warning: str = ""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if threading.current_thread() is not threading.main_thread():

@@ -86,7 +86,6 @@ class AnnotatePanel(QWidget):
         self.annotate = QPushButton("Annotate")
         self.annotate.setStyleSheet(PRIMARY_BUTTON)
         self.annotate.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.stain = Banner()
 
     def _image_form(self) -> QWidget:
         content, grid = new_form()
@@ -175,9 +174,6 @@ class AnnotatePanel(QWidget):
     def _show_readiness(self) -> None:
         session = self._session
         self.annotate.setEnabled(not session.image_problem and not session.job.state.busy)
-
-    def _show_stain(self) -> None:
-        self.stain.say(self._session.stain_warning, Tone.CAUTION)
 
     # -- reacting --------------------------------------------------------------------------------
 
