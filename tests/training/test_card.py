@@ -11,6 +11,8 @@ from napari_cerberus.tasks import EBHI_CLASSES, TaskSpec
 from napari_cerberus.training.card import read_report, release
 from napari_cerberus.training.evaluation import REPORT_FORMAT
 
+BASE = {"name": "b", "sha256": "ab" * 32, "command": "train y", "seed": 2, "steps": 8, "best_step": 6}
+PROVENANCE = {"command": "train x", "seed": 3, "steps": 9, "started_from": BASE}
 TASKS = (TaskSpec(key="tissue", kind="tissue", classes=EBHI_CLASSES),)
 
 
@@ -37,7 +39,7 @@ def report(sha256):
 @pytest.fixture
 def model(tmp_path):
     torch.manual_seed(0)
-    spec = ModelSpec(name="m", tasks=TASKS, pixel_size_um=1.0, provenance={"command": "train x", "seed": 3, "steps": 9})
+    spec = ModelSpec(name="m", tasks=TASKS, pixel_size_um=1.0, provenance=PROVENANCE)
     save_model(tmp_path / "m", Cerberus(TASKS), spec, half_precision=True)
     return load_model(tmp_path / "m")
 
@@ -48,6 +50,7 @@ def test_the_card_tells_words_making_and_figures_and_the_weights_stay(model, tmp
     text = load_model(tmp_path / "released").card()
     assert text.startswith("# m\n\nNot for diagnosis.")
     assert "`train x`, seed 3" in text
+    assert "Started from: b (`abababababab…`), made by `train y`, seed 2; step 6 of 8 was kept" in text
     assert "| All | 7 | 3 | 0.625 (0.500-0.750) |" in text
     assert "not counted" in text
     assert "weak labels" in text
