@@ -74,9 +74,10 @@ def _making(model: Model) -> Iterator[str]:
     yield f"- Training time: {round(record.get('training_seconds', 0) / 60)} min on {_machine(record)}"
     if base := record.get("started_from"):
         yield (
-            f"- Started from: {base['name']} (`{base['sha256'][:12]}…`), made by `{base.get('command', 'not recorded')}`, "
-            f"seed {base.get('seed')}; step {base.get('best_step')} of {base.get('steps')} was kept, after "
-            f"{round(base.get('training_seconds', 0) / 60)} min on {_machine(base)}"
+            f"- Started from: {base['name']} (`{base['sha256'][:12]}…`), made by "
+            f"`{base.get('command', 'not recorded')}`, seed {base.get('seed')}; "
+            f"step {base.get('best_step')} of {base.get('steps')} was kept, "
+            f"after {round(base.get('training_seconds', 0) / 60)} min on {_machine(base)}"
         )
     yield f"- Pixel size: {model.spec.pixel_size_um:g} µm"
     for side, number in record.get("tiles", {}).items():
