@@ -454,11 +454,61 @@ def test_targets_of_another_kind_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "category",
-    ["", " ", "a/b", "a\\b", "..", "CON", "x" * 81, "a\x00b", "image", "trailing.", "what?", "a\nb"],
+    [
+        *(
+            "",
+            " ",
+            "a/b",
+            "a\\b",
+            "..",
+            "x" * 81,
+            "ü" * 300,
+            "a\x00b",
+            "image",
+            "Sidecar",
+            "trailing.",
+            " lead",
+            "what?",
+            "a\nb",
+        ),
+        *("CON", "aux", "nul.txt", "COM1", "lpt9.png", "Com²", "CONOUT$", "prn .a"),
+    ],
 )
 def test_categories_that_are_no_folder_names_are_refused(category: str) -> None:
     with pytest.raises(SettingsError, match="Category"):
         make_settings(category=category)
+
+
+@pytest.mark.parametrize("category", ["Low-grade IN", "Sägezahn-Adenom", "漢字", "x" * 80, "Console", "com10", "a.b"])
+def test_a_new_category_is_made_under_its_own_name(tmp_path: Path, category: str) -> None:
+    assert plan(tmp_path, make_source(32, 32), category=category).new_category
+    export(tmp_path, make_source(32, 32), category=category)
+    assert {record.category for record in index_tree(tmp_path)[0]} == {category}
+    assert not plan(tmp_path, make_source(32, 32), category=category).new_category
+    assert {problem.kind for problem in run_to_end(check_data(tmp_path)).problems} == {"one-patient", "one-image"}
+
+
+@pytest.mark.parametrize("patient", ["S23 / 0012", "Müller, Ä.", "漢字", "..", "CON", "x" * 200, "a" * 300])
+def test_patient_ids_of_any_kind_are_one_digit_name(tmp_path: Path, patient: str) -> None:
+    if len(patient) > 200:
+        with pytest.raises(SettingsError, match="at most 200 characters"):
+            make_settings(patient_id=patient)
+        return
+    export(tmp_path, make_source(32, 32), patient_id=patient)
+    (record,) = index_tree(tmp_path)[0]
+    assert record.patient.isdecimal()
+    sidecar = sidecar_of(record)
+    assert sidecar is not None
+    assert (sidecar.patient_id, sidecar.patient_known) == (patient, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Polyp", "pairs.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["annotation.json", "summary.json"])
+def test_a_saved_annotation_is_no_data_set(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(OutputError, match="is a saved annotation"):
+        plan(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_category_that_differs_in_case_only_is_refused(tmp_path: Path) -> None:

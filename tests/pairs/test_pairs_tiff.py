@@ -38,6 +38,25 @@ def test_ome_says_size_unit_and_channels(tmp_path: Path) -> None:
         assert file.series[0].shape in ((1, 4, 5), (4, 5))
 
 
+@pytest.mark.parametrize("name", ["labels.tif", "labels.ome.tif", "LABELS.OME.TIFF"])
+@pytest.mark.parametrize("pixel_size_um", [0.05, 0.2525, 1.3, 20.0])
+def test_tifffile_reads_the_physical_size_back(tmp_path: Path, name: str, pixel_size_um: float) -> None:
+    """As any reader of tags and OME-XML sees it, without our own code."""
+    write_label_tiff(tmp_path / name, {"nuclei": np.ones((4, 5), int), "glands": np.ones((4, 5), int)}, pixel_size_um)
+    with tifffile.TiffFile(tmp_path / name) as file:
+        for page in file.pages:
+            assert page.tags["ResolutionUnit"].value == tifffile.RESUNIT.CENTIMETER
+            for tag in ("XResolution", "YResolution"):
+                numerator, denominator = page.tags[tag].value
+                assert 10_000 * denominator / numerator == pytest.approx(pixel_size_um, rel=1e-4)
+        if "ome" in name.lower():
+            pixels = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]
+            assert (pixels["PhysicalSizeX"], pixels["PhysicalSizeY"]) == (pixel_size_um, pixel_size_um)
+            assert (pixels["PhysicalSizeXUnit"], pixels["PhysicalSizeYUnit"]) == ("µm", "µm")
+            assert [channel["Name"] for channel in pixels["Channel"]] == ["nuclei", "glands"]
+            assert (pixels["SizeC"], pixels["SizeY"], pixels["SizeX"]) == (2, 4, 5)
+
+
 @pytest.mark.parametrize(("highest", "kind"), [(65_535, np.uint16), (65_536, np.uint32), (2**31 - 1, np.uint32)])
 def test_large_ids_take_32_bits(tmp_path: Path, highest: int, kind: type) -> None:
     path = tmp_path / "labels.tif"

@@ -21,6 +21,7 @@ from napari_cerberus.pairs.split import (
     read_split,
     split_by_image,
     split_by_patient,
+    under_sources,
     write_split,
 )
 
@@ -193,3 +194,12 @@ def test_a_missing_split_file_is_named(tmp_path: Path) -> None:
 def test_split_keeps_its_parts() -> None:
     assert isinstance(SPLIT, Split)
     assert list(SPLIT.sides) == list(SIDES)
+
+
+def test_a_split_of_a_folder_is_known_under_a_runs_sources() -> None:
+    plain = Split(seed=1, unit="patient", train=("A/x", "A/y"), validation=("B/z",), test=("C/gone",), counts={})
+    one = under_sources(plain, ["mine/A/x", "mine/A/y", "mine/B/z"])
+    assert one.sides == {"train": ("mine/A/x", "mine/A/y"), "validation": ("mine/B/z",), "test": ("C/gone",)}
+    assert under_sources(one, ["mine/A/x", "mine/A/y", "mine/B/z"]) == one
+    twice = under_sources(plain, ["mine/A/x", "other/A/x", "mine/A/y"])
+    assert twice.train == ("A/x", "mine/A/y"), "which A/x is meant cannot be known"

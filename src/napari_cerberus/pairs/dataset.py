@@ -15,6 +15,8 @@ from .pixels import read_rgb
 from .source import pixels_sha256
 
 PARTS = ("image", "label", "sidecar")
+_ANNOTATIONS = ("annotation.json", "summary.json")
+"""What folders of the dock and of ``annotate`` describe themselves by."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,8 @@ def open_dataset(root: Path) -> Dataset:
         raise OutputError(f"{root} is a category; choose the folder above it, which holds all categories.")
     if any((root / part).is_dir() for part in ("images", "labels")):
         raise OutputError(f"{root} is a folder of instance labels; choose another folder for pairs.")
+    if any((root / name).is_file() for name in _ANNOTATIONS):
+        raise OutputError(f"{root} is a saved annotation, and saving it again would remove the pairs; choose another.")
     return Dataset(root, read_manifest(root))
 
 

@@ -17,7 +17,7 @@ MAX_PATIENT_CHARACTERS = 200
 MAX_CATEGORY_CHARACTERS = 80
 _PLAIN_ID = re.compile(r"([A-Za-z]{1,8})?([0-9]{1,18})")
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])( *\..*)?", re.IGNORECASE)
 _PART_FOLDERS = ("image", "label", "sidecar", "images", "labels")
 
 

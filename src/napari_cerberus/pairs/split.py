@@ -10,7 +10,7 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, Literal, Protocol, TypeVar, get_args
 
@@ -124,6 +124,30 @@ def split_by_image(
     Parameters and errors are those of ``split_by_patient``.
     """
     return _split(list(records), fractions, seed, "image")
+
+
+def under_sources(split: Split, ids: Iterable[str]) -> Split:
+    """A split of a folder under the ids of a run, which begin with the name of a source.
+
+    Ids that the run knows stay as they are, and so do those that it does not know at all, or under several sources.
+
+    Parameters
+    ----------
+    split : Split
+        As ``pairs split`` writes it (``Category/name``), or already with sources (``source/Category/name``).
+    ids : iterable of str
+        Of the run's tiles.
+    """
+    known = set(ids)
+    full: dict[str, list[str]] = defaultdict(list)
+    for id_ in known:
+        full[id_.partition("/")[2]].append(id_)
+
+    def named(id_: str) -> str:
+        return id_ if id_ in known or len(full.get(id_, ())) != 1 else full[id_][0]
+
+    train, validation, test = (tuple(sorted(map(named, members))) for members in split.sides.values())
+    return replace(split, train=train, validation=validation, test=test)
 
 
 def apply_split(split: Split, records: Iterable[Record]) -> Parts[Record]:

@@ -17,7 +17,7 @@ from ..model.library import open_model
 from ..model.spec import ModelSpec
 from ..model.stain import FIELD, ModelStain
 from ..pairs.leak import LeakReport
-from ..pairs.split import SIDES, Split, apply_split, read_split, split_by_patient, write_split
+from ..pairs.split import SIDES, Split, apply_split, read_split, split_by_patient, under_sources, write_split
 from ..progress import Job, Progress
 from .config import TrainConfig, read_config
 from .data import Tile, collect, in_memory
@@ -89,7 +89,7 @@ def make_split(config: TrainConfig, config_folder: Path, tiles: Sequence[Tile]) 
     Sources marked ``train`` stay on that side.
     """
     if config.split_file:
-        return read_split(config_folder / config.split_file)
+        return under_sources(read_split(config_folder / config.split_file), (tile.id for tile in tiles))
     sides: dict[str, list[str]] = {side: [] for side in SIDES}
     sides["train"] += [tile.id for tile in tiles if tile.use == "train"]
     for source in config.sources:

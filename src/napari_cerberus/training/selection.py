@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import DataError, SettingsError
 from ..files import sha256_of
 from ..pairs.manifest import SIDECAR_FOLDER
-from ..pairs.split import SIDES, Side, Split, apply_split, read_split
+from ..pairs.split import SIDES, Side, Split, apply_split, read_split, under_sources
 from ..tasks import EBHI_CLASSES, GLANDS, INSTANCE_TASKS, LUMINA, NUCLEI, TaskSpec
 from .config import BatchSettings, SourceKind, SourceSettings, TrainConfig, read_config
 from .data import Tile, collect
@@ -93,8 +93,9 @@ def select_folder(
     """
     kind = kind_of(folder)
     size, notes = _pixel_size(folder, kind, pixel_size_um)
-    split = read_split(split_path) if split_path else None
-    name = _name_in_split(_collect(_source(folder.name, kind, folder, tasks, size), tasks), split, folder)
+    tiles = _collect(_source(folder.name, kind, folder, tasks, size), tasks)
+    split = under_sources(read_split(split_path), (tile.id for tile in tiles)) if split_path else None
+    name = _name_in_split(tiles, split, folder)
     source = _source(name, kind, folder, tasks, size)
     if split is not None:
         split = only_source(split, name)
@@ -112,8 +113,9 @@ def select_config(config_path: Path, *, split_path: Path | None, side: str | Non
     config = read_config(config_path)
     if split_path is None and config.split_file:
         split_path = config_path.parent / config.split_file
-    split = read_split(split_path) if split_path else None
-    chosen = _select(collect(config, config.root(config_path.parent)), split, split_path, side)
+    tiles = collect(config, config.root(config_path.parent))
+    split = under_sources(read_split(split_path), (tile.id for tile in tiles)) if split_path else None
+    chosen = _select(tiles, split, split_path, side)
     scored = {tile.id.partition("/")[0] for tile in chosen.tiles}
     sources = [source for source in config.sources if source.name in scored]
     return replace(chosen, weak=weak_tasks(sources), notes=(*chosen.notes, *label_notes(sources)))

@@ -31,7 +31,7 @@ from .section import Section
 from .style import PRIMARY_BUTTON, SPACING_PX
 
 _TYPING_MS = 350
-_FORM_WIDTH_PX = 460
+_FORM_WIDTH_PX = 484
 
 
 class ExportDialog(QDialog):
@@ -45,7 +45,7 @@ class ExportDialog(QDialog):
     def __init__(self, exporter: Exporter, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Export training pairs")
-        self.resize(1060, 720)
+        self.resize(1100, 740)
         self._exporter, self._session = exporter, exporter.session
         self._preview = Preview()
         self.images, self.choices, self.preview = ExportImages(exporter), ExportChoices(), ExportPreview()
