@@ -49,7 +49,7 @@ def agreement(labels: Labels, others: Sequence[Labels]) -> NDArray[np.float64]:
     others : sequence of (h, w) int32 arrays
         Objects of the other readings, brought back to the same place; at least one.
     """
-    return np.mean([_best_iou(labels, other) for other in others], axis=0)
+    return np.asarray(np.mean([_best_iou(labels, other) for other in others], axis=0))
 
 
 def of_task(readings: Sequence[Mapping[str, Labels]], task: str) -> list[Labels]:
