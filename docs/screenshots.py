@@ -46,7 +46,6 @@ class Walk:
         self.version = studio.folder / "before.cerberus"
         self.correct.save(self.version)
         self.split_by_line()
-        self.on_object("split", studio.largest("glands"))
         self.merge_by_lasso()
         for tool, at_edge in (("fill", False), ("smooth", True), ("close", True), ("grow", None), ("shrink", None)):
             self.on_object(tool, studio.largest("nuclei"), at_edge=at_edge)
@@ -79,11 +78,11 @@ class Walk:
         studio.picture("tool_cut", part=True)
 
     def merge_by_lasso(self) -> None:
-        """The lasso around neighbours while it is pulled, and what it makes of them."""
+        """The lasso while it is pulled, what it makes of neighbours, and how that falls apart at its necks."""
         studio, (task, index) = self.studio, self.studio.largest("nuclei")
         one = studio.show(task, index)
         y, x = np.mean(one.box(index), axis=0)
-        ring = [(y + 30 * np.sin(angle), x + 30 * np.cos(angle)) for angle in np.linspace(0, 6, 9)]
+        ring = [(y + 20 * np.sin(angle), x + 20 * np.cos(angle)) for angle in np.linspace(0, 6, 9)]
         places = [studio.at(one, point) for point in ring]
         studio.press("merge")
         studio.drag(*places)
@@ -91,7 +90,7 @@ class Walk:
         studio.release(places[-1])
         studio.press("merge")
         studio.picture("tool_merge", part=True)
-        self.correct.corrections.undo()
+        self.on_object("split", studio.largest("nuclei"))
 
     def draw(self) -> None:
         """A new object by its corners."""

@@ -152,7 +152,7 @@ class Studio:
         y, x = int(rows.mean()), int(columns.mean())
         if at_edge:
             x = int(columns[rows == y].max())
-        around = np.hypot(rows - y, columns - x) <= HOLE_PX
+        around = np.hypot(rows - y, columns - x) <= (HOLE_PX - at_edge)
         with one.layer.block_history():
             one.layer.data_setitem((rows[around], columns[around]), 0)
         self.correct.follow()

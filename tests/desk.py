@@ -25,12 +25,13 @@ class Desk:
         *,
         memory: Path | None = None,
         annotated: bool = True,
+        shape: tuple[int, int] = (40, 56),
         **image: Any,
     ) -> None:
         self.qtbot = qtbot
         self.viewer = ViewerModel()
         settings = {"scale": (0.5, 0.5), "units": ("um", "um"), **image}
-        self.viewer.add_image(he_like(40, 56), rgb=True, name="tile", **settings)
+        self.viewer.add_image(he_like(*shape), rgb=True, name="tile", **settings)
         self.controller = Controller(
             self.viewer,
             Memory(memory),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -230,3 +231,31 @@ def test_an_image_replaced_under_its_name_is_another_image(open_window: Callable
     desk.correct.save(tmp_path / "old.cerberus")
     np.testing.assert_array_equal(load_annotation(tmp_path / "old.cerberus").labels["glands"], labels)
     assert not problems(desk)
+
+
+def test_very_many_objects_are_corrected_without_waiting(make_desk: Callable[..., Desk]) -> None:
+    """``benchmarks/many_objects.py`` measures 100,000; the limits here are wide, for slow machines."""
+    side, step = 100, 4
+    labels = np.zeros((side * step, side * step), np.int32)
+    for row in range(2):
+        for column in range(2):
+            labels[row::step, column::step] = np.arange(1, side**2 + 1).reshape(side, side)
+    nothing = np.zeros_like(labels)
+    fake = FakeAnnotate(labels={"glands": nothing, "lumina": nothing, "nuclei": labels})
+    desk = make_desk(annotate=fake, shape=labels.shape)
+    one = desk.choose("nuclei", 5000)
+    review = desk.correct.review
+    before = one.tracked.objects.copy()
+
+    def spent(action: Callable[[], Any]) -> float:
+        start = time.process_time()
+        action()
+        return time.process_time() - start
+
+    assert len(review.queued()) == side**2
+    assert spent(lambda: desk.correct.tools.use("delete")) < 2
+    assert spent(lambda: desk.press(one, "Ctrl+Z")) < 2
+    assert one.tracked.objects.equals(before)
+    assert spent(review.accept) < 2
+    assert spent(review.next) < 2
+    assert str(review.counted()) == "1 of 10,000 reviewed"
