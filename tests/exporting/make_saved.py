@@ -13,10 +13,9 @@ from PIL import Image
 from fake_jobs import annotation_of, he_like, square_labels
 from napari_cerberus.annotation import table
 from napari_cerberus.annotation.edits import grow
-from napari_cerberus.annotation.frame import Frame
+from napari_cerberus.annotation.frame import Frame, image_key
 from napari_cerberus.annotation.journal import Journal
 from napari_cerberus.annotation.store import ModelUsed, SavedAnnotation, save_annotation
-from napari_cerberus.exporting.identity import layer_key
 from napari_cerberus.inference.results import write_annotation
 from napari_cerberus.pairs.source import pixels_sha256
 
@@ -51,7 +50,7 @@ def save_corrected(
     path = str(image) if hint is None else hint
     annotation = SavedAnnotation(
         frame=Frame(
-            image_key=layer_key(pixels),
+            image_key=image_key(pixels),
             image_name=image.stem,
             image_height_px=size[0],
             image_width_px=size[1],

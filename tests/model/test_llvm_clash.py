@@ -10,21 +10,26 @@ import pytest
 
 from napari_cerberus.model import llvm_clash
 
-# A window, then torchvision in a thread: the order of a first click on Annotate.
+# Our own modules, then a window, then torchvision in a job: the order of a first click where a script opened the dock.
 FIRST_CLICK = """
-import sys, threading
+import napari_cerberus.model.llvm_clash as clash
+from napari_cerberus.viewer.jobs import JobRunner
+from napari_cerberus.progress import Progress
 import napari, numpy as np
 from qtpy.QtWidgets import QApplication
 viewer = napari.Viewer()
 viewer.add_image(np.zeros((32, 32, 3), np.uint8))
 for _ in range(10):
     QApplication.processEvents()
-import napari_cerberus.model.llvm_clash as clash
 def load():
+    yield Progress("Loading")
     import torchvision
-thread = threading.Thread(target=load)
-thread.start()
-thread.join()
+ends = []
+runner = JobRunner("Loading")
+runner.start(load, on_progress=lambda step: None, on_end=ends.append)
+while not ends:
+    QApplication.processEvents()
+runner.close()
 viewer.close()
 print("alive", clash._llvm_is_loaded())
 """

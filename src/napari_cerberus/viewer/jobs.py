@@ -18,6 +18,7 @@ from napari.qt.threading import GeneratorWorkerSignals, WorkerBase, create_worke
 
 from ..errors import CerberusError, DeviceError, JobCancelled
 from ..installation import explain_import_failure
+from ..model.llvm_clash import load_triton_apart
 from ..progress import Job, Progress
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class JobRunner:
         """
         if self.busy or self._closed:
             raise CerberusError(f"{self._title} is already running; wait for its end or cancel it.")
+        load_triton_apart()  # the window may have opened since our first import; a job may load torch
         self._number += 1
         worker: _Worker = create_worker(
             _Task(self._title, make_job), _worker_class=_Worker, _start_thread=False, _ignore_errors=True
