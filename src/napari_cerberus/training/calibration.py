@@ -6,6 +6,7 @@ sure the answers sound, never which class is named by a single window.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -138,7 +139,8 @@ class ThresholdChoice:
 def choose_threshold(curve: Sequence[ThresholdPoint], tiles: int) -> ThresholdChoice:
     """The best score among the thresholds with recall at least precision; the largest of equals.
 
-    Where none leans to recall, the one that comes nearest.
+    If the next threshold scores higher but lacks recall, the choice moves toward it, to where recall meets precision by
+    interpolation. Where none leans to recall, the one that comes nearest.
 
     Raises
     ------
@@ -150,9 +152,23 @@ def choose_threshold(curve: Sequence[ThresholdPoint], tiles: int) -> ThresholdCh
     leaning = [point for point in curve if point.leans_to_recall]
     if leaning:
         chosen = max(leaning, key=lambda point: (point.score, point.threshold))
+        threshold = _toward_balance(chosen, curve)
     else:
         chosen = max(curve, key=lambda point: np.nan_to_num(point.recall - point.precision, nan=-np.inf))
-    return ThresholdChoice(threshold=chosen.threshold, leans_to_recall=bool(leaning), tiles=tiles, curve=tuple(curve))
+        threshold = chosen.threshold
+    return ThresholdChoice(threshold=threshold, leans_to_recall=bool(leaning), tiles=tiles, curve=tuple(curve))
+
+
+def _toward_balance(chosen: ThresholdPoint, curve: Sequence[ThresholdPoint]) -> float:
+    """``chosen``'s threshold, or one in hundredths on the way to the next: a hair of recall once cost a tenth of F1."""
+    beyond = min(
+        (point for point in curve if point.threshold > chosen.threshold), key=lambda p: p.threshold, default=None
+    )
+    if beyond is None or beyond.leans_to_recall or beyond.score <= chosen.score:
+        return chosen.threshold
+    excess, lack = chosen.recall - chosen.precision, beyond.precision - beyond.recall
+    way = (beyond.threshold - chosen.threshold) * excess / (excess + lack)
+    return round(chosen.threshold + math.floor(100 * way + 1e-6) / 100, 2)
 
 
 def threshold_point(threshold: float, scores: Sequence[TaskScore]) -> ThresholdPoint:

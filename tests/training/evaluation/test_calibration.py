@@ -92,7 +92,9 @@ def point(threshold, dice, precision, recall, f1=0.5):
 def test_the_best_threshold_among_those_that_lean_to_recall():
     curve = [point(0.3, 0.80, 0.7, 0.95), point(0.5, 0.90, 0.88, 0.92), point(0.7, 0.92, 0.96, 0.85)]
     choice = choose_threshold(curve, tiles=3)
-    assert (choice.threshold, choice.leans_to_recall) == (0.5, True)
+    assert (choice.threshold, choice.leans_to_recall) == (0.55, True)  # recall meets precision at 0.5 + 0.2 · 4/15
+    assert choose_threshold(curve[:2], tiles=3).threshold == 0.5
+    assert choose_threshold([*curve[:2], point(0.7, 0.89, 0.96, 0.85)], tiles=3).threshold == 0.5
     better_objects = dataclasses.replace(curve[0], f1=0.9)
     assert choose_threshold([better_objects, *curve[1:]], tiles=3).threshold == 0.3
 
@@ -130,7 +132,7 @@ def test_calibrating_writes_a_new_model_with_its_record(tmp_path):
     spec, sha256 = load_spec(tmp_path / "new")
     assert sha256 == outcome.sha256
     assert spec.thresholds == {"glands": outcome.thresholds["glands"].threshold}
-    assert spec.thresholds["glands"] in THRESHOLDS
+    assert THRESHOLDS[0] <= spec.thresholds["glands"] <= THRESHOLDS[-1]
     assert spec.temperatures == {"tissue": pytest.approx(outcome.temperature.temperature)}
     assert outcome.temperature.tiles == 3
     assert len(outcome.skipped) == 1
