@@ -2,12 +2,15 @@
 
 Opens napari with the drawn colon tile, annotates it, uses tools and queue with real mouse and key events, and writes
 ``docs/images/*.png``. With ``--truth`` the tile's exact labels stand in for a model's answer, so that the pictures can
-be made where no model is installed.
+be made where no model is installed. With ``--pairs FOLDER`` the starter is fine-tuned on these training pairs, in a
+temporary library, and every step of it is taken too; that takes as long as the fine-tune and its proof do.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import tempfile
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -38,6 +41,8 @@ from napari_cerberus.widgets.key_table import KeyTable
 SIZE = 1600, 1000
 GLAND, NUCLEUS = 10, 500
 _WAIT_S = 600.0
+_RUN_WAIT_S = 7200.0
+_DOCK_WIDTH = 360
 _ENDS = (JobState.RETURNED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -106,9 +111,9 @@ class Studio:
             QApplication.processEvents()
             time.sleep(0.005)
 
-    def wait_for(self, condition: Callable[[], bool]) -> None:
+    def wait_for(self, condition: Callable[[], bool], seconds: float = _WAIT_S) -> None:
         """Wait until something is so."""
-        end = time.monotonic() + _WAIT_S
+        end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
                 raise TimeoutError("The window did not get there in time.")
@@ -195,18 +200,71 @@ def take_pictures(studio: Studio) -> None:
     studio.picture("added_by_click")
 
 
+def take_finetune_pictures(studio: Studio, pairs: Path) -> None:
+    """From the folder of pairs to the model library, with a real run."""
+    panel, finetuning = studio.dock.finetune, studio.dock.controller.finetuning
+    studio.window.resizeDocks([studio.dock.parent()], [_DOCK_WIDTH], Qt.Orientation.Horizontal)
+
+    def picture(name: str) -> None:
+        studio.settle()
+        bar = studio.dock.scroll.verticalScrollBar()
+        bar.setValue(panel.mapTo(studio.dock.scroll.widget(), QPoint(0, 0)).y())
+        studio.picture(name)
+
+    panel.form.folder.setText(str(pairs))
+    picture("finetune_1_form")
+    panel.form.more.header.setChecked(True)
+    picture("finetune_2_advanced")
+    panel.form.more.header.setChecked(False)
+    panel.check.click()
+    studio.wait_for(lambda: finetuning.checked is not None)
+    picture("finetune_3_checked")
+    panel.start.click()
+    studio.wait_for(lambda: finetuning.state is not None)
+    studio.wait_for(lambda: any(point.figures for point in finetuning.state.history[:-1]))
+    picture("finetune_4_running")
+    finetuning.pause()
+    studio.wait_for(lambda: finetuning.state.status == "paused")
+    picture("finetune_5_paused")
+    finetuning.go_on()
+    studio.wait_for(lambda: not finetuning.state.live, _RUN_WAIT_S)
+    panel.curves.header.setChecked(False)
+    picture("finetune_6_proof")
+    panel.proof.details.click()
+    studio.picture("finetune_7_details", panel.proof.dialog)
+    panel.proof.dialog.close()
+    studio.dock.controller.library.promote(finetuning.state.model_name)
+    studio.dock.annotate.show_library()
+    dialog = studio.dock.annotate.models_dialog
+    dialog.list.choose("starter")
+    studio.picture("finetune_8_models", dialog)
+    dialog.close()
+
+
 def main() -> None:
     """Write all pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "images")
     parser.add_argument("--truth", action="store_true", help="exact labels of the tile instead of a model")
+    parser.add_argument("--pairs", type=Path, help="training pairs to fine-tune on, for the pictures of it")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    studio = Studio(arguments.folder, arguments.truth)
+    with tempfile.TemporaryDirectory() as own:
+        os.environ["NAPARI_CERBERUS_MODELS"] = str(Path(own) / "models")
+        os.environ["NAPARI_CERBERUS_RUNS"] = str(Path(own) / "runs")
+        take_all(arguments.folder, arguments.truth, arguments.pairs)
+
+
+def take_all(folder: Path, truth: bool, pairs: Path | None) -> None:
+    """Open the window, take the pictures, close it."""
+    studio = Studio(folder, truth)
     take_pictures(studio)
     table = KeyTable(studio.dock)
     table.show()
     studio.picture("keys", table)
+    table.close()
+    if pairs is not None:
+        take_finetune_pictures(studio, pairs)
     studio.viewer.close()
 
 

@@ -153,12 +153,12 @@ class Session:
         Of the export of training pairs.
     readout : Readout or None
         Of the last run on the chosen image.
+    stain_warning : str
+        That the chosen image is stained unlike what the chosen model was trained on; empty if it is not.
     reviewer : str
         The user's name, as it goes into the table of corrected objects.
     pairs_folder : str
         Where pairs were last exported to.
-    stain_warning : str
-        That the chosen image is stained unlike what the chosen model was trained on; empty if it is not.
     """
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
@@ -177,9 +177,9 @@ class Session:
     job: JobStatus = field(default_factory=JobStatus)
     export: JobStatus = field(default_factory=JobStatus)
     readout: Readout | None = None
+    stain_warning: str = ""
     reviewer: str = ""
     pairs_folder: str = ""
-    stain_warning: str = ""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if threading.current_thread() is not threading.main_thread():
