@@ -186,6 +186,6 @@ def test_two_processes_cannot_work_on_one_run(computer, pairs, capsys, monkeypat
     monkeypatch.setattr(child, "_TRIES", 1)
     folder = process.begin(planned(pairs))
     with (folder / "process.lock").open("ab+") as held:
-        assert child.lock(held)
+        assert child.lock(held.fileno())
         assert child.main([str(folder)]) == 1
     assert "Another process" in capsys.readouterr().err

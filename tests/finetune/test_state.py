@@ -47,7 +47,7 @@ def test_a_run_whose_process_is_gone_is_interrupted_and_one_that_lives_is_not(fo
     (folder / LOCK_FILE).touch()
     assert read_state(folder).status == "interrupted"
     with (folder / LOCK_FILE).open("rb+") as held:
-        assert lock(held)
+        assert lock(held.fileno())
         assert read_state(folder).status == "running"
     assert read_state(folder).status == "interrupted"
     assert stored_state(folder).status == "running"
@@ -67,7 +67,7 @@ def test_a_run_that_is_over_needs_no_process(folder):
 def test_what_was_asked_for_shows_before_it_is_done(folder):
     write_state(state_of(folder))
     with (folder / LOCK_FILE).open("ab+") as held:
-        assert lock(held)
+        assert lock(held.fileno())
         write_wish(folder, Wish(what="pause"))
         assert read_state(folder).status == "pausing"
         write_wish(folder, Wish(what="stop", keep="last"))

@@ -4,9 +4,12 @@ import dataclasses
 
 import pytest
 import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_cerberus.errors import DataError
 from napari_cerberus.progress import run_to_end
+from napari_cerberus.training.averaging import RunningAverage
 from napari_cerberus.training.config import OptimiserSettings
 from napari_cerberus.training.loop import Trainer, train
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, load_checkpoint, read_metrics
@@ -52,6 +55,24 @@ def test_a_resumed_run_gives_the_same_losses_and_weights(tmp_path):
     assert resumed.step == whole.step
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
+
+
+def test_the_running_average_is_torchs_own_and_passes_over_what_is_frozen():
+    network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2))
+    network[0].requires_grad_(False)
+    network[1].requires_grad_(False).eval()
+    ours = RunningAverage(network, 0.5)
+    theirs = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.5), use_buffers=True)
+    for step in range(3):
+        with torch.no_grad():
+            network[2].weight += step + 1
+            network[3].running_mean += 1.0
+        ours.update_parameters(network)
+        theirs.update_parameters(network)
+    assert ours.state_dict().keys() == theirs.state_dict().keys()
+    for name, value in theirs.state_dict().items():
+        assert torch.equal(value, ours.state_dict()[name]), name
+    assert not torch.equal(ours.module[2].weight, network[2].weight)
 
 
 def test_losses_fall_on_one_tile():

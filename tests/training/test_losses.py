@@ -41,3 +41,25 @@ def test_tissue_loss_takes_the_heads_shape():
 def test_finite_tells_numbers_from_others():
     assert finite(torch.tensor(1.0))
     assert not finite(torch.tensor(float("nan")))
+
+
+FREQUENCY = torch.tensor([0.75, 0.25, 0.0])
+
+
+def test_a_weighted_tissue_loss_counts_rare_classes_more_and_the_usual_mixture_as_one():
+    logits = torch.zeros(4, 3, 1, 1)
+    common, rare = torch.tensor([0, 0, 0, 0]), torch.tensor([1, 1, 1, 1])
+    losses = [tissue_loss(logits, t, frequency=FREQUENCY, weighting="weighted").item() for t in (common, rare)]
+    assert losses[1] / losses[0] == pytest.approx(3)
+    mixture = tissue_loss(logits, torch.tensor([0, 0, 0, 1]), frequency=FREQUENCY, weighting="weighted")
+    assert mixture.item() == pytest.approx(tissue_loss(logits, common).item())
+
+
+def test_logit_adjustment_is_cross_entropy_of_logits_shifted_by_the_log_frequency():
+    logits, target = torch.tensor([[1.0, 0.0, -1.0]]), torch.tensor([1])
+    shifted = logits + torch.tensor([[0.75, 0.25, 1e-3]]).log()
+    wanted = F.cross_entropy(shifted, target).item()
+    given = tissue_loss(logits[..., None, None], target, frequency=FREQUENCY, weighting="logit_adjustment")
+    assert given.item() == pytest.approx(wanted)
+    plain = tissue_loss(logits[..., None, None], target, frequency=FREQUENCY, weighting="none")
+    assert plain.item() == pytest.approx(F.cross_entropy(logits, target).item())

@@ -90,6 +90,11 @@ COMMANDS = (
         module="napari_cerberus.cli.release",
     ),
     Command(
+        name="svm",
+        help="fit a support vector machine on frozen features and score its tissue classes",
+        module="napari_cerberus.cli.svm",
+    ),
+    Command(
         name="train",
         help="train a model from a TOML file",
         module="napari_cerberus.training.cli",

@@ -76,7 +76,7 @@ def _told(reporter: Reporter) -> Iterator[None]:
 def _taken(stream: IO[bytes]) -> bool:
     """Take the lock; somebody who only looks whether we live may have it for a moment."""
     for _ in range(_TRIES):
-        if lock(stream):
+        if lock(stream.fileno()):
             return True
         time.sleep(_TRY_EVERY_S)
     return False
@@ -84,7 +84,7 @@ def _taken(stream: IO[bytes]) -> bool:
 
 def _wait_for_turn(lane: IO[bytes], reporter: Reporter) -> None:
     """One run at a time, first come first served. Raises ``StoppedError`` if the user stops it meanwhile."""
-    while ahead := _before(reporter.state) or ("" if lock(lane) else "another run"):
+    while ahead := _before(reporter.state) or ("" if lock(lane.fileno()) else "another run"):
         if read_wish(reporter.state.folder).what == "stop":
             raise StoppedError("Stopped while it waited.")
         if reporter.state.message != (sentence := f"Waiting for {ahead} to end."):

@@ -28,7 +28,7 @@ from .trial import FAILED, TRIAL_STEPS
 TRIAL: tuple[str, ...] = ("-P", "-m", "napari_cerberus.finetune.trial")
 """Python's arguments that start the trial, before the folder."""
 
-_TRAIN_TILES, _VALIDATION_TILES = 8, 3
+_TRAIN_TILES, _CACHED_TILES, _VALIDATION_TILES = 8, 4, 3
 _LOW, _HIGH = 0.8, 1.3
 _POLL_S = 0.2
 _TILE_MB = 1.0
@@ -86,12 +86,13 @@ def estimate(plan: Plan) -> Job[Estimate]:
 def _prepare(folder: Path, plan: Plan) -> None:
     write_text(folder / CONFIG_FILE, plan.config_text)
     end_here(folder / CONFIG_FILE, min(TRIAL_STEPS, plan.steps), "last")
-    write_split(folder / SPLIT_FILE, _few(plan.split))
+    write_split(folder / SPLIT_FILE, _few(plan.split, read_config(folder / CONFIG_FILE)))
 
 
-def _few(split: Split) -> Split:
+def _few(split: Split, config: TrainConfig) -> Split:
     """A split with a few tiles of each side, spread evenly, so that every category is likely there."""
-    train, validation = _spread(split.train, _TRAIN_TILES), _spread(split.validation, _VALIDATION_TILES)
+    most = _CACHED_TILES if config.cache_features else _TRAIN_TILES
+    train, validation = _spread(split.train, most), _spread(split.validation, _VALIDATION_TILES)
     counts: dict[str, dict[str, int]] = {"train": {}, "validation": {}, "test": {}}
     for side, ids in (("train", train), ("validation", validation)):
         counts[side] = {"tiles": len(ids)}
@@ -138,7 +139,7 @@ def _answer(out: Path, log: Path, code: int) -> dict[str, Any]:
 
 def _scaled(measured: Mapping[str, Any], plan: Plan, config: TrainConfig) -> Estimate:
     stages: Mapping[str, float] = measured["stages"]
-    few = _few(plan.split)
+    few = _few(plan.split, config)
     train, validation = len(plan.split.train), len(plan.split.validation)
     members = train + validation + len(plan.split.test)
     by_member = members / max(1, len(few.train) + len(few.validation))
@@ -150,7 +151,7 @@ def _scaled(measured: Mapping[str, Any], plan: Plan, config: TrainConfig) -> Est
     step = statistics.median(measured["steps"][1:] or measured["steps"])
     judged = math.ceil(plan.steps / config.validate_every)
     judging = float(measured["judging_s"]) * min(validation, config.validation_tiles) / max(1, len(few.validation))
-    seconds = once + scaled + plan.steps * step + judged * (judging + 2 * float(measured["writing_s"])) + stages["End"]
+    seconds = once + scaled + plan.steps * step + judged * (judging + float(measured["writing_s"])) + stages["End"]
     memory = int(measured["memory_mb"])
     more = _TILE_MB * (train + validation - len(few.train) - len(few.validation))
     if config.cache_features:  # filled by all tiles, of which the trial has seen a few

@@ -34,6 +34,13 @@ PAIRS_FILE = "pairs.json"
 LOG_FILE = "log.txt"
 TRAINING_FOLDER = "training"
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+if sys.platform == "win32":
+    _WINDOWS_FLAGS = (
+        subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+    )
+else:
+    _WINDOWS_FLAGS = 0
+
 _started: list[subprocess.Popen[bytes]] = []
 """Processes that this one started: looked at now and then, so that none that ended is left as a zombie."""
 
@@ -191,7 +198,8 @@ def _start(folder: Path) -> None:
                     stderr=log,
                     cwd=folder,
                     env=child_environment(),
-                    **_own_group(),
+                    start_new_session=sys.platform != "win32",  # Ctrl+C in napari's terminal does not reach it
+                    creationflags=_WINDOWS_FLAGS,
                 )
             )
     except OSError as error:
@@ -205,14 +213,6 @@ def child_environment() -> dict[str, str]:
     path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
     own = {name: os.environ.get(name, threads) for name in _THREAD_VARIABLES}
     return {**os.environ, **own, "PYTHONPATH": path}
-
-
-def _own_group() -> dict[str, object]:
-    """Keyword arguments of ``Popen``: closing napari, or Ctrl+C in its terminal, does not reach the child."""
-    if sys.platform == "win32":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-        return {"creationflags": flags | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
-    return {"start_new_session": True}
 
 
 def lower_priority() -> None:

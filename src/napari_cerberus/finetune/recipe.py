@@ -98,8 +98,7 @@ def config_text(recipe: Recipe, name: str, pixel_size_um: float | None) -> str:
     pixel_size_um : float or None
         Of pairs that do not state theirs.
     """
-    settings, values, base = recipe.settings, recipe.settings.values, recipe.base.spec
-    tissue = next((task.classes for task in recipe.training.model_tasks if task.kind == "tissue"), None)
+    settings = recipe.settings
     source = {
         "name": "pairs",
         "kind": "pairs",
@@ -107,43 +106,50 @@ def config_text(recipe: Recipe, name: str, pixel_size_um: float | None) -> str:
         "tasks": list(recipe.training.tasks),
         "pixel_size_um": pixel_size_um,
     }
-    top = {
-        "name": name,
-        "seed": settings.seed,
+    optimiser = {"learning_rate": recipe.learning_rate, "schedule": "onecycle", "ema_decay": _EMA_DECAY}
+    tables = [table("", {"name": name, **_model(recipe), **_course(recipe)}), table("[[source]]", source)]
+    tables += [table("[[batch]]", batch) for batch in _batches(recipe)]
+    tables += [table("[optimiser]", optimiser), table("[augment]", dict(settings.augment))]
+    tables.append(table("[ending]", {"patience": _PATIENCE, "at_step": 0, "keep": "best"}))
+    return "\n".join(tables)
+
+
+def _model(recipe: Recipe) -> dict[str, Any]:
+    """What is trained, and from where."""
+    values, base = recipe.settings.values, recipe.base.spec
+    tissue = next((task.classes for task in recipe.training.model_tasks if task.kind == "tissue"), None)
+    views = recipe.cache_views or None
+    return {
         "tasks": list(recipe.all_tasks),
         "tissue_classes": list(tissue) if tissue else None,
         "pixel_size_um": base.pixel_size_um,
         "tissue_window_cells": base.tissue_window_cells,
-        "start": _start(recipe.base, settings),
+        "start": _start(recipe.base),
         "start_sha256": recipe.base.sha256,
         "train_from_layer": recipe.train_from_layer,
-        "train_decoder_from_block": recipe.decoder_block if recipe.decoder_block > 1 else None,
-        "cache_features": True if recipe.cache_views else None,
-        "cache_views": recipe.cache_views or None,
-        "cache_memory_mb": CACHE_MB if recipe.cache_views else None,
+        "train_decoder_from_block": recipe.decoder_block,
+        "cache_features": views is not None,
+        "cache_views": views,
+        "cache_memory_mb": CACHE_MB if views else None,
         "keep_statistics": values.keep_statistics,
         "blend": values.blend,
+    }
+
+
+def _course(recipe: Recipe) -> dict[str, Any]:
+    """How long, on what, and with which computer."""
+    return {
+        "seed": recipe.settings.seed,
         "steps": recipe.steps,
         "validate_every": recipe.validate_every,
-        "validation_tiles": VALIDATION_TILES[settings.preset],
+        "validation_tiles": VALIDATION_TILES[recipe.settings.preset],
         "checkpoint_every_s": _CHECKPOINT_EVERY_S,
         "split_file": SPLIT_FILE,
-        "sampling": settings.sampling,
+        "sampling": recipe.settings.sampling,
         "dice_weight": 0.5,
         "device": "auto",
         "threads": max(1, cores() - 1),
     }
-    tables = [table("", top), table("[[source]]", source)]
-    tables += [table("[[batch]]", batch) for batch in _batches(recipe)]
-    tables.append(
-        table(
-            "[optimiser]",
-            {"learning_rate": recipe.learning_rate, "schedule": "onecycle", "ema_decay": _EMA_DECAY},
-        )
-    )
-    tables.append(table("[augment]", dict(settings.augment)))
-    tables.append(table("[ending]", {"patience": _PATIENCE, "at_step": 0, "keep": "best"}))
-    return "\n".join(tables)
 
 
 def table(heading: str, values: Mapping[str, Any]) -> str:
@@ -168,7 +174,7 @@ def _batches(recipe: Recipe) -> list[dict[str, Any]]:
     return [{"tasks": [key], **shape} for key in recipe.training.tasks]
 
 
-def _start(base: Model, settings: FinetuneSettings) -> str:
+def _start(base: Model) -> str:
     """The base model as the config names it: by folder, which stays the same when the library changes its names."""
     if base.path is None or base.name == STARTER:
         return base.name

@@ -189,6 +189,6 @@ def is_alive(folder: Path) -> bool:
     """Whether the run's process holds its lock."""
     try:
         with (folder / LOCK_FILE).open("rb+") as stream:
-            return not lock(stream)
+            return not lock(stream.fileno())
     except FileNotFoundError:
         return False

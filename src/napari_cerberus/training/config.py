@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import SettingsError
-from ..tasks import EBHI_CLASSES, GLANDS, LUMINA, NUCLEI, TaskSpec, instances
+from ..tasks import CERBERUS_TASKS, EBHI_CLASSES, GLANDS, LUMINA, NUCLEI, TaskSpec, instances
 from .ending import EndSettings
 
 SourceKind = Literal["ebhi", "pairs", "instances", "tiles"]
@@ -183,7 +183,12 @@ class TrainConfig:
     head_weights : mapping
         Loss weight of each task.
     dice_weight : float
-        Weight of a soft Dice term beside the cross-entropy of dense heads (published: 0 for instance heads).
+        Weight of a soft Dice term beside the cross-entropy of instance heads (published: 0); type heads always have it.
+    class_weights : mapping of type task to tuple of float
+        Weight of each class but the background in that head's loss.
+    tissue_weighting : {"none", "weighted", "logit_adjustment"}
+        Against rare tissue classes: cross-entropy weighted by 1 / frequency, or logits shifted by log frequency while
+        training (Menon et al. 2021); frequencies are those that batches are drawn with, so ``balance`` counts.
     start : str
         ``scratch``, ``imagenet``, or the name or path of a model or encoder-only file to start from.
     start_sha256 : str
@@ -235,6 +240,10 @@ class TrainConfig:
     head_weights: Mapping[str, float] = field(
         default_factory=lambda: {LUMINA: 1.5, GLANDS: 1.4, NUCLEI: 1.0, "gland_types": 1.0, "tissue": 0.4}
     )
+    class_weights: Mapping[str, tuple[float, ...]] = field(
+        default_factory=lambda: {"nuclei_types": (12.0, 1.0, 2.0, 6.0, 12.0, 2.0)}
+    )
+    tissue_weighting: Literal["none", "weighted", "logit_adjustment"] = "none"
     optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     data_root: str = ""
@@ -247,6 +256,16 @@ class TrainConfig:
             abs(sum(self.split) - 1) < 1e-6 and min(self.split) >= 0,
             "split must be three shares that sum to 1.",
         )
+        _require(
+            self.tissue_weighting in ("none", "weighted", "logit_adjustment"),
+            "tissue_weighting must be 'none', 'weighted' or 'logit_adjustment'.",
+        )
+        for task in self.tasks:
+            given = self.class_weights.get(task.key)
+            _require(
+                given is None or (len(given) == len(task.classes) - 1 and min(given) > 0),
+                f"class_weights.{task.key} must be {len(task.classes) - 1} positive numbers, one for each class.",
+            )
         _require(1 <= self.train_from_layer <= 5, "train_from_layer must lie in 1..5.")
         _require(1 <= self.train_decoder_from_block <= 5, "train_decoder_from_block must lie in 1..5.")
         _require(self.cache_views >= 1 and self.cache_memory_mb >= 0, "cache_views must be 1 or more.")
@@ -297,13 +316,15 @@ def _config(data: dict[str, Any]) -> TrainConfig:
     data.pop("tissue_classes", None)
     for name, kind in (("optimiser", OptimiserSettings), ("augment", AugmentSettings), ("ending", EndSettings)):
         data[name] = _settings(kind, data.get(name, {}), name)
+    if isinstance(weights := data.get("class_weights"), dict):
+        data["class_weights"] = {key: tuple(value) for key, value in weights.items()}
     return _settings(TrainConfig, {**data, "sources": sources, "batches": batches}, "run")  # type: ignore[no-any-return]
 
 
 def _task(key: str, tissue_classes: list[str] | None) -> TaskSpec:
     if key == "tissue":
         return TaskSpec(key=key, kind="tissue", classes=tuple(tissue_classes or EBHI_CLASSES))
-    return instances(key)
+    return next((task for task in CERBERUS_TASKS if task.key == key and task.kind == "types"), None) or instances(key)
 
 
 def _settings(kind: Any, values: Any, where: str) -> Any:

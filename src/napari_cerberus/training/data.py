@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,11 @@ from ..pairs.instances import index_class_folders, index_instances, read_labels
 from ..pairs.labelled import read_pair
 from ..pairs.problems import Problem
 from ..pairs.sidecar_read import sidecar_of
-from ..tasks import GLANDS, LUMINA
+from ..tasks import CERBERUS_TASKS, GLANDS, LUMINA
 from .config import SourceSettings, TrainConfig
 from .targets import weak_lumina
 
+_TYPES = {task.key: task for task in CERBERUS_TASKS if task.kind == "types"}
 _LOG = logging.getLogger(__name__)
 
 
@@ -33,6 +34,7 @@ class LoadedTile:
     ----------
     image : (H, W, 3) uint8 array
     labels : mapping of task key to (H, W) int32 array
+        Instance labels; for type tasks the class of each object's pixels, 0 where no class is known.
     pixel_size_um : float
     """
 
@@ -156,7 +158,11 @@ def _tasks_of(record: PairRecord, source: SourceSettings) -> frozenset[str]:
             f"{record.image_path} has no readable sidecar, so its pixel size is not known; "
             f"give source {source.name!r} a pixel_size_um."
         )
-    return frozenset(source.tasks) & frozenset(sidecar.tasks if sidecar else (GLANDS,))
+    if sidecar is None:
+        return frozenset({GLANDS}) & frozenset(source.tasks)
+    classed = {(one.task, one.class_name) for one in sidecar.objects}
+    typed = {key for key, task in _TYPES.items() if any((task.types_of, name) in classed for name in task.classes[1:])}
+    return frozenset(source.tasks) & (frozenset(sidecar.tasks) | typed)
 
 
 def _load_pair(source: SourceSettings, record: PairRecord) -> LoadedTile:
@@ -171,7 +177,19 @@ def _load_pair(source: SourceSettings, record: PairRecord) -> LoadedTile:
     labels = {key: plane for key, plane in pair.labels.items() if key in source.tasks}
     if not pair.mask_agrees and pair.sidecar.mask_task in labels:  # the mask was drawn over by hand: it is the truth
         labels[pair.sidecar.mask_task] = _components(record.label_path)
+    typed = {key: task for key, task in _TYPES.items() if key in source.tasks and task.types_of in pair.labels}
+    for key, task in typed.items():
+        labels[key] = _class_map(pair.labels[task.types_of], pair.class_names(task.types_of), task.classes)
     return LoadedTile(image=pair.image, labels=labels, pixel_size_um=pair.pixel_size_um)
+
+
+def _class_map(plane: NDArray[np.int32], names: Mapping[int, str], classes: Sequence[str]) -> NDArray[np.int32]:
+    """Class of each pixel from the class names of the objects, (H, W); 0 for background and for other classes."""
+    place = {name: index for index, name in enumerate(classes)}
+    lookup = np.zeros(int(plane.max(initial=0)) + 1, np.int32)
+    for id_, name in names.items():
+        lookup[id_] = place.get(name, 0)
+    return lookup[plane]
 
 
 def _instance_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> Iterable[Tile]:

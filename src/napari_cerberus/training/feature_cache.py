@@ -43,7 +43,7 @@ class ViewStore:
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self._folder = folder
-        self._free = limit_bytes
+        self._limit = self._free = limit_bytes
         self._memory: dict[View, KeptView] = {}
         self._files: dict[View, Path] = {}
         self.close()
@@ -52,9 +52,9 @@ class ViewStore:
         return view in self._memory or view in self._files
 
     @property
-    def counts(self) -> tuple[int, int]:
-        """Views in memory and on disk."""
-        return len(self._memory), len(self._files)
+    def free_bytes(self) -> int:
+        """How much more is kept in memory."""
+        return self._free
 
     def add(self, view: View, kept: KeptView) -> None:
         """Keep a view. Raises ``OutputError`` if the disk is full."""
@@ -93,6 +93,7 @@ class ViewStore:
         """Forget everything, files too."""
         self._memory.clear()
         self._files.clear()
+        self._free = self._limit
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

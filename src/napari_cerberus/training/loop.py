@@ -11,13 +11,14 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import DataError
 from ..model.network import Cerberus
 from ..model.runtime import cpu_has_bfloat16, keep_freed_memory
 from ..progress import Job, Progress
+from .averaging import RunningAverage
 from .config import TrainConfig
+from .curves import write_curves
 from .data import LoadedTile, Tile
 from .distributed import Team, team
 from .ending import Keep
@@ -28,7 +29,7 @@ from .keeping import BaseKeeper
 from .losses import dense_loss, finite, tissue_loss
 from .optimiser import make_optimiser, make_schedule
 from .run_folder import FEATURES_FOLDER, append_metrics, load_checkpoint, save_checkpoint, trim_metrics
-from .sampler import Batch, TaskSampler
+from .sampler import Batch, TaskSampler, tissue_frequency
 from .transfer import starting_network
 from .validate import Scores, validate
 from .views import ViewSampler
@@ -96,7 +97,7 @@ def train(
 
 
 def _train(config: TrainConfig, data: TrainingData, folder: Path, us: Team, resume: bool, watch: Watch) -> Job[Trained]:
-    trainer = Trainer(config, us)
+    trainer = Trainer(config, us, tissue_frequency(config, data.train))
     for note in trainer.notes:
         yield Progress("Starting", message=note)
     if resume:
@@ -168,6 +169,7 @@ def _judge(trainer: Trainer, data: TrainingData, config: TrainConfig, folder: Pa
     trainer.judge(network, scores)
     if us.leads:
         append_metrics(folder, {"step": trainer.step, "validation": asdict(scores)})
+        write_curves(folder)
         view = {"validation": data.validation, "loaded": data.loaded, "config": config}
         step, best = trainer.step, trainer.best_step
         watch.judged(Judged(step=step, best_step=best, scores=scores, network=network, **view))  # type: ignore[arg-type]
@@ -176,8 +178,10 @@ def _judge(trainer: Trainer, data: TrainingData, config: TrainConfig, folder: Pa
 class Trainer:
     """Network, averaged network, optimiser and schedule, as one thing that advances, saves and restores."""
 
-    def __init__(self, config: TrainConfig, us: Team | None = None) -> None:
+    def __init__(self, config: TrainConfig, us: Team | None = None, frequency: Tensor | None = None) -> None:
         self._config = config
+        self._frequency = frequency
+        self._types = {task.key for task in config.tasks if task.kind == "types"}
         self._us = us or Team()
         self._device = _device(config.device)
         self._bf16 = config.precision == "bf16" or (
@@ -185,8 +189,7 @@ class Trainer:
         )
         network, self.notes = starting_network(config)
         self.network = network.to(self._device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        decay = config.optimiser.ema_decay
-        self._ema = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]
+        self._ema = RunningAverage(self.network, config.optimiser.ema_decay)
         self._optimiser = make_optimiser(self.network, config.optimiser)
         self._schedule = make_schedule(self._optimiser, config.optimiser, config.steps)
         self._keeper = BaseKeeper(config)
@@ -269,10 +272,17 @@ class Trainer:
                 target = batch.targets[key].to(self._device)
                 if key in batch.weights:
                     weights = batch.weights[key].to(self._device)
-                    losses[key] = dense_loss(answer, target, weights, self._config.dice_weight)
+                    dice_weight = 1.0 if key in self._types else self._config.dice_weight
+                    losses[key] = dense_loss(answer, target, weights, dice_weight)
                 else:
-                    losses[key] = tissue_loss(answer, target, self._config.label_smoothing)
+                    losses[key] = self._tissue_loss(answer, target)
         return losses
+
+    def _tissue_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        config = self._config
+        return tissue_loss(
+            logits, target, config.label_smoothing, frequency=self._frequency, weighting=config.tissue_weighting
+        )
 
     def _logits(self, batch: Batch) -> dict[str, Tensor]:
         images = batch.images.to(self._device, memory_format=torch.channels_last)

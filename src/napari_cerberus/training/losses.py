@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _EPSILON = 1.0
+_RAREST = 1e-3
 
 
 def dense_loss(logits: Tensor, target: Tensor, weights: Tensor, dice_weight: float = 0.0) -> Tensor:
@@ -41,9 +42,36 @@ def soft_dice_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     return 1 - ((2 * overlap + _EPSILON) / (total + _EPSILON)).mean()
 
 
-def tissue_loss(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy of (N, classes, 1, 1) logits against (N,) class indices."""
-    return F.cross_entropy(logits.float().flatten(1), target.long(), label_smoothing=label_smoothing)
+def tissue_loss(
+    logits: Tensor,
+    target: Tensor,
+    label_smoothing: float = 0.0,
+    *,
+    frequency: Tensor | None = None,
+    weighting: str = "none",
+) -> Tensor:
+    """Cross-entropy of (N, classes, 1, 1) logits against (N,) class indices.
+
+    Parameters
+    ----------
+    frequency : (classes,) tensor
+        Share of each class among what is drawn; 0 where a class never occurs.
+    weighting : {"none", "weighted", "logit_adjustment"}
+        ``weighted``: each class by 1 / frequency, so that a batch of the usual mixture has mean weight 1;
+        ``logit_adjustment``: logits + log frequency (Menon et al. 2021).
+    """
+    scores = logits.float().flatten(1)
+    weight = None
+    if frequency is not None and weighting != "none":
+        shares = frequency.to(scores.device).clamp_min(_RAREST)
+        if weighting == "weighted":
+            weight = 1 / (shares * (frequency > 0).sum())
+        else:
+            scores = scores + shares.log()
+    if weight is None:
+        return F.cross_entropy(scores, target.long(), label_smoothing=label_smoothing)
+    each = F.cross_entropy(scores, target.long(), label_smoothing=label_smoothing, reduction="none")
+    return (each * weight[target.long()]).mean()
 
 
 def finite(loss: Tensor) -> bool:

@@ -19,6 +19,7 @@ from .data import Tile
 CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_HASH_FILE = "checkpoint.sha256"
 METRICS_FILE = "metrics.jsonl"
+CURVES_FILE = "curves.png"
 RUN_FILE = "run.json"
 SPLIT_FILE = "split.json"
 CHECK_FILE = "data_check.txt"

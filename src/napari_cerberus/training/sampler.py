@@ -144,12 +144,33 @@ def _odds(pool: Sequence[Tile], balance: float) -> np.ndarray:
     return np.asarray(odds / odds.sum())
 
 
+def tissue_frequency(config: TrainConfig, tiles: Sequence[Tile]) -> Tensor | None:
+    """Share of each tissue class among the tiles that batches will draw; None without a tissue task."""
+    task = next((task for task in config.tasks if task.kind == "tissue"), None)
+    if task is None:
+        return None
+    shares = torch.zeros(task.channels)
+    for kind in config.batches:
+        if task.key not in kind.tasks:
+            continue
+        pool = _pool(kind, tiles)
+        for tile, odds in zip(pool, _odds(pool, config.balance).tolist(), strict=True):
+            if tile.tissue >= 0:
+                shares[tile.tissue] += kind.share * odds
+    return shares / shares.sum().clamp_min(1e-9)
+
+
 def _labelled(image: Tensor, labels: Mapping[str, NDArray[np.int32]], tissue: int, config: TrainConfig) -> Crop:
     targets: dict[str, Tensor] = {}
     weights: dict[str, Tensor] = {}
     for task in config.tasks:
         if task.kind == "tissue" and tissue >= 0:
             targets[task.key] = torch.tensor(tissue)
+        elif task.key in labels and task.kind == "types":
+            classes = torch.from_numpy(labels[task.key]).long()
+            targets[task.key] = classes.to(torch.uint8)
+            each = config.class_weights.get(task.key) or (1.0,) * (task.channels - 1)
+            weights[task.key] = torch.tensor((0.0, *each))[classes]
         elif task.key in labels:
             drawn = labels[task.key]
             targets[task.key] = torch.from_numpy(instance_target(drawn, task.key, config.pixel_size_um))

@@ -26,6 +26,7 @@ _FOREGROUND = 0.5
 class Scores:
     """Validation figures: Dice by dense task, accuracy and balanced accuracy of the tissue head.
 
+    Under ``dice``, a type task has the share of its objects' pixels that are named right.
     ``by_category`` has, for each category, the Dice of each dense task and the tissue head's share of right answers.
     """
 
@@ -46,6 +47,7 @@ class Scores:
 def validate(network: Cerberus, tiles: Sequence[Tile], loaded: Mapping[str, LoadedTile], config: TrainConfig) -> Scores:
     """Score ``network`` on at most ``config.validation_tiles`` tiles, spread evenly over them."""
     tally = Tally()
+    types = {task.key for task in config.tasks if task.kind == "types"}
     network.eval()
     for tile in chosen_tiles(tiles, config.validation_tiles):
         image, masks = on_model_grid(loaded[tile.id], config.pixel_size_um)
@@ -53,7 +55,9 @@ def validate(network: Cerberus, tiles: Sequence[Tile], loaded: Mapping[str, Load
         keys += ["tissue"] if tile.tissue >= 0 and network.tissue_task else []
         logits = look(network, image, keys, config)
         for key in keys:
-            if key in masks:
+            if key in types:
+                tally.named(key, tile.stratum, logits[key], masks[key])
+            elif key in masks:
                 tally.dense(key, tile.stratum, foreground(logits[key]), masks[key] > 0)
             else:
                 tally.tissue(tile.stratum, tile.tissue, int(logits[key].flatten().argmax()))
@@ -92,6 +96,13 @@ class Tally:
         twice, areas = self._overlap.get((key, category), (0.0, 0.0))
         both = float((predicted & wanted).sum())
         self._overlap[key, category] = (twice + 2 * both, areas + float(predicted.sum() + wanted.sum()))
+
+    def named(self, key: str, category: str, logits: Tensor, classes: Tensor) -> None:
+        """Count one tile of a type task: (1, C, h, w) logits against (h, w) classes, 0 where none is known."""
+        known = classes > 0
+        guess = logits[0, 1:].argmax(0).cpu() + 1
+        right, total = self._overlap.get((key, category), (0.0, 0.0))
+        self._overlap[key, category] = (right + float((guess[known] == classes[known]).sum()), total + int(known.sum()))
 
     def tissue(self, category: str, truth: int, guess: int) -> None:
         """Count one answer of the tissue head."""
