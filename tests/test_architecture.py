@@ -14,14 +14,15 @@ import pytest
 PACKAGE = "napari_cerberus"
 SOURCE = Path(__file__).resolve().parents[1] / "src" / PACKAGE
 
-BASE = {"errors", "progress", "tasks", "files", "file_lock", "installation", "samples"}
-SCIENCE = {"model", "inference", "annotation", "pairs", "training", "synthetic", "finetune"}
+BASE = {"errors", "progress", "tasks", "files", "strict_json", "file_lock", "damage", "installation", "samples"}
+SCIENCE = {"model", "inference", "annotation", "pairs", "training", "synthetic", "finetune", "exporting"}
 MAY_IMPORT = {
     **dict.fromkeys(BASE, BASE),
     "model": BASE,
     "inference": BASE | {"model"},
     "annotation": BASE | {"model"},
     "pairs": BASE | {"model"},
+    "exporting": BASE | {"inference", "annotation", "pairs"},
     "synthetic": BASE,
     "training": BASE | {"model", "pairs", "inference"},
     "finetune": BASE | {"model", "inference", "pairs", "synthetic", "training"},

@@ -176,7 +176,7 @@ def _edit(folder, **fields):
         ({"frame": {"image_key": 5}}, "'image_key'"),
         ({"pixel_size_um": "0.5"}, "'pixel_size_um' must be a number"),
         ({"pixel_size_um": -1}, "above 0"),
-        ({"pixel_size_um": float("nan")}, "must be a number"),
+        ({"pixel_size_um": float("nan")}, "NaN is not a JSON number"),
         ({"tasks": "nuclei"}, "list of different names"),
         ({"tasks": ["nuclei", "nuclei"]}, "list of different names"),
         ({"tasks": ["../../etc/passwd"]}, "is not one of"),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from exporting.make_saved import save_corrected, save_result, sidecars
 from fake_jobs import annotation_of, he_like, square_labels
 from napari_cerberus.cli.main import main
 from napari_cerberus.inference.results import write_annotation
@@ -146,3 +147,106 @@ def test_a_summary_of_another_program_is_read_as_far_as_it_goes(annotated: Calla
     saved = read_annotation(tmp_path / "results" / "tile")
     assert (saved.model_name, saved.tissue, saved.image_sha256, saved.pixel_size_um) == ("", {}, "", 0.5)
     assert json.loads((tmp_path / "results" / "tile" / "summary.json").read_text())["model"] == "x"
+
+
+# -- whole folders of saved annotations ---------------------------------------------------------------------------
+
+
+def export_saved(tmp_path: Path, *arguments: object) -> int:
+    fixed = ["--saved", tmp_path / "work", "--images-in", tmp_path / "images", "--to", tmp_path / "ds", *TILES]
+    return main(["export", *map(str, [*arguments, *fixed])])
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """Two corrected annotations and a result of ``annotate``, with their images in another folder."""
+    for number, name in enumerate(("eins", "zwei Ö")):
+        save_corrected(tmp_path / "work" / f"{name}.cerberus", tmp_path / "images" / f"{name}.png", number)
+    save_result(tmp_path / "work" / "deeper" / "drei", tmp_path / "images" / "drei.png", 2, tissue={"Normal": 0.9})
+    return tmp_path / "work"
+
+
+def test_a_folder_of_both_kinds_becomes_pairs(tmp_path: Path, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index = tmp_path / "index.csv"
+    index.write_text("image,patient,category\neins.png,17,Polyp\nzwei Ö.png,17,\ndrei.png,not known,\n", "utf-8")
+    choices = [
+        "--index",
+        index,
+        "--category",
+        "Serrated adenoma",
+        "--annotator",
+        "Ada",
+        "--images-in",
+        tmp_path / "images",
+    ]
+    assert export_saved(tmp_path, *choices) == 0
+    out = capsys.readouterr().out
+    assert "eins.png: 1 pair written" in out
+    assert out.endswith(f"3 images: 3 pairs written into {tmp_path / 'ds'}.\n")
+    records, problems = index_tree(tmp_path / "ds")
+    assert (problems, [record.category for record in records]) == (
+        [],
+        ["Polyp", "Serrated adenoma", "Serrated adenoma"],
+    )
+    by_image = {one["source"]["name"]: one for one in sidecars(tmp_path / "ds")}
+    assert by_image["eins.png"]["annotator"] == "Grace, Ada"
+    assert by_image["eins.png"]["effort"]["edits"] == 2
+    assert by_image["drei.png"]["annotator"] == "Ada"
+    assert by_image["eins.png"]["number"] == 1
+    assert by_image["zwei Ö.png"]["number"] == 2, "numbers of a patient go on from image to image"
+    assert {one["review"] for one in by_image["eins.png"]["objects"] if one["task"] == "nuclei"} == {
+        "accepted",
+        "rejected",
+    }
+    assert export_saved(tmp_path, *choices) == 0
+    assert "0 pairs written" in capsys.readouterr().out
+
+
+def test_a_dry_run_of_a_folder_counts(tmp_path: Path, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_corrected(work / "vier.cerberus", tmp_path / "images" / "vier.png", 3)
+    (tmp_path / "images" / "vier.png").unlink()
+    assert export_saved(tmp_path, "--patient", "17", "--category", "Polyp", "--dry-run") == 1
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    assert lines[-1] == "3 new pairs; nothing was written."
+    assert "  eins.png: Polyp/NC17-1-400-002  new, 1 object" in lines, "named as they will be, folder by folder"
+    assert "  zwei Ö.png: Polyp/NC17-1-400-003  new, 1 object" in lines
+    assert "was not found; put it beside" in said.err
+    assert "1 of 4 images failed" in said.err
+    assert not (tmp_path / "ds").exists()
+
+
+def test_one_damaged_annotation_stops_no_other(tmp_path: Path, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (work / "eins.cerberus" / "annotation.json").write_text("[")
+    (work / "zwei Ö.cerberus" / "glands.tif").write_bytes(b"II*\0")
+    assert export_saved(tmp_path, "--patient", "17", "--category", "Polyp") == 1
+    said = capsys.readouterr()
+    assert "annotation.json is not a JSON file" in said.err
+    assert "glands.tif cannot be read" in said.err
+    assert "2 of 3 images failed" in said.err
+    assert "1 image: 1 pair written" in said.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["x.png", "--patient", "17", "--category", "P"], "--saved finds the images itself"),
+        (["--patient", "17"], "has no category"),
+        (["--patient", "  ", "--category", "P"], "patient id is empty"),
+        (["--patient", "17", "--category", "con"], "reserved name"),
+    ],
+)
+def test_choices_are_checked_before_anything_is_read(
+    tmp_path: Path, work: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    assert export_saved(tmp_path, *arguments) == 1
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "ds").exists()
+
+
+def test_an_empty_folder_and_no_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "work").mkdir()
+    assert export_saved(tmp_path, "--patient", "17", "--category", "P") == 1
+    assert "holds no saved annotation" in capsys.readouterr().err
+    assert export(tmp_path, "--patient", "17", "--category", "P") == 1
+    assert "Name the images" in capsys.readouterr().err

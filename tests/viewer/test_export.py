@@ -11,16 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari_builtins.io import imread
 from pytestqt.qtbot import QtBot
 
+from exporting.make_saved import save_corrected, save_result, sidecars, write_image
 from fake_jobs import FakeAnnotate, he_like, no_pixel_size, square_labels, two_models
+from napari_cerberus.annotation.table import mark
+from napari_cerberus.exporting.jobs import Preview
 from napari_cerberus.pairs.ebhi import index_tree, read_mask
 from napari_cerberus.pairs.source import ExportSettings
 from napari_cerberus.viewer import export as export_module
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.export import ExportForm, ImageAnswer, categories_in
-from napari_cerberus.viewer.export_jobs import Preview
+from napari_cerberus.viewer.keeping import JOURNALS_VARIABLE
 from napari_cerberus.viewer.memory import Memory
+from napari_cerberus.viewer.saving import save
 from napari_cerberus.viewer.session import JobState, JobStatus
 from napari_cerberus.viewer.subjects import Subject
 
@@ -31,11 +36,15 @@ CHOICES: dict[str, Any] = {"patient_id": None, "category": "any", "tile_px": 32,
 class Bench:
     """A viewer model with annotated images, and the exporter of its controller."""
 
-    def __init__(self, qtbot: QtBot, folder: Path) -> None:
+    def __init__(self, qtbot: QtBot, folder: Path, memory: Memory | None = None) -> None:
         self.qtbot, self.folder = qtbot, folder
         self.viewer = ViewerModel()
         self.controller = Controller(
-            self.viewer, Memory(), annotate=FakeAnnotate(), list_models=two_models, read_pixel_size=no_pixel_size
+            self.viewer,
+            memory or Memory(),
+            annotate=FakeAnnotate(),
+            list_models=two_models,
+            read_pixel_size=no_pixel_size,
         )
         self.exporter = self.controller.export
         self.previews: list[Preview] = []
@@ -229,3 +238,118 @@ def test_an_image_that_was_closed_meanwhile(bench: Bench) -> None:
     bench.viewer.layers.clear()
     assert "was changed or closed" in bench.preview(form).problems[0]
     assert "was changed or closed" in bench.export(form).message
+
+
+# -- who did it, and saved annotations ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lasting(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """A bench whose corrections are kept in journals."""
+    monkeypatch.setenv(JOURNALS_VARIABLE, str(tmp_path / "journals"))
+    bench = Bench(qtbot, tmp_path / "ds", Memory(tmp_path / "memory.json"))
+    yield bench
+    bench.controller.close()
+
+
+def test_the_sidecar_says_who_corrected_it_and_what_that_took(lasting: Bench) -> None:
+    lasting.controller.choose.reviewer("Dr. Müller")
+    lasting.add()
+    lasting.export(lasting.form(when_changed="new_number"))
+    (untouched,) = sidecars(lasting.folder)
+    assert (untouched["annotator"], untouched["effort"]) == ("Dr. Müller", {}), "she stands for it, nothing was done"
+
+    correct = lasting.controller.correct
+    lasting.viewer.layers.selection.active = lasting.viewer.layers["tile glands"]
+    correct.corrections.choose(correct.corrections.need_active(), 1)
+    for tool in ("shrink", "grow"):
+        correct.tools.use(tool)
+        correct.follow()
+    lasting.controller.choose.reviewer("Ada")
+    correct.review.accept()
+    lasting.viewer.layers["tile glands"].data_setitem((np.array([20]), np.array([20])), 1)
+    assert lasting.export(lasting.form(when_changed="new_number")).state is JobState.RETURNED
+    _, corrected = sidecars(lasting.folder)
+    assert corrected["annotator"] == "Dr. Müller, Ada", "who exports counts only where nobody else is known"
+    assert corrected["effort"]["edits"] == 3, "the brush counts too, though nothing had followed it yet"
+    assert corrected["effort"]["decisions"] == 1
+    assert corrected["effort"]["changed_px"] > 0
+    assert corrected["effort"]["active_seconds"] > 0
+    (gland,) = [one for one in corrected["objects"] if one["task"] == "glands"]
+    assert gland["review"] == "edited"
+
+
+def test_without_a_journal_the_table_tells_who(bench: Bench) -> None:
+    bench.controller.choose.reviewer("Ada")
+    bench.add()
+    bench.viewer.layers.selection.active = bench.viewer.layers["tile nuclei"]
+    corrections = bench.controller.correct.corrections
+    one = corrections.need_active()
+    corrections.apply(one, mark(one.tracked.objects, [1], "accepted", by="Grace"), "accept")
+    bench.export(bench.form())
+    (sidecar,) = sidecars(bench.folder)
+    assert (sidecar["annotator"], sidecar["effort"]) == ("Grace", {})
+
+
+def look(bench: Bench, folder: Path) -> str:
+    said: list[str] = []
+    bench.exporter.looked.connect(said.append)
+    bench.exporter.add_saved(str(folder))
+    bench.qtbot.waitUntil(lambda: bool(said), timeout=10_000)
+    bench.exporter.looked.disconnect(said.append)
+    return said[0]
+
+
+def test_saved_annotations_stand_beside_the_open_images(bench: Bench, tmp_path: Path) -> None:
+    bench.add("open", seed=5)
+    work = tmp_path / "work"
+    save_corrected(work / "a.cerberus", work / "GT2012149-2-400-005.png", seed=1)
+    save_result(work / "b", work / "b.png", seed=2, tissue={"Polyp": 0.9, "Normal": 0.1})
+    (work / "index.csv").write_text("image,patient,category,block\nb.png,not known,Normal,7\n", encoding="utf-8")
+    assert look(bench, work) == "2 saved annotations added."
+    opened, a, b = bench.exporter.subjects()
+    assert (opened.name, a.name, b.name) == ("open", "GT2012149-2-400-005.png", "b.png")
+    assert (a.tasks, a.size_px, a.pixel_size_um) == (("nuclei", "glands"), (32, 32), 0.5)
+    assert a.file_name is not None
+    assert (a.file_name.patient, a.stated, b.suggestion) == ("2012149", None, "Polyp")
+    assert b.stated is not None
+    assert (b.stated.patient_unknown, b.stated.category, b.stated.block) == (True, "Normal", 7)
+    assert look(bench, work) == "0 saved annotations added.", "each once"
+
+    bench.controller.choose.reviewer("Ada Exporter")
+    preview = bench.preview(bench.form())
+    assert preview.headline == "3 new pairs"
+    status = bench.export(bench.form())
+    assert (status.state, status.message) == (JobState.RETURNED, f"3 pairs written into {bench.folder}.")
+    annotators = {one["source"]["name"]: one["annotator"] for one in sidecars(bench.folder)}
+    assert annotators == {"open": "Ada Exporter", "GT2012149-2-400-005.png": "Grace, Ada", "b.png": "Ada Exporter"}
+
+
+def test_a_saved_annotation_of_an_open_image_is_known_to_be_the_same(bench: Bench, tmp_path: Path) -> None:
+    """The dock and the folder know an image by the same key and cut the same tiles from it."""
+    write_image(tmp_path / "tile.png")
+    pixels = imread(str(tmp_path / "tile.png"))
+    bench.viewer.add_image(pixels, rgb=True, name="tile", scale=(0.5, 0.5), units=("um", "um"))
+    bench.controller.annotate()
+    bench.qtbot.waitUntil(lambda: bench.controller.session.job.state in ENDS, timeout=10_000)
+    save(str(tmp_path / "tile"), [layer.as_layer_data_tuple() for layer in bench.viewer.layers])
+    bench.export(bench.form())
+    bench.viewer.layers.clear()
+    assert look(bench, tmp_path / "tile.cerberus") == "1 saved annotation added."
+    assert bench.preview(bench.form()).headline == "0 new pairs, 1 there already"
+
+
+def test_what_cannot_be_read_is_said(bench: Bench, tmp_path: Path) -> None:
+    assert "not a folder" in look(bench, tmp_path / "nothing")
+    work = tmp_path / "work"
+    save_result(work / "b", work / "b.png")
+    save_corrected(work / "c.cerberus", work / "c.png")
+    (work / "c.png").unlink()
+    (work / "index.csv").write_text("image;patient\n", encoding="utf-8")
+    said = look(bench, work)
+    assert "2 saved annotations added." in said
+    assert "The image of 1 was not found" in said
+    assert "index.csv has no column 'image'" in said
+    assert [subject.missing for subject in bench.exporter.subjects()] == [False, True]
+    (problem,) = bench.preview(bench.form()).problems
+    assert "was not found; put it beside" in problem

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from napari.components import ViewerModel
+from pytestqt.qtbot import QtBot
 
-from fake_jobs import he_like
+from fake_jobs import FakeAnnotate, he_like, no_pixel_size, two_models
+from napari_cerberus.annotation.table import COLUMNS, mark
 from napari_cerberus.errors import DataError, ImageError
 from napari_cerberus.viewer import outlines_reader
+from napari_cerberus.viewer.controller import Controller
+from napari_cerberus.viewer.memory import Memory
 from napari_cerberus.viewer.outlines_reader import get_reader, read_outlines
+from napari_cerberus.viewer.session import JobState
+from napari_cerberus.viewer.writer import save_geojson
 
 
 def feature(name: str, corners: list[list[float]]) -> dict[str, Any]:
@@ -32,6 +40,7 @@ def square(y: float, x: float, side: float) -> list[list[float]]:
 def viewer(monkeypatch: pytest.MonkeyPatch) -> ViewerModel:
     viewer = ViewerModel()
     monkeypatch.setattr(outlines_reader, "current_viewer", lambda: viewer)
+    monkeypatch.setattr(outlines_reader.Memory, "of_napari", Memory)
     return viewer
 
 
@@ -69,3 +78,68 @@ def test_outlines_of_another_image_are_said_so(viewer: ViewerModel, tmp_path: Pa
     viewer.add_image(he_like(40, 56), rgb=True, name="tile")
     with pytest.raises(DataError, match="no outline on “tile”"):
         read_outlines(write(tmp_path / "a.geojson"))
+
+
+class Desk:
+    """A dock's controller over the viewer, with an annotated image."""
+
+    def __init__(self, qtbot: QtBot, viewer: ViewerModel) -> None:
+        self.qtbot, self.viewer = qtbot, viewer
+        self.controller = Controller(
+            viewer, Memory(), annotate=FakeAnnotate(), list_models=two_models, read_pixel_size=no_pixel_size
+        )
+        self.session = self.controller.session
+        viewer.add_image(he_like(40, 56), rgb=True, name="tile", scale=(0.25, 0.25), units=("um", "um"))
+
+    def annotate(self) -> None:
+        self.controller.annotate()
+        self.qtbot.waitUntil(lambda: self.session.job.state in (JobState.RETURNED, JobState.FAILED), timeout=10_000)
+
+    def open(self, path: Path) -> None:
+        for data, meta, _ in read_outlines(str(path)):
+            self.viewer.add_labels(data, **meta)
+
+
+@pytest.fixture
+def desk(qtbot: QtBot, viewer: ViewerModel) -> Iterator[Desk]:
+    desk = Desk(qtbot, viewer)
+    yield desk
+    desk.controller.close()
+
+
+def test_what_the_review_decided_comes_back_through_a_file(desk: Desk, tmp_path: Path) -> None:
+    desk.session.reviewer = "Dr. Müller"
+    desk.annotate()
+    layer = desk.viewer.layers["tile nuclei"]
+    desk.viewer.layers.selection.active = layer
+    corrections = desk.controller.correct.corrections
+    one = corrections.need_active()
+    corrections.apply(one, mark(one.tracked.objects, [1], "accepted", by="Dr. Müller"), "accept")
+    corrections.apply(one, mark(one.tracked.objects, [2], "rejected", by="Dr. Müller"), "reject")
+    save_geojson(str(tmp_path / "o.geojson"), [layer.as_layer_data_tuple()])
+    before = one.tracked.objects
+    desk.viewer.layers.remove(layer)
+
+    desk.open(tmp_path / "o.geojson")
+    desk.viewer.layers.selection.active = desk.viewer.layers["tile nuclei"]
+    back = corrections.need_active().tracked.objects
+    pd.testing.assert_frame_equal(back, before)
+    assert list(back["state"]) == ["accepted", "rejected"]
+    assert set(back["changed_by"]) == {"Dr. Müller"}
+    assert list(back.columns) == list(COLUMNS)
+
+
+def test_opened_outlines_can_be_corrected_and_are_the_users_own(desk: Desk, tmp_path: Path) -> None:
+    desk.open(Path(write(tmp_path / "a.geojson", feature("Gland", square(20, 30, 8)))))
+    layer = desk.viewer.layers["tile glands"]
+    desk.viewer.layers.selection.active = layer
+    one = desk.controller.correct.corrections.need_active()
+    assert (one.record.pixel_size_um, one.record.model_name, one.has_work) == (0.25, "", True)
+    (subject,) = desk.controller.export.subjects()
+    assert (subject.tasks, subject.pixel_size_um) == (("glands",), 0.25)
+    desk.annotate()
+    assert desk.controller.correct.rerun.offer is not None, "a new result never takes the place of what was opened"
+    assert int((layer.data > 0).sum()) == 64
+    desk.controller.correct.rerun.accept()
+    assert int((layer.data[20:28, 30:38] > 0).sum()) == 64, "merging keeps it too"
+    assert (layer.data[1:11, 1:11] > 0).all()

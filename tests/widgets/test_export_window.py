@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QFileDialog, QLabel, QWidget
 
+from exporting.make_saved import save_corrected
 from fake_jobs import FakeAnnotate, he_like, no_pixel_size, two_models
 from napari_cerberus.pairs.ebhi import index_tree
 from napari_cerberus.viewer.controller import Controller
@@ -110,7 +111,7 @@ def test_all_open_images_and_a_corrected_one_again(desk: Desk, tmp_path: Path) -
     desk.add("b", seed=2)
     dialog = desk.open_export()
     assert [row.chosen.isChecked() for row in dialog.rows.rows] == [True, False], "the chosen image alone, at first"
-    desk.click(dialog.all)
+    desk.click(dialog.images.all)
     desk.type(dialog.folder, str(tmp_path / "ds"))
     for row in dialog.rows.rows:
         desk.click(row.unknown)
@@ -133,3 +134,31 @@ def test_all_open_images_and_a_corrected_one_again(desk: Desk, tmp_path: Path) -
     desk.click(dialog.export)
     desk.wait_for_preview(dialog, "0 new pairs, 2 there already")
     assert len(index_tree(tmp_path / "ds")[0]) == 3, "the corrected one stands under a new number"
+
+
+def test_a_folder_of_saved_annotations(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = tmp_path / "work"
+    for number, name in enumerate(("a", "b", "c")):
+        save_corrected(work / f"{name}.cerberus", work / f"{name}.png", number)
+    (work / "c.png").unlink()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *arguments: str(work))
+    dialog = desk.open_export()
+    desk.click(dialog.images.add)
+    said = "3 saved annotations added. The image of 1 was not found; put it beside the annotation and look again."
+    desk.qtbot.waitUntil(lambda: dialog.images.note.text() == said, timeout=20_000)
+    rows = dialog.rows.rows
+    assert [(row.chosen.text(), row.chosen.isChecked()) for row in rows] == [
+        ("a.png", True),
+        ("b.png", True),
+        ("c", False),
+    ]
+    assert not rows[2].chosen.isEnabled()
+    desk.type(dialog.folder, str(tmp_path / "ds"))
+    desk.type(rows[0].patient, "17")
+    desk.type(rows[0].category.lineEdit(), "Polyp")
+    desk.click(dialog.images.like_first)
+    desk.wait_for_preview(dialog, "2 new pairs")
+    assert dialog.export.text() == "Export 2 pairs into “Polyp”"
+    desk.click(dialog.export)
+    desk.wait_for_preview(dialog, "0 new pairs, 2 there already")
+    assert [record.name for record in index_tree(tmp_path / "ds")[0]] == ["NC17-1-400-001", "NC17-1-400-002"]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import struct
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,18 +12,15 @@ import pandas as pd
 import tifffile
 from numpy.typing import NDArray
 
+from ..damage import DECODE_ERRORS, reason_of
 from ..errors import DataError
+from ..strict_json import read_object
 from ..tasks import INSTANCE_TASKS
 from .table import CELLS, COLUMNS, STATES
 
 _MAX_JSON_BYTES = 16 << 20
 _MAX_TABLE_BYTES = 1 << 29
 _NUMBERS = ("class_probability", "confidence")
-# What tifffile and its decoders raise on damaged files; imagecodecs' errors are RuntimeErrors.
-_TIFF_ERRORS = (
-    tifffile.TiffFileError, OSError, ValueError, TypeError, LookupError, RuntimeError, AttributeError,
-    ArithmeticError, struct.error, zlib.error,
-)  # fmt: skip
 
 
 def read_labels(path: Path, shape: tuple[int, int]) -> NDArray[np.int32]:
@@ -44,8 +38,8 @@ def read_labels(path: Path, shape: tuple[int, int]) -> NDArray[np.int32]:
             if page.shape != shape or dtype.kind not in "iu" or dtype.itemsize > 4:
                 raise DataError(f"{path} does not hold labels of {shape[0]} × {shape[1]} px.")
             labels = np.asarray(page.asarray())
-    except _TIFF_ERRORS as error:
-        raise DataError(f"{path} cannot be read as a label image: {error}.") from error
+    except (*DECODE_ERRORS, tifffile.TiffFileError) as error:
+        raise DataError(f"{path} cannot be read as a label image: {reason_of(error)}.") from error
     if int(labels.min()) < 0 or int(labels.max()) > np.iinfo(np.int32).max:
         raise DataError(f"{path} holds numbers that cannot be object ids.")
     return labels.astype(np.int32)
@@ -87,13 +81,8 @@ def read_json(path: Path, form: str, form_version: int) -> dict[str, Any]:
     DataError
         If it is missing, too large, damaged, or of another format or version.
     """
-    try:
-        if path.stat().st_size > _MAX_JSON_BYTES:
-            raise DataError(f"{path} is too large to be a {form}.")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read as a {form}: {error}.") from error
-    if not isinstance(data, dict) or data.get("format") != form:
+    data = read_object(path, max_bytes=_MAX_JSON_BYTES)
+    if data.get("format") != form:
         raise DataError(f"{path} is not a {form}.")
     if data.get("format_version") != form_version:
         raise DataError(f"{path} was written by another version of napari-cerberus; update it.")

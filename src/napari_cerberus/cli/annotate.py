@@ -154,8 +154,11 @@ def _annotate_and_write(
             "If that is wrong, run again with --pixel-size-um."
         )
     result = run_to_end(annotate(image.pixels, model, settings_for(arguments, size)), line)
+    for note in result.notes:
+        line.say(note)
     about = {
         "image": path.name,
+        "image_path": str(path.absolute()),
         "image_sha256": pixels_sha256(as_rgb8(image.pixels)),
         "pixel_size_source": size.source,
     }

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..annotation.table import measure
 from ..errors import CerberusError, DataError, SettingsError
+from ..exporting.saved import read_result
 from ..files import atomic_folder
 from ..inference.image import as_rgb8
 from ..inference.reading import read_image
@@ -31,7 +32,6 @@ from ..pairs.tiff import read_label_tiff, write_label_tiff
 from ..progress import run_to_end
 from ..tasks import GLANDS, INSTANCE_TASKS
 from .annotate import choose_pixel_size, output_folders
-from .export import read_source
 from .main import EXIT_FAILED, PROGRAM, one_line
 from .report import ProgressLine
 
@@ -93,7 +93,7 @@ def _write(arguments: argparse.Namespace) -> int:
 def _write_image(image: Path, folder: Path, arguments: argparse.Namespace) -> bool:
     line = ProgressLine(image.name)
     try:
-        source = read_source(image, folder)
+        source = read_result(image, folder)
         for name in dict.fromkeys(arguments.formats):
             suffix, write = WRITERS[name]
             target = arguments.out / f"{folder.name}{suffix}"

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from ..errors import CerberusError, SettingsError
-from ..inference.image import as_rgb8
-from ..inference.reading import read_image
-from ..inference.saved import read_annotation
-from ..pairs.export import write_export
-from ..pairs.plan import ExportPlan, plan_export
-from ..pairs.source import (
-    Choice,
-    Cut,
-    ExportSettings,
-    ExportSource,
-    Small,
-    WhenChanged,
-    WhenEmpty,
-)
+from ..errors import SettingsError
+from ..exporting.jobs import Order, Outcome, Preview, export_job, preview_job
+from ..exporting.saved import find_saved, read_result
+from ..pairs.source import Choice, Cut, ExportSettings, ExportSource, Small, WhenChanged, WhenEmpty
+from ..pairs.words import counted
 from ..progress import run_to_end
 from ..tasks import GLANDS, INSTANCE_TASKS
 from .annotate import output_folders
@@ -33,9 +25,22 @@ from .report import ProgressLine
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``export``."""
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="the annotated images")
+    parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE", help="annotated images, with --results")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--results", type=Path, metavar="DIR", help="the --out of annotate: DIR/<image's stem>/")
+    where.add_argument(
+        "--saved",
+        type=Path,
+        metavar="DIR",
+        help="every annotation in DIR and below it: folders *.cerberus of the dock, results of annotate",
+    )
     parser.add_argument(
-        "--results", type=Path, required=True, metavar="DIR", help="the --out of annotate: DIR/<image's stem>/"
+        "--images-in",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="with --saved: where images lie, if neither where they were nor beside the annotations",
     )
     parser.add_argument("--to", type=Path, required=True, metavar="DATASET", help="folder of pairs; made or added to")
     parser.add_argument("--dry-run", action="store_true", help="say what would be written, and write nothing")
@@ -59,7 +64,9 @@ def _add_facts(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--block", type=int, default=1, metavar="N", help="tissue block; default: %(default)s")
     group.add_argument("--magnification", type=int, default=400, metavar="N", help="default: %(default)s")
-    group.add_argument("--annotator", default="", metavar="NAME", help="kept in the sidecars")
+    group.add_argument(
+        "--annotator", default="", metavar="NAME", help="kept in the sidecars where the annotation names nobody"
+    )
 
 
 def _add_mask(parser: argparse.ArgumentParser) -> None:
@@ -82,12 +89,15 @@ def _add_tiles(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export every image; 1 if any of them failed, the others are written all the same."""
-    facts = facts_of(arguments)
     settings_for(arguments, ImageFacts(patient_id=None, category="any", block=arguments.block))
-    folders = output_folders(arguments.images, arguments.results)
-    failed = [path for path, folder in folders.items() if not _export_file(path, folder, facts[path], arguments)]
-    if failed and len(folders) > 1:
-        sys.stderr.write(f"{PROGRAM}: {len(failed)} of {len(folders)} images failed.\n")
+    orders, problems = _saved_orders(arguments) if arguments.saved is not None else (_orders(arguments), ())
+    for problem in problems:
+        _complain(problem)
+    failed = _preview(orders, arguments) if arguments.dry_run else _export(orders, arguments)
+    failed += len(problems)
+    total = len(orders) + len(problems)
+    if failed and total > 1:
+        sys.stderr.write(f"{PROGRAM}: {failed} of {total} images failed.\n")
     return EXIT_FAILED if failed else 0
 
 
@@ -113,51 +123,85 @@ def settings_for(arguments: argparse.Namespace, facts: ImageFacts) -> ExportSett
     )
 
 
-def read_source(path: Path, folder: Path, annotator: str = "") -> ExportSource:
-    """An image and its saved annotation.
-
-    Raises
-    ------
-    ImageError, DataError
-        If a file is missing or damaged, or the image changed since it was annotated.
-    """
-    saved = read_annotation(folder)
-    return ExportSource(
-        image=as_rgb8(read_image(path).pixels),
-        labels=saved.labels,
-        objects=saved.objects.rename(columns={"state": "review"}),
-        pixel_size_um=saved.pixel_size_um,
-        name=path.name,
-        path=path,
-        expected_sha256=saved.image_sha256,
-        model_name=saved.model_name,
-        model_sha256=saved.model_sha256,
-        annotator=annotator,
-        tissue=saved.tissue,
-    )
+def _orders(arguments: argparse.Namespace) -> list[Order]:
+    """For the named images, whose results lie in one folder."""
+    if not arguments.images:
+        raise SettingsError("Name the images whose results are in --results, or give --saved instead.")
+    facts = facts_of((path.name for path in arguments.images), arguments)
+    return [
+        _order(path.name, partial(read_result, path, folder, arguments.annotator), facts[path.name], arguments)
+        for path, folder in output_folders(arguments.images, arguments.results).items()
+    ]
 
 
-def _export_file(path: Path, folder: Path, facts: ImageFacts, arguments: argparse.Namespace) -> bool:
-    """Export one image; False, with one line on stderr, if that failed."""
-    line = ProgressLine(path.name)
-    try:
-        source = read_source(path, folder, arguments.annotator)
-        settings = settings_for(arguments, replace(facts, category=facts.category_for(source)))
-        plan = run_to_end(plan_export(arguments.to, source, settings), line)
-        for note in plan.notes:
-            line.say(note)
-        said = plan.summary if arguments.dry_run else run_to_end(write_export(plan), line).summary
-    except CerberusError as error:
-        line.close()
-        sys.stderr.write(f"{PROGRAM}: error: {path}: {one_line(error)}\n")
-        return False
+def _saved_orders(arguments: argparse.Namespace) -> tuple[list[Order], tuple[str, ...]]:
+    """For every annotation of a folder; and what cannot be read."""
+    if arguments.images:
+        raise SettingsError("--saved finds the images itself; name none, or use --results.")
+    line = ProgressLine(str(arguments.saved))
+    found = run_to_end(find_saved(arguments.saved, arguments.images_in), line)
     line.close()
-    sys.stdout.write(f"{path.name}: {said}\n")
-    if arguments.dry_run:
-        _list(plan)
-    return True
+    facts = facts_of((saved.name for saved in found.images), arguments)
+    orders = [
+        _order(saved.name, partial(saved.read, arguments.annotator), facts[saved.name], arguments)
+        for saved in found.images
+    ]
+    return orders, found.problems
 
 
-def _list(plan: ExportPlan) -> None:
-    for pair in plan.pairs:
-        sys.stdout.write(f"  {plan.settings.category}/{pair.name}  {pair.status}, {pair.objects} object(s)\n")
+def _order(name: str, read: Callable[[], ExportSource], facts: ImageFacts, arguments: argparse.Namespace) -> Order:
+    """One image; choices that make no sense are found before any image is read. Raises ``SettingsError``."""
+    if not isinstance(facts.category, FromReadout):
+        try:
+            known = settings_for(arguments, facts)
+        except SettingsError as error:
+            raise SettingsError(f"{name}: {error}") from error
+        return Order(name=name, read=read, settings=lambda source: known)
+
+    def settings(source: ExportSource) -> ExportSettings:
+        return settings_for(arguments, replace(facts, category=facts.category_for(source)))
+
+    return Order(name=name, read=read, settings=settings)
+
+
+def _export(orders: Sequence[Order], arguments: argparse.Namespace) -> int:
+    """Write image after image; the number of those that failed."""
+    whole = Outcome(root=arguments.to)
+    for order in orders:
+        line = ProgressLine(order.name)
+        one = run_to_end(export_job(Outcome(root=arguments.to), [order]), line)
+        for note in one.notes:
+            line.say(note)
+        line.close()
+        for problem in one.failed:
+            _complain(problem)
+        for result in one.results:
+            sys.stdout.write(f"{order.name}: {result.summary}\n")
+        whole.results += one.results
+        whole.failed += one.failed
+    if len(orders) > 1:
+        sys.stdout.write(f"{counted(len(whole.results), 'image')}: {whole.sentence}\n")
+    return len(whole.failed)
+
+
+def _preview(orders: Sequence[Order], arguments: argparse.Namespace) -> int:
+    """List what would be written; the number of images that would fail."""
+    line = ProgressLine("export")
+    preview: Preview = run_to_end(preview_job(arguments.to, orders), line)
+    for note in preview.notes:
+        line.say(note)
+    line.close()
+    for problem in preview.problems:
+        _complain(problem)
+    for summary in preview.summaries:
+        sys.stdout.write(f"{summary}\n")
+    for pair in preview.pairs:
+        sys.stdout.write(
+            f"  {pair.image}: {pair.category}/{pair.name}  {pair.status}, {counted(pair.objects, 'object')}\n"
+        )
+    sys.stdout.write(f"{preview.headline}; nothing was written.\n")
+    return len(preview.problems)
+
+
+def _complain(problem: str) -> None:
+    sys.stderr.write(f"{PROGRAM}: error: {one_line(problem)}\n")

@@ -1,17 +1,15 @@
-"""Whose tissue an image shows and what it is: from the command line, or from a CSV file with a line for each image."""
+"""Whose tissue an image shows and what it is: from the command line, or from an index."""
 
 from __future__ import annotations
 
 import argparse
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..errors import DataError, SettingsError
+from ..exporting.index import NOT_KNOWN, Stated, read_index
 from ..pairs.source import ExportSource
 
-NOT_KNOWN = "not known"
 CLEAR_SHARE = 0.5
 CLEAR_MARGIN = 0.15
 
@@ -42,8 +40,8 @@ class ImageFacts:
         return self.category.of(source) if isinstance(self.category, FromReadout) else self.category
 
 
-def facts_of(arguments: argparse.Namespace) -> dict[Path, ImageFacts]:
-    """Facts of every image on the command line.
+def facts_of(names: Iterable[str], arguments: argparse.Namespace) -> dict[str, ImageFacts]:
+    """Facts of images, by file name.
 
     Raises
     ------
@@ -53,64 +51,29 @@ def facts_of(arguments: argparse.Namespace) -> dict[Path, ImageFacts]:
         If the index file is missing or damaged, or does not name every image with its patient.
     """
     lines = read_index(arguments.index) if arguments.index is not None else {}
-    return {path: _facts(path, lines, arguments) for path in arguments.images}
+    return {name: _facts(name, lines, arguments) for name in names}
 
 
-def read_index(path: Path) -> dict[str, Mapping[str, str]]:
-    """Lines of an index file by image name; ``image`` may hold a path, its last part counts."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            return dict(_lines(path, csv.DictReader(stream)))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV table in UTF-8: {error}.") from error
-
-
-def _lines(path: Path, reader: csv.DictReader[str]) -> Iterator[tuple[str, Mapping[str, str]]]:
-    columns: Sequence[str] = reader.fieldnames or ()
-    for needed in ("image", "patient"):
-        if needed not in columns:
-            raise DataError(
-                f"{path} has no column {needed!r}; it needs image and patient, and may have category, block."
-            )
-    seen: set[str] = set()
-    for line in reader:
-        name = (line["image"] or "").replace("\\", "/").rpartition("/")[2]
-        if name in seen:
-            raise DataError(f"{path} names {name!r} twice.")
-        seen.add(name)
-        yield name, {key: (value or "").strip() for key, value in line.items() if isinstance(key, str)}
-
-
-def _facts(path: Path, lines: Mapping[str, Mapping[str, str]], arguments: argparse.Namespace) -> ImageFacts:
-    line: Mapping[str, str] = {}
-    patient = arguments.patient
-    if arguments.index is not None:
-        line = lines.get(path.name, {})
-        patient = line.get("patient", "")
-        if not patient:
-            raise DataError(f"{arguments.index} gives no patient for {path.name}; write the id, or '{NOT_KNOWN}'.")
+def _facts(name: str, lines: Mapping[str, Stated], arguments: argparse.Namespace) -> ImageFacts:
+    stated = lines.get(name, Stated())
+    if arguments.index is None:
+        patient = None if arguments.patient_unknown else arguments.patient
+    else:
+        patient = None if stated.patient_unknown else stated.patient_id
+        if patient == "":
+            raise DataError(f"{arguments.index} gives no patient for {name}; write the id, or '{NOT_KNOWN}'.")
     return ImageFacts(
-        patient_id=None if arguments.patient_unknown or patient == NOT_KNOWN else patient,
-        category=_category(path, line.get("category", ""), arguments),
-        block=_block(line.get("block", ""), arguments),
+        patient_id=patient,
+        category=_category(name, stated.category, arguments),
+        block=arguments.block if stated.block is None else stated.block,
     )
 
 
-def _category(path: Path, stated: str, arguments: argparse.Namespace) -> str | FromReadout:
+def _category(name: str, stated: str, arguments: argparse.Namespace) -> str | FromReadout:
     if stated or arguments.category:
         return str(stated or arguments.category)
     if arguments.category_from_readout:
         return FromReadout()
     raise SettingsError(
-        f"{path.name} has no category; give --category, --category-from-readout, or a column category in --index."
+        f"{name} has no category; give --category, --category-from-readout, or a column category in --index."
     )
-
-
-def _block(stated: str, arguments: argparse.Namespace) -> int:
-    if not stated:
-        return int(arguments.block)
-    if not stated.isdecimal():
-        raise DataError(f"{arguments.index}: block must be a whole number, not {stated[:40]!r}.")
-    return int(stated)

@@ -137,8 +137,8 @@ def fail(error: CerberusError) -> int:
     return EXIT_FAILED
 
 
-def one_line(error: BaseException) -> str:
-    """The error's text without line breaks."""
+def one_line(error: BaseException | str) -> str:
+    """A text, or an error's, without line breaks."""
     return " ".join(str(error).split())
 
 

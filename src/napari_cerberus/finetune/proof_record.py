@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
 from ..errors import DataError
-from ..pairs.strict_json import read_object
+from ..strict_json import read_object
 
 PROOF_FOLDER = "proof"
 PROOF_FILE = "proof.json"

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from ..damage import DECODE_ERRORS, reason_of
 from ..errors import ImageError
 from .stated_size import checked_side, from_dots_per_inch, from_tiff
 
@@ -24,24 +22,7 @@ MAX_PIXELS = 1_000_000_000
 """Larger pictures (whole slides, or files that pretend) are refused before they are decoded."""
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_DAMAGE = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,  # imagecodecs
-    EOFError,
-    SyntaxError,  # Pillow, on broken PNG chunks
-    ParseError,
-    struct.error,
-    zlib.error,  # tifffile without imagecodecs
-    MemoryError,
-    Image.DecompressionBombError,
-)
-"""What tifffile, imagecodecs and Pillow raise on damaged files."""
+_DAMAGE = (*DECODE_ERRORS, tifffile.TiffFileError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +88,7 @@ def _named(path: Path) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise ImageError(f"{path} is too large for its format; save it as TIFF, or cut out a region.") from error
     except _DAMAGE as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise ImageError(f"{path} is damaged or cut short and cannot be read ({reason}).") from error
+        raise ImageError(f"{path} is damaged or cut short and cannot be read ({reason_of(error)}).") from error
 
 
 def _is_tiff(path: Path) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,9 @@ import pandas as pd
 import tifffile
 from numpy.typing import NDArray
 
+from ..damage import DECODE_ERRORS, reason_of
 from ..errors import DataError
+from ..strict_json import read_object
 from ..tasks import INSTANCE_TASKS
 from .results import OBJECTS_FILE, SUMMARY_FILE
 
@@ -79,13 +79,7 @@ def read_annotation(folder: Path) -> SavedAnnotation:
 
 
 def _summary(path: Path) -> Mapping[str, Any]:
-    try:
-        if path.stat().st_size > _MAX_SUMMARY_BYTES:
-            raise DataError(f"{path} is too large to be a summary.")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
-    return data if isinstance(data, Mapping) else {}
+    return read_object(path, max_bytes=_MAX_SUMMARY_BYTES)
 
 
 def _pixel_size(summary: Mapping[str, Any], path: Path) -> float:
@@ -98,8 +92,8 @@ def _pixel_size(summary: Mapping[str, Any], path: Path) -> float:
 def _read_labels(path: Path) -> NDArray[np.integer]:
     try:
         labels = tifffile.imread(path)
-    except (OSError, ValueError, RuntimeError, zlib.error, tifffile.TiffFileError) as error:
-        raise DataError(f"{path} is not a readable TIFF: {error}.") from error
+    except (*DECODE_ERRORS, tifffile.TiffFileError) as error:
+        raise DataError(f"{path} is not a readable TIFF: {reason_of(error)}.") from error
     if labels.ndim != 2 or labels.dtype.kind not in "ui" or labels.max(initial=0) > np.iinfo(np.int32).max:
         raise DataError(f"{path} holds no instance labels: a two-dimensional image of whole numbers is needed.")
     return np.asarray(labels)

@@ -177,14 +177,18 @@ def unlike(image: NDArray[np.uint8], model: Described) -> str:
     image : (H, W, 3) uint8 array
     model : Model or ModelEntry
     """
-    known, profile = stain_of(model.spec), profile_of(image)
+    return warning_of(profile_of(image), stain_of(model.spec), model.name)
+
+
+def warning_of(profile: StainProfile | None, known: ModelStain | None, name: str) -> str:
+    """The sentence of ``unlike`` for an image and a model that were looked at before."""
     if known is None or profile is None:
         return ""
     times = distance(profile, known)
     if times <= 1:
         return ""
     return (
-        f"The stain of this image is unlike that of the tiles {model.name!r} was trained on ({times:.1f} times as far "
+        f"The stain of this image is unlike that of the tiles {name!r} was trained on ({times:.1f} times as far "
         "away as they lie apart): look at the result with care, or fine-tune on a few corrected tiles of this kind."
     )
 

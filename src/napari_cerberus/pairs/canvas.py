@@ -15,7 +15,7 @@ from ..progress import Job, Progress
 from .label_arrays import Box, object_areas, object_boxes, object_ids
 from .resample import resample_image, resample_labels, same_scale, scaled_shape
 from .sidecar import SidecarObject
-from .source import ACCEPTED_STATES, REJECTED_STATES, Choice, ExportSettings, ExportSource
+from .source import ACCEPTED_STATES, REJECTED_STATES, UNREVIEWED_STATE, Choice, ExportSettings, ExportSource
 from .table import Row, review_cell, rows_by_object, share_cell, text_cell
 from .tiles import Window, grid_windows, object_windows
 
@@ -123,7 +123,7 @@ class Canvas:
 
     def _object(self, task: str, number: int, source_id: int, area: int) -> SidecarObject:
         row = self.rows.get((task, source_id), {})
-        review = review_cell(row)
+        review = review_cell(row) or UNREVIEWED_STATE
         return SidecarObject(
             task=task,
             id=number,

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..progress import Job, Progress
+from ..strict_json import read_object
 from .fields import Fields
 from .raster import paint_polygon
 from .runs import decode_runs, decompress_runs
-from .strict_json import read_object
 
 _EVERY = 256
 _MAX_PIXELS = 400_000_000

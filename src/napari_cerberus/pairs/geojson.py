@@ -124,6 +124,7 @@ def _feature(task: str, id_: int, shapes: list[Shape], row: Row, settings: GeoJs
         title: value for name, title in _MEASUREMENTS.items() if (value := number_cell(row, name)) is not None
     }
     metadata = {"task": task, "id": str(id_), "class": class_name, "review": review_cell(row)}
+    metadata |= {name: text_cell(row, name) for name in ("changed_by", "changed_at")}
     return {
         "type": "Feature",
         "id": str(uuid.uuid5(_NAMESPACE, f"{settings.image_key}/{task}/{id_}")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, SettingsError
 from ..progress import Job, Progress
-from ..tasks import CERBERUS_TASKS, GLANDS, INSTANCE_TASKS, LUMINA, NUCLEI
-from .geojson import TASK_CLASSES
+from ..strict_json import read_json
+from ..tasks import GLANDS, NUCLEI
+from .geojson_words import Words
 from .raster import Painted, paint_polygon
-from .strict_json import read_json
 
 MAX_COORDINATE = 1e9
 _EVERY = 256
-_GEOMETRIES = {"Polygon": 1, "MultiPolygon": 2}
-_WORDS = {NUCLEI: ("nucle", "cell", "detection"), GLANDS: ("gland", "crypt"), LUMINA: ("lumen", "lumina")}
+_AREAS = ("Polygon", "MultiPolygon")
+_COLLECTION = "GeometryCollection"
+_GEOMETRIES = (*_AREAS, _COLLECTION, "Point", "MultiPoint", "LineString", "MultiLineString")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,8 @@ class ImportedObjects:
     labels : mapping of task to (H, W) int32 array
         Ids 1..n; only tasks that have objects.
     objects : pandas.DataFrame
-        ``task``, ``index``, ``class`` and, where the file says, ``confidence``, ``class_probability``, ``state``.
+        ``task``, ``index``, ``class`` and, where the file says, ``confidence``, ``class_probability``, ``state``,
+        ``changed_by``, ``changed_at`` (NaN for objects of which it does not say).
     notes : tuple of str
         What was left out or looked odd, one sentence a kind.
     """
@@ -74,9 +76,11 @@ class ImportedObjects:
 
 
 def read_geojson(path: Path, shape: tuple[int, int], settings: ImportSettings | None = None) -> Job[ImportedObjects]:
-    """Read a FeatureCollection, a list of features, or one feature.
+    """Read a FeatureCollection, a list of features, one feature, or a bare geometry: all that QuPath reads.
 
-    Where objects of one task overlap, the smaller one lies on top, so that what is nested is kept.
+    Objects that we exported keep class, review state and who changed them; one whose class was changed in the other
+    program becomes ``edited``. Where objects of one task overlap, the smaller one lies on top, so that what is nested
+    is kept.
 
     Parameters
     ----------
@@ -95,7 +99,7 @@ def read_geojson(path: Path, shape: tuple[int, int], settings: ImportSettings | 
         If the file is no GeoJSON, or a feature's geometry is damaged; says which.
     """
     chosen = settings or ImportSettings()
-    content = read_json(path)
+    content = read_json(path, allow_nan=True)  # QuPath before 0.5 writes NaN where it could not measure
     notes: Counter[str] = Counter()
     found: list[_Found] = []
     features = list(_features(content, str(path)))
@@ -126,13 +130,15 @@ def _features(content: object, source: str) -> Iterator[dict[str, Any]]:
     waiting = list(reversed(content)) if isinstance(content, list) else [content]
     while waiting:
         feature = waiting.pop()
+        if isinstance(feature, dict) and feature.get("type") in _GEOMETRIES:
+            feature = {"type": "Feature", "geometry": feature}
         if not isinstance(feature, dict) or feature.get("type") != "Feature":
             raise DataError(f"{source} is no GeoJSON of objects: it holds something that is no Feature.")
         yield feature
         properties = feature.get("properties")
-        children = properties.get("childObjects") if isinstance(properties, dict) else None
-        if isinstance(children, list):
-            waiting.extend(reversed(children))
+        if isinstance(properties, dict):
+            children = properties.get("childObjects", properties.get("children"))
+            waiting.extend(reversed(children) if isinstance(children, list) else ())
 
 
 def _found(
@@ -142,11 +148,8 @@ def _found(
     settings: ImportSettings,
     notes: Counter[str],
 ) -> _Found | None:
-    properties = feature.get("properties")
-    known: dict[str, Any] = properties if isinstance(properties, dict) else {}
-    name = _class_name(known.get("classification"))
-    metadata: dict[str, Any] = known["metadata"] if isinstance(known.get("metadata"), dict) else {}
-    task = _task(name, metadata, known.get("objectType"), settings)
+    words = Words(feature)
+    task = words.task_by(settings.tasks, settings.default_task)
     if not task:
         notes["{} object(s) of a class that stands for no task were left out"] += 1
         return None
@@ -159,26 +162,55 @@ def _found(
     if not any(part.mask.any() for part in parts):
         notes["{} object(s) are empty or lie outside the image and were left out"] += 1
         return None
-    return _Found(task, _row(task, name, metadata, known.get("measurements")), parts)
+    if words.reclassified:
+        notes["{} object(s) have another class than they were exported with; they count as edited"] += 1
+    return _Found(task, words.row(task), parts)
 
 
 def _parts(
     geometry: object, source: str, shape: tuple[int, int], settings: ImportSettings, notes: Counter[str]
 ) -> list[Painted] | None:
-    kind = geometry.get("type") if isinstance(geometry, dict) else None
-    if not isinstance(geometry, dict) or kind not in _GEOMETRIES:
+    """Painted polygons of a geometry; None, and a note, where it has no area in this image."""
+    areas = list(_areas(geometry))
+    if not areas:
         notes["{} feature(s) without an area (points, lines) were left out"] += 1
         return None
-    coordinates = geometry.get("coordinates")
-    polygons = [coordinates] if kind == "Polygon" else coordinates
-    if not isinstance(polygons, list) or not all(isinstance(rings, list) for rings in polygons):
-        raise DataError(f"{source} has coordinates that are no {kind}.")
+    if any(_plane(area) != (0, 0) for area in (geometry, *areas)):
+        notes["{} object(s) of another plane (z or t) were left out"] += 1
+        return None
+    polygons = [rings for area in areas for rings in _polygons(area, source)]
     outlines = [[_ring(ring, source, settings) for ring in rings] for rings in polygons if rings]
     return [
         paint_polygon([rings[0], *(hole for hole in rings[1:] if len(hole) > 2)], shape)
         for rings in outlines
         if len(rings[0]) > 2
     ]
+
+
+def _areas(geometry: object) -> Iterator[dict[str, Any]]:
+    """Polygons and multipolygons of a geometry, those of collections too."""
+    waiting = [geometry]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict) and one.get("type") in _AREAS:
+            yield one
+        elif isinstance(one, dict) and one.get("type") == _COLLECTION and isinstance(one.get("geometries"), list):
+            waiting.extend(reversed(one["geometries"]))
+
+
+def _plane(geometry: object) -> tuple[object, object]:
+    """z and t of QuPath's ``plane``; (0, 0) where there is none."""
+    plane = geometry.get("plane") if isinstance(geometry, dict) else None
+    return (plane.get("z", 0), plane.get("t", 0)) if isinstance(plane, dict) else (0, 0)
+
+
+def _polygons(area: dict[str, Any], source: str) -> list[list[object]]:
+    """Rings of each polygon."""
+    kind, coordinates = area["type"], area.get("coordinates")
+    polygons = [coordinates] if kind == "Polygon" else coordinates
+    if not isinstance(polygons, list) or not all(isinstance(rings, list) for rings in polygons):
+        raise DataError(f"{source} has coordinates that are no {kind}.")
+    return polygons
 
 
 def _ring(ring: object, source: str, settings: ImportSettings) -> NDArray[np.float64]:
@@ -195,63 +227,6 @@ def _ring(ring: object, source: str, settings: ImportSettings) -> NDArray[np.flo
         raise DataError(f"{source} has coordinates beyond {MAX_COORDINATE:g} px.")
     down, right = settings.offset_px
     return (points - [right, down]) / settings.downsample
-
-
-def _class_name(classification: object) -> str:
-    if isinstance(classification, str):
-        return classification
-    if not isinstance(classification, dict):
-        return ""
-    names = classification.get("names")
-    if isinstance(names, list):
-        return ": ".join(name for name in names if isinstance(name, str))
-    name = classification.get("name")
-    return name if isinstance(name, str) else ""
-
-
-def _task(name: str, metadata: Mapping[str, Any], object_type: object, settings: ImportSettings) -> str:
-    chosen = {known.casefold(): task for known, task in settings.tasks.items()}
-    if name.casefold() in chosen:
-        return chosen[name.casefold()]
-    if metadata.get("task") in INSTANCE_TASKS:
-        return str(metadata["task"])
-    for spec in CERBERUS_TASKS:
-        if spec.kind == "types" and name in spec.classes[1:]:
-            return spec.types_of
-    for task, words in _WORDS.items():
-        if any(word in name.casefold() for word in words):
-            return task
-    return NUCLEI if object_type in ("cell", "detection") and not name else settings.default_task
-
-
-def _row(task: str, name: str, metadata: Mapping[str, Any], measurements: object) -> dict[str, Any]:
-    ours = metadata.get("task") == task and "id" in metadata
-    class_name = metadata.get("class", "") if ours else name
-    row: dict[str, Any] = {
-        "task": task,
-        "class": "" if class_name == TASK_CLASSES.get(task) else str(class_name),
-    }
-    if isinstance(metadata.get("review"), str):
-        row["state"] = metadata["review"]
-    values = _measured(measurements)
-    for column, title in (("confidence", "Confidence"), ("class_probability", "Class probability")):
-        if title in values:
-            row[column] = min(max(values[title], 0.0), 1.0)
-    return row
-
-
-def _measured(measurements: object) -> dict[str, float]:
-    """Measurements as QuPath 0.4 writes them (a map) or older ones (a list of name and value)."""
-    pairs: Sequence[tuple[object, object]] = ()
-    if isinstance(measurements, dict):
-        pairs = list(measurements.items())
-    elif isinstance(measurements, list):
-        pairs = [(one.get("name"), one.get("value")) for one in measurements if isinstance(one, dict)]
-    return {
-        name: float(value)
-        for name, value in pairs
-        if isinstance(name, str) and isinstance(value, int | float) and math.isfinite(value)
-    }
 
 
 def _painted_on(shape: tuple[int, int], found: list[_Found], notes: Counter[str]) -> ImportedObjects:

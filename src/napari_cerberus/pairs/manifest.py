@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import DataError, OutputError, SettingsError
+from ..file_lock import lock
+from ..strict_json import loads
 from .ebhi import parse_name
 from .fields import Fields
-from .file_lock import lock
 from .names import check_category
-from .strict_json import loads
 
 NAME = "pairs.jsonl"
 FORMAT = "napari-cerberus-pair/1"
@@ -121,7 +121,7 @@ def locked_manifest(root: Path) -> Iterator[IO[bytes]]:
     path = root / NAME
     try:
         with path.open("ab+") as stream:
-            if not lock(stream):
+            if not lock(stream.fileno()):
                 raise OutputError(f"Another export into {root} is running; wait until it is done.")
             try:
                 yield stream

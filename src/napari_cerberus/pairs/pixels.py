@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import struct
 import warnings
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..damage import DECODE_ERRORS, reason_of
 from ..errors import DataError
 
 IMAGE_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
@@ -20,25 +19,8 @@ IMAGE_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 MASK_THRESHOLD = 127
 """Labels of EBHI-SEG have soft grey edges: the region is where the value is above this."""
 
-_DECODE_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    OverflowError,
-    IndexError,
-    KeyError,
-    struct.error,
-)
-TIFF_ERRORS = (
-    *_DECODE_ERRORS,
-    tifffile.TiffFileError,
-    TypeError,
-    ZeroDivisionError,
-    MemoryError,
-    RuntimeError,
-    zlib.error,
-)
+TIFF_ERRORS = (*DECODE_ERRORS, tifffile.TiffFileError)
+_PICTURE_ERRORS = (*DECODE_ERRORS, Image.DecompressionBombError)
 _GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "La")
 
 
@@ -150,7 +132,7 @@ def image_shape(path: Path) -> tuple[int, int]:
             warnings.simplefilter("ignore")
             with Image.open(path) as picture:
                 return picture.height, picture.width
-    except (*_DECODE_ERRORS, Image.DecompressionBombError) as error:
+    except _PICTURE_ERRORS as error:
         raise unreadable(path, error) from error
 
 
@@ -163,7 +145,7 @@ def _open(path: Path) -> Image.Image:
             with Image.open(path) as picture:
                 picture.load()
                 return picture
-    except (*_DECODE_ERRORS, Image.DecompressionBombError) as error:
+    except _PICTURE_ERRORS as error:
         raise unreadable(path, error) from error
 
 
@@ -171,5 +153,4 @@ def unreadable(path: Path, error: BaseException) -> DataError:
     """The error to raise where a library could not read a file."""
     if not path.exists():
         return DataError(f"{path} does not exist.")
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return DataError(f"{path} cannot be read as an image ({reason}); it may be damaged or cut off.")
+    return DataError(f"{path} cannot be read as an image ({reason_of(error)}); it may be damaged or cut off.")

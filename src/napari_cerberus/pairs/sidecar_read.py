@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..files import sha256_of
+from ..strict_json import read_object
 from .ebhi import PairRecord
 from .fields import Fields
 from .pixels import read_stack
 from .sidecar import FORMAT, MAX_ID, OBJECT_CHOICES, Sidecar, SidecarObject, SourceInfo, sidecar_paths
-from .strict_json import read_object
 
 _MAX_BYTES = 256 * 2**20
 

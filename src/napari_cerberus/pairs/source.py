@@ -24,7 +24,14 @@ Small = Literal["pad", "refuse"]
 WhenChanged = Literal["ask", "new_number", "replace", "keep"]
 WhenEmpty = Literal["leave_out", "write"]
 
-ACCEPTED_STATES = frozenset({"accepted", "edited"})
+EDITED_STATE = "edited"
+UNREVIEWED_STATE = "unreviewed"
+"""What a table without review states means too."""
+
+REVIEW_STATES = (UNREVIEWED_STATE, "accepted", "rejected", "skipped", EDITED_STATE)
+"""What a review may have made of an object."""
+
+ACCEPTED_STATES = frozenset({"accepted", EDITED_STATE})
 """Review states of objects that a person stands behind."""
 
 REJECTED_STATES = frozenset({"rejected"})

@@ -18,8 +18,8 @@ import numpy as np
 
 from ..errors import DataError, SettingsError
 from ..files import write_text
+from ..strict_json import read_object
 from .balance import assign_groups
-from .strict_json import read_object
 from .words import counted
 
 FORMAT = "napari-cerberus-split/1"

@@ -21,9 +21,9 @@ from typing import IO
 
 from ..errors import DataError, OutputError
 from ..files import sha256_of, write_text
+from ..strict_json import read_object
 from .fields import Fields
 from .manifest import Entry, append_entries, entry_json, entry_of, locked_manifest, pair_paths, read_manifest
-from .strict_json import read_object
 from .words import counted
 
 STAGING = ".pairs-export"

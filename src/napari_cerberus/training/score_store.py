@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, OutputError
 from ..files import atomic_path, write_text
-from ..pairs.strict_json import read_object
+from ..strict_json import read_object
 from .scoring import Scored, TileScore
 
 IDENTITY_FILE = "evaluation.json"

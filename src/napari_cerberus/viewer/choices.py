@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ImageError, SettingsError
+from ..model.library import promoted
 from .layers import ViewerLayers
 from .memory import Memory
 from .picture import fingerprint, why_not
@@ -70,9 +71,9 @@ class Choices:
         self._session.pixel_size = size
 
     def model(self, name: str) -> None:
-        """Annotate with this model from now on."""
+        """Annotate with this model from now on; the promoted one is remembered as such, whatever its name."""
         self._session.model_name = name
-        self._memory.remember(model=name)
+        self._memory.remember(model="" if name == promoted().name else name)
 
     def device(self, device: str) -> None:
         """One of ``DEVICES``. Raises ``SettingsError``."""

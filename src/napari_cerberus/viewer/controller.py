@@ -30,6 +30,7 @@ from .memory import Memory
 from .picture import fingerprint, take_picture, why_not
 from .requests import Annotator, Request, list_model_choices
 from .session import JobState, JobStatus, ModelChoice, Readout, Session
+from .stain_check import StainCheck
 from .subjects import Subjects
 from .watch import LayerWatch
 
@@ -77,12 +78,13 @@ class Controller:
         self._stop_reason = ""
         self._look_again = False
         self._answers: dict[str, Answer] = {}
-        subjects = Subjects(self.layers, self.readout_of, self._pixel_size_of)
-        self.export = Exporter(self.session, subjects)
         self.library, self.finetuning = Library(), finetuning if finetuning is not None else FineTuning()
         self._lasts = memory.lasts
         journals = journals_folder() if memory.lasts else None
         self.correct = Correcting(self.layers, self.session, journals)
+        self.stain = StainCheck(self.session, self.layers, self.watch)
+        subjects = Subjects(self.layers, self.readout_of, self._pixel_size_of, self.correct)
+        self.export = Exporter(self.session, subjects)
         self.watch.image_removed.connect(self._on_image_removed)
         self.session.events.image_id.connect(self._on_image_chosen)
         self.session.events.export.connect(self._on_export)
@@ -97,7 +99,7 @@ class Controller:
             self._look_again = True
             return
         self._look_again = False
-        self._lookup.start(self._list_models, on_progress=lambda step: None, on_end=self._on_models)
+        self._lookup.start(self._list_models, on_progress=self._on_lookup, on_end=self._on_models)
 
     def look_for_runs(self) -> None:
         """Find the fine-tunes of earlier sessions; one that needs a look is shown."""
@@ -143,10 +145,10 @@ class Controller:
         """Stop the work, wait for it, and let go of the viewer. Safe to call twice."""
         self._jobs.close()
         self._lookup.close()
-        self.correct.close()
         self.export.close()
         self.finetuning.close()
         self.library.close()
+        self.correct.close()
         self.watch.close()
         self._answers.clear()
 
@@ -175,6 +177,11 @@ class Controller:
             device=session.device,
             sensitivity=session.sensitivity,
         )
+
+    def _on_lookup(self, step: Progress) -> None:
+        """Say that the promoted model is gone."""
+        if step.message:
+            show_warning(step.message)
 
     def _on_models(self, end: End) -> None:
         if isinstance(end, Cancelled):

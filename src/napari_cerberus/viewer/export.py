@@ -1,18 +1,20 @@
-"""Export of training pairs from open images: what would be written, and the writing, both beside the window."""
+"""Export of training pairs: what would be written, and the writing, both beside the window."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from psygnal import Signal
 
 from ..errors import CerberusError, OutputError, SettingsError
+from ..exporting.jobs import Order, Outcome, Preview, export_job, preview_job
 from ..pairs.dataset import Dataset
-from ..pairs.source import ExportSettings
+from ..pairs.source import ExportSettings, ExportSource
 from ..progress import Progress
-from .export_jobs import Order, Outcome, Preview, export_job, preview_job
 from .jobs import Cancelled, End, Failed, JobRunner
+from .saved_subjects import SavedSubjects, look_job
 from .session import JobState, JobStatus, Session
 from .subjects import Subject, Subjects
 
@@ -84,6 +86,10 @@ class Exporter:
     ----------
     preview_changed : Signal(object)
         A new ``Preview``.
+    preview_stage : Signal(str)
+        What the preview is at.
+    looked : Signal(str)
+        A folder was searched for saved annotations; a sentence on what was found.
 
     Parameters
     ----------
@@ -92,10 +98,14 @@ class Exporter:
     """
 
     preview_changed = Signal(object)
+    preview_stage = Signal(str)
+    looked = Signal(str)
 
     def __init__(self, session: Session, subjects: Subjects) -> None:
         self.session, self._subjects = session, subjects
+        self._saved = SavedSubjects()
         self._previews, self._exports = JobRunner("Preview of the export"), JobRunner("Export")
+        self._looks = JobRunner("Looking for annotations")
         self._next: ExportForm | None = None
         self._outcome: Outcome | None = None
 
@@ -106,8 +116,18 @@ class Exporter:
         return outcome.root if outcome is not None and outcome.results else None
 
     def subjects(self) -> tuple[Subject, ...]:
-        """What can be exported now."""
-        return self._subjects.list()
+        """What can be exported now: open images, then the saved annotations that were added."""
+        return (*self._subjects.list(), *self._saved.list())
+
+    def add_saved(self, folder: str) -> None:
+        """Add the saved annotations in a folder and below it; ``looked`` says what became of it."""
+        if self._looks.busy:
+            return
+        try:
+            path = _folder(folder)
+            self._looks.start(lambda: look_job(path), on_progress=lambda step: None, on_end=self._on_look_end)
+        except CerberusError as error:
+            self.looked.emit(str(error))
 
     def preview(self, form: ExportForm) -> None:
         """Find out what ``form`` would write; an older question that is still open is dropped."""
@@ -141,31 +161,35 @@ class Exporter:
             self.session.export = JobStatus(state=JobState.CANCELLING, stage="Cancelling")
 
     def close(self) -> None:
-        """Stop both jobs and wait for them. Safe to call twice."""
+        """Stop every job and wait for it. Safe to call twice."""
         self._next = None
+        self._looks.close()
         self._previews.close()
         self._exports.close()
 
-    def _orders(self, form: ExportForm) -> list[Order]:
-        """Copies of the images that the form names. Raises ``CerberusError``."""
+    def _orders(self, form: ExportForm, *, history: bool = True) -> list[Order]:
+        """What reads the images that the form names, open ones from copies. Raises ``CerberusError``."""
+        readers = self._saved.readers(self.session.reviewer)
         snapshots = self._subjects.snapshots()
-        gone = [image.subject.name for image in form.images if image.subject.key not in snapshots]
+        if not history:  # a preview does not show it, and a long one takes a while to read
+            snapshots = {key: replace(one, journal=None) for key, one in snapshots.items()}
+        readers |= {key: one.source for key, one in snapshots.items()}
+        gone = [image.subject.name for image in form.images if image.subject.key not in readers]
         if gone:
             raise OutputError(f"“{gone[0]}” was changed or closed; open the export again.")
-        return [
-            Order(name=image.subject.name, snapshot=snapshots[image.subject.key], settings=settings_for(form, image))
-            for image in form.images
-        ]
+        return [_order(image.subject, readers[image.subject.key], settings_for(form, image)) for image in form.images]
 
     def _start_preview(self) -> None:
         form, self._next = self._next, None
         if form is None:
             return
         try:
-            orders = self._orders(form)
+            orders = self._orders(form, history=False)
             root = _folder(form.folder)
             self._previews.start(
-                lambda: preview_job(root, orders), on_progress=lambda step: None, on_end=self._on_preview_end
+                lambda: preview_job(root, orders),
+                on_progress=lambda step: self.preview_stage.emit(step.stage),
+                on_end=self._on_preview_end,
             )
         except CerberusError as error:
             self.preview_changed.emit(Preview(problems=(str(error),)))
@@ -177,6 +201,12 @@ class Exporter:
             self.preview_changed.emit(Preview(problems=(str(end.error),)))
         elif not isinstance(end, Cancelled):
             self.preview_changed.emit(end.result)
+
+    def _on_look_end(self, end: End) -> None:
+        if isinstance(end, Failed):
+            self.looked.emit(str(end.error))
+        elif not isinstance(end, Cancelled):
+            self.looked.emit(self._saved.take(end.result))
 
     def _on_progress(self, step: Progress) -> None:
         self.session.export = JobStatus(state=JobState.RUNNING, stage=step.stage, fraction=step.fraction)
@@ -194,6 +224,10 @@ class Exporter:
             self.session.export = JobStatus(state=JobState.FAILED, message=" ".join(reasons) + kept)
         else:
             self.session.export = JobStatus(state=JobState.RETURNED, fraction=1.0, message=outcome.sentence)
+
+
+def _order(subject: Subject, read: Callable[[], ExportSource], settings: ExportSettings) -> Order:
+    return Order(name=subject.name, read=read, settings=lambda source: settings)
 
 
 def settings_for(form: ExportForm, image: ImageAnswer) -> ExportSettings:

@@ -27,7 +27,7 @@ _MAX_BYTES = 4 << 20
 class Preferences:
     """The user's last choices; the fields are those of ``configurations.annotate`` in the manifest."""
 
-    model: str = "starter"
+    model: str = ""
     device: str = "auto"
     sensitivity: float = 0.0
     assumed_pixel_size_um: float = 0.5

@@ -1,21 +1,29 @@
-"""Opens GeoJSON, from QuPath or from us, as label layers over the image that is open."""
+"""Opens GeoJSON, from QuPath or from us, as label layers over the image that is open, ready to be corrected."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from napari import current_viewer
 from napari.utils.notifications import show_warning
 
+from ..annotation.table import of_task, utc_now
 from ..errors import DataError, ImageError
-from ..pairs.geojson_read import read_geojson
+from ..pairs.geojson_read import ImportedObjects, read_geojson
 from ..progress import run_to_end
+from .choices import read_pixel_size_um
 from .grid import placement
 from .layers import ViewerLayers, labels_layer
-from .picture import why_not
+from .memory import Memory
+from .picture import fingerprint, why_not
+from .pixel_size import find_pixel_size
+from .record import KEY, LayerRecord
 from .session import Display
+from .tracked import MODEL_LABELS, features_of, table_from
 
 LayerData = tuple[Any, dict[str, Any], str]
 NO_IMAGE = "Open the image first, then its outlines: they are drawn on the grid of its pixels."
@@ -44,18 +52,40 @@ def read_outlines(path: str | list[str]) -> list[LayerData]:
         show_warning(note)
     if not found.labels:
         raise DataError(f"{path} holds no outline on “{image.name}”; open the image that it was drawn on.")
-    table = found.objects
-    return [
-        labels_layer(
-            task,
-            labels,
-            table[table["task"] == task],
-            Display(),
-            name=f"{image.name} {task}",
-            **placement(image, (0, 0)),
-        ).as_layer_data_tuple()
-        for task, labels in found.labels.items()
-    ]
+    record = _record(image, shape)
+    return [_layer(image, replace(record, task=task), labels, found) for task, labels in found.labels.items()]
+
+
+def _layer(image: Any, record: LayerRecord, labels: Any, found: ImportedObjects) -> LayerData:
+    """A result layer without a model: a re-run keeps all of it, as it keeps what was drawn by hand."""
+    rows = table_from(of_task(found.objects, record.task), labels, record)
+    name = f"{image.name} {record.task}"
+    layer = labels_layer(record.task, labels, rows, Display(), name=name, **placement(image, (0, 0)))
+    layer.features = features_of(rows)
+    layer.metadata = {KEY: record.to_metadata(), MODEL_LABELS: np.zeros_like(layer.data)}
+    data: LayerData = layer.as_layer_data_tuple()
+    return data
+
+
+def _record(image: Any, shape: tuple[int, int]) -> LayerRecord:
+    mark = fingerprint(image)
+    size = find_pixel_size(image, mark, Memory.of_napari(), read_pixel_size_um)
+    return LayerRecord(
+        task="",
+        image_fingerprint=mark,
+        image_name=str(image.name),
+        image_path=str(image.source.path or ""),
+        region=(0, 0, *shape),
+        factors=(1.0, 1.0),
+        pixel_size_um=size.um,
+        pixel_size_source=size.source.value,
+        model_name="",
+        model_sha256="",
+        device="",
+        precision="",
+        sensitivity=0.0,
+        made_at=utc_now(),
+    )
 
 
 def _image() -> Any:

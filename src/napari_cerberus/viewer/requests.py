@@ -41,7 +41,8 @@ class Request:
 def list_model_choices() -> Job[tuple[ModelChoice, ...]]:
     """Look up the models on this computer; importing torch for it takes a second, so it runs beside the window."""
     yield Progress("Looking for models")
-    from ..model.library import list_models
+    from ..model.library import list_models, promoted_and_note
+    from ..model.stain import stain_of
 
     choices = []
     for entry in list_models():
@@ -54,9 +55,12 @@ def list_model_choices() -> Job[tuple[ModelChoice, ...]]:
                 sha256=entry.sha256,
                 origin=str(entry.spec.provenance.get("summary", "")),
                 card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else "",
+                stain=stain_of(entry.spec),
             )
         )
         yield Progress("Looking for models", len(choices))
+    if choices:
+        yield Progress("Looking for models", message=promoted_and_note()[1])
     return tuple(choices)
 
 

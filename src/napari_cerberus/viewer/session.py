@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from psygnal import SignalGroupDescriptor
 
+from ..model.stain import ModelStain
 from .pixel_size import PixelSize
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -125,6 +126,7 @@ class ModelChoice:
     sha256: str
     origin: str = ""
     card: str = ""
+    stain: ModelStain | None = None
 
 
 @dataclass

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..inference.image import as_rgb8
+from ..exporting.index import Stated
 from ..pairs.ebhi import PairName, parse_name
-from ..pairs.source import ExportSource
 from ..tasks import INSTANCE_TASKS
 from .answer import doubt, ordered
+from .correcting import Correcting
 from .grid import Box
 from .layers import TISSUE_MAP, ViewerLayers
 from .picture import fingerprint, read_again, why_not
 from .pixel_size import layer_pixel_size_um
 from .record import LayerRecord, was_edited
 from .session import Readout
+from .snapshot import Snapshot
 
 Part = tuple[tuple[int, int, int, int], tuple[float, float]]
 """Region of an image's level, and full-resolution pixels per pixel of that level."""
@@ -28,14 +29,15 @@ Part = tuple[tuple[int, int, int, int], tuple[float, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """An annotated part of an open image.
+    """An annotated part of an open image, or an annotation on disk.
 
     Attributes
     ----------
     key : str
         Tells it from others, also after layers were added or renamed.
     image_id, name : str
-        The image layer, and its name with the region where that is not the whole image.
+        The image layer (empty for an annotation on disk), and its name with the region where that is not the whole
+        image.
     tasks : tuple of str
         Tasks that have labels.
     layer_names : tuple of str
@@ -48,6 +50,12 @@ class Subject:
         The readout in words ("Normal 62 %, Adenocarcinoma 21 %").
     file_name : PairName or None
         What the image's name says about patient and block, where it has EBHI's form.
+    folder : str
+        Of an annotation on disk; empty for open images.
+    missing : bool
+        The image of an annotation on disk was not found.
+    stated : Stated or None
+        What an index beside the annotations says of it.
     """
 
     key: str
@@ -60,43 +68,9 @@ class Subject:
     suggestion: str = ""
     readout: str = ""
     file_name: PairName | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Snapshot:
-    """A subject's pixels, labels and tables, copied: what an export works on while the user goes on painting.
-
-    Attributes
-    ----------
-    read : callable
-        Gives the image's pixels.
-    labels : mapping of task to (H, W) integer array
-    objects : pandas.DataFrame
-    """
-
-    name: str
-    path: Path | None
-    read: Callable[[], np.ndarray[Any, Any]]
-    labels: Mapping[str, np.ndarray[Any, Any]]
-    objects: pd.DataFrame
-    pixel_size_um: float
-    model_name: str = ""
-    model_sha256: str = ""
-    tissue: Mapping[str, float] = field(default_factory=dict)
-
-    def source(self) -> ExportSource:
-        """For the export; slow, so call it beside the window. Raises ``ImageError`` or ``DataError``."""
-        return ExportSource(
-            image=as_rgb8(self.read()),
-            labels=self.labels,
-            objects=self.objects,
-            pixel_size_um=self.pixel_size_um,
-            name=self.name,
-            path=self.path,
-            model_name=self.model_name,
-            model_sha256=self.model_sha256,
-            tissue=self.tissue,
-        )
+    folder: str = ""
+    missing: bool = False
+    stated: Stated | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +95,8 @@ class Subjects:
         The last readout of an image layer, by its id.
     pixel_size_of : callable
         What the dock knows of an image's pixel size, by its id; None where it is not the chosen one.
+    correct : Correcting
+        Keeps the history of corrections, and who makes them.
     """
 
     def __init__(
@@ -128,15 +104,18 @@ class Subjects:
         layers: ViewerLayers,
         readout_of: Callable[[str], Readout | None],
         pixel_size_of: Callable[[str], float | None],
+        correct: Correcting,
     ) -> None:
         self._layers, self._readout_of, self._pixel_size_of = layers, readout_of, pixel_size_of
+        self._correct = correct
 
     def list(self) -> tuple[Subject, ...]:
         """Everything that can be exported now, the topmost image first."""
         return tuple(self._subject(found) for found in self._find())
 
     def snapshots(self) -> dict[str, Snapshot]:
-        """A copy of each subject's content, by key."""
+        """A copy of each subject's content, by key, with every change that was made until now."""
+        self._correct.follow()
         return {found.key: self._snapshot(found) for found in self._find()}
 
     def _find(self) -> Iterator[_Found]:
@@ -214,7 +193,15 @@ class Subjects:
             model_name=record.model_name if record else "",
             model_sha256=record.model_sha256 if record else "",
             tissue=self._tissue(found),
+            journal=self._journal(found),
+            annotator=self._correct.corrections.session.reviewer,
         )
+
+    def _journal(self, found: _Found) -> Path | None:
+        """Of the first layer that is under correction; the layers of one annotation share it."""
+        tracked = (self._correct.corrections.find(str(layer.unique_id)) for layer in found.layers.values())
+        one = next((one for one in tracked if one is not None), None)
+        return None if one is None else self._correct.keeping.path(one)
 
     def _tissue(self, found: _Found) -> Mapping[str, float]:
         readout = self._readout_of(str(found.image.unique_id))

@@ -67,7 +67,7 @@ class AnnotatePanel(QWidget):
             self.region.addItem(words, region.value)
         for device in DEVICES:
             self.device.addItem(_DEVICES[device], device)
-        self.problem, self.stain = Banner(), Banner()
+        self.problem = Banner()
         self.pixel_size = PixelSizeField()
         self.draw = QPushButton("Draw")
         self.draw.setToolTip("Pull a rectangle on the image; only what lies in it is annotated.")
@@ -81,6 +81,7 @@ class AnnotatePanel(QWidget):
         self.annotate = QPushButton("Annotate")
         self.annotate.setStyleSheet(PRIMARY_BUTTON)
         self.annotate.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.stain = Banner()
 
     def _image_form(self) -> QWidget:
         content, grid = new_form()
@@ -129,7 +130,6 @@ class AnnotatePanel(QWidget):
         events.stain_warning.connect(self._show_stain)
         self.reset_choices()
         self._show_image()
-        self._show_stain()
         self.pixel_size.show_size(self._session.pixel_size)
         self._show_region()
         self._show_models()
@@ -140,9 +140,6 @@ class AnnotatePanel(QWidget):
         self.image.setCurrentIndex(self.image.findData(self._session.image_id))
         self.problem.say(self._session.image_problem, Tone.CAUTION if self._session.image_id else Tone.INFO)
         self._show_readiness()
-
-    def _show_stain(self) -> None:
-        self.stain.say(self._session.stain_warning, Tone.CAUTION)
 
     def _show_region(self) -> None:
         self.region.setCurrentIndex(self.region.findData(self._session.region.value))
@@ -166,6 +163,9 @@ class AnnotatePanel(QWidget):
     def _show_readiness(self) -> None:
         session = self._session
         self.annotate.setEnabled(not session.image_problem and not session.job.state.busy)
+
+    def _show_stain(self) -> None:
+        self.stain.say(self._session.stain_warning, Tone.CAUTION)
 
     # -- reacting --------------------------------------------------------------------------------
 

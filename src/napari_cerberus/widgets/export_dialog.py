@@ -19,12 +19,12 @@ from qtpy.QtWidgets import (
 )
 
 from ..errors import SettingsError
+from ..exporting.jobs import Preview
 from ..viewer.export import NOTHING, Exporter, ExportForm, categories_in
-from ..viewer.export_jobs import Preview
 from ..viewer.session import JobState, JobStatus
 from .export_choices import ExportChoices
+from .export_images import ExportImages
 from .export_preview import ExportPreview
-from .export_rows import ExportRows
 from .export_status import ExportStatus
 from .forms import add_row, new_form
 from .section import Section
@@ -48,11 +48,12 @@ class ExportDialog(QDialog):
         self.resize(1060, 720)
         self._exporter, self._session = exporter, exporter.session
         self._preview = Preview()
-        self.rows, self.choices, self.preview = ExportRows(), ExportChoices(), ExportPreview()
+        self.images, self.choices, self.preview = ExportImages(exporter), ExportChoices(), ExportPreview()
+        self.rows = self.images.rows
         self.status = ExportStatus(exporter)
         self.folder = QLineEdit()
         self.folder.setPlaceholderText("folder of the data set")
-        self.browse, self.all = QPushButton("Browse …"), QPushButton("All open images")
+        self.browse = QPushButton("Browse …")
         self.close_button, self.export = QPushButton("Close"), QPushButton("Export")
         self.export.setStyleSheet(PRIMARY_BUTTON)
         self._timer = QTimer(self)
@@ -70,10 +71,8 @@ class ExportDialog(QDialog):
 
     def refresh(self) -> None:
         """Follow the viewer's layers."""
-        subjects = self._exporter.subjects()
-        self.rows.show_subjects(subjects, self._session.image_id)
-        self.choices.show_tasks(dict.fromkeys(task for subject in subjects for task in subject.tasks))
-        self.all.setVisible(len(subjects) > 1)
+        self.images.refresh(self._session.image_id)
+        self.choices.show_tasks(dict.fromkeys(task for row in self.rows.rows for task in row.subject.tasks))
         self._offer_categories()
         self._ask()
 
@@ -106,16 +105,11 @@ class ExportDialog(QDialog):
     def _form_column(self) -> QWidget:
         where, grid = new_form()
         add_row(grid, 0, "Folder", self.folder, self.browse)
-        images = QWidget()
-        inner = QVBoxLayout(images)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.addWidget(self.rows)
-        inner.addWidget(self.all, 0, Qt.AlignmentFlag.AlignLeft)
         column = QWidget()
         stack = QVBoxLayout(column)
         stack.setContentsMargins(0, 0, SPACING_PX, 0)
         stack.setSpacing(SPACING_PX)
-        for title, content in (("Images", images), ("Data set", where)):
+        for title, content in (("Images", self.images), ("Data set", where)):
             stack.addWidget(Section(title, content))
         stack.addWidget(self.choices)
         stack.addStretch(1)
@@ -129,14 +123,15 @@ class ExportDialog(QDialog):
 
     def _connect(self) -> None:
         self.browse.clicked.connect(self._browse)
-        self.all.clicked.connect(self.rows.tick_all)
         self.close_button.clicked.connect(self.hide)
         self.export.clicked.connect(self._export)
         self.folder.textChanged.connect(self._offer_categories)
+        self.images.looked.connect(self.refresh)
         for changed in (self.folder.textChanged, self.rows.changed, self.choices.changed, self.preview.changed):
             changed.connect(self._ask)
         self._timer.timeout.connect(self._look)
         self._exporter.preview_changed.connect(self._show_preview)
+        self._exporter.preview_stage.connect(self._show_stage)
         self._session.events.export.connect(self._show_status)
 
     # -- reacting --------------------------------------------------------------------------------
@@ -162,6 +157,10 @@ class ExportDialog(QDialog):
             return
         self.preview.headline.setText("Looking at the tiles …")
         self._exporter.preview(form)
+
+    def _show_stage(self, stage: str) -> None:
+        if not self._timer.isActive():
+            self.preview.headline.setText(f"{stage} …")
 
     def _show_preview(self, preview: Preview) -> None:
         if self._timer.isActive():

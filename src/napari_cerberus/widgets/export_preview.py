@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from ..viewer.export_jobs import Preview, PreviewPair
+from ..exporting.jobs import Preview, PreviewPair
 from .forms import add_row, combo, new_form
 from .style import SMALL, SPACING_PX, Banner, Tone, clear, small_label
 
 _COLUMNS = 2
 _MAX_CARDS = 200
+_MAX_LINES = 5
 _STATUS = {
     "new": ("new", Tone.GOOD),
     "same": ("there already", Tone.INFO),
@@ -61,10 +62,10 @@ class ExportPreview(QWidget):
 
     def show_preview(self, preview: Preview) -> None:
         """Show what would be written."""
-        self.headline.setText(headline(preview))
-        self.details.setText("\n".join(preview.summaries))
-        self.problems.say("\n".join(preview.problems), Tone.BAD)
-        self.notes.say("\n".join(preview.notes), Tone.CAUTION)
+        self.headline.setText(preview.headline)
+        self.details.setText(_few(preview.summaries))
+        self.problems.say(_few(preview.problems), Tone.BAD)
+        self.notes.say(_few(preview.notes), Tone.CAUTION)
         self._asked.setVisible(preview.count("changed") > 0)
         self._show_cards(preview.pairs)
 
@@ -96,13 +97,10 @@ class ExportPreview(QWidget):
         layout.addWidget(scroll, 1)
 
 
-def headline(preview: Preview) -> str:
-    """ "3 new pairs, 1 there already"."""
-    new, same, changed = (preview.count(status) for status in ("new", "same", "changed"))
-    parts = [f"{new} new {'pair' if new == 1 else 'pairs'}"]
-    parts += [f"{same} there already"] if same else []
-    parts += [f"{changed} changed since the last export"] if changed else []
-    return ", ".join(parts)
+def _few(lines: Sequence[str]) -> str:
+    """The first lines, and how many more there are: a folder of annotations has one for each."""
+    more = len(lines) - _MAX_LINES
+    return "\n".join(lines if more <= 0 else [*lines[:_MAX_LINES], f"… and {more:,} more"])
 
 
 def _card(pair: PreviewPair) -> QWidget:

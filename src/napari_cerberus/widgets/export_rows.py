@@ -38,9 +38,10 @@ class ExportRow:
         self.subject = subject
         self.chosen = QCheckBox(subject.name)
         self.chosen.setChecked(chosen)
-        self.chosen.setToolTip(f"Labels: {', '.join(subject.layer_names)}")
+        self.chosen.setToolTip(subject.folder or f"Labels: {', '.join(subject.layer_names)}")
+        self.chosen.setEnabled(not subject.missing)
         self.patient, self.unknown = _patient_fields(subject, earlier)
-        self.category = _category_field(earlier.category if earlier else subject.suggestion)
+        self.category = _category_field(_proposed_category(subject, earlier))
         self.block = _block_field(subject, earlier)
         self.hint = small_label(_hint(subject))
         self._show_unknown(self.unknown.isChecked())
@@ -68,6 +69,13 @@ class ExportRow:
             category=self.category.currentText(),
             block=self.block.value(),
         )
+
+    def fill(self, answer: ImageAnswer) -> None:
+        """Take over what was said of another image."""
+        self.patient.setText(answer.patient_id)
+        self.unknown.setChecked(answer.patient_unknown)
+        self.category.setEditText(answer.category)
+        self.block.setValue(answer.block)
 
     def offer(self, categories: Iterable[str]) -> None:
         """Offer these categories, and leave what is typed."""
@@ -105,7 +113,10 @@ class ExportRows(QWidget):
         self._grid.setColumnStretch(2, 3)
 
     def show_subjects(self, subjects: Sequence[Subject], image_id: str) -> None:
-        """List ``subjects``; what was said about one before stays. At first only those of ``image_id`` are ticked."""
+        """List ``subjects``; what was said about one before stays.
+
+        At first those of ``image_id`` are ticked, and saved annotations, which were added to be exported.
+        """
         if tuple(row.subject for row in self.rows) == tuple(subjects):
             return
         ticked = {row.subject.key: row.chosen.isChecked() for row in self.rows}
@@ -115,7 +126,7 @@ class ExportRows(QWidget):
             ExportRow(
                 subject,
                 self._answers.get(subject.key),
-                ticked.get(subject.key, subject.image_id == image_id or len(subjects) == 1),
+                ticked.get(subject.key, _is_meant(subject, image_id) or len(subjects) == 1) and not subject.missing,
                 self.changed.emit,
             )
             for subject in subjects
@@ -135,9 +146,15 @@ class ExportRows(QWidget):
         return tuple(row.answer() for row in self.rows if row.chosen.isChecked())
 
     def tick_all(self) -> None:
-        """Export every image."""
+        """Export every image that was found."""
         for row in self.rows:
-            row.chosen.setChecked(True)
+            row.chosen.setChecked(not row.subject.missing)
+
+    def fill_like_first(self) -> None:
+        """Say of all ticked images what is said of the first of them."""
+        ticked = [row for row in self.rows if row.chosen.isChecked()]
+        for row in ticked[1:]:
+            row.fill(ticked[0].answer())
 
     def _add(self, row: ExportRow, line: int) -> None:
         self._grid.addWidget(row.chosen, line, 0, 1, len(_TITLES))
@@ -151,6 +168,16 @@ class ExportRows(QWidget):
         self._answers |= {row.subject.key: row.answer() for row in self.rows}
 
 
+def _is_meant(subject: Subject, image_id: str) -> bool:
+    return bool(subject.folder) or subject.image_id == image_id
+
+
+def _proposed_category(subject: Subject, earlier: ImageAnswer | None) -> str:
+    if earlier is not None:
+        return earlier.category
+    return (subject.stated.category if subject.stated is not None else "") or subject.suggestion
+
+
 def _patient_fields(subject: Subject, earlier: ImageAnswer | None) -> tuple[QLineEdit, QCheckBox]:
     patient, unknown = QLineEdit(), QCheckBox("not known")
     patient.setPlaceholderText("required")
@@ -160,6 +187,9 @@ def _patient_fields(subject: Subject, earlier: ImageAnswer | None) -> tuple[QLin
     if earlier is not None:
         patient.setText(earlier.patient_id)
         unknown.setChecked(earlier.patient_unknown)
+    elif (stated := subject.stated) is not None and (stated.patient_id or stated.patient_unknown):
+        patient.setText(stated.patient_id)
+        unknown.setChecked(stated.patient_unknown)
     elif subject.file_name is not None:
         patient.setText(f"{subject.file_name.letters}{subject.file_name.patient}")
     return patient, unknown
@@ -184,16 +214,20 @@ def _block_field(subject: Subject, earlier: ImageAnswer | None) -> QSpinBox:
     field.setToolTip("Number of the tissue block, for the file names")
     guard_wheel(field)
     named = subject.file_name.block if subject.file_name is not None else 1
-    field.setValue(earlier.block if earlier is not None else named)
+    stated = subject.stated.block if subject.stated is not None else None
+    field.setValue(earlier.block if earlier is not None else named if stated is None else stated)
     return field
 
 
 def _hint(subject: Subject) -> str:
     """Where the proposals come from."""
     height, width = subject.size_px
-    parts = [f"{width} × {height} px, {subject.pixel_size_um:.3g} µm/px"]
+    parts = ["its image was not found"] if subject.missing else ["saved annotation"] if subject.folder else []
+    parts.append(f"{width} × {height} px, {subject.pixel_size_um:.3g} µm/px")
     if subject.readout:
         parts.append(f"readout: {subject.readout}" + ("" if subject.suggestion else " (uncertain)"))
-    if subject.file_name is not None:
+    if subject.stated is not None:
+        parts.append("patient from the index")
+    elif subject.file_name is not None:
         parts.append("patient from the file's name")
     return "; ".join(parts)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CerberusError
+from ...file_lock import lock
 
 _FILE = "lock"
 _STALE_S = 24 * 3600
-_LOCKED_BYTE = 1 << 20
-"""Far behind the text, so that others can read who holds the lock where locked bytes cannot be read (Windows)."""
 
 
 class LockedError(CerberusError):
@@ -65,7 +63,7 @@ def lock_folder(folder: Path, *, take_over: bool = False) -> FolderLock:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     holder = _read_holder(descriptor)
     try:
-        if not _lock_byte(descriptor):
+        if not lock(descriptor):
             raise LockedError(f"This image is already being annotated in another window ({_described(holder)}).")
         if not take_over and _held_elsewhere(holder, path):
             raise LockedError(
@@ -77,34 +75,6 @@ def lock_folder(folder: Path, *, take_over: bool = False) -> FolderLock:
         os.close(descriptor)
         raise
     return FolderLock(path=path, descriptor=descriptor)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock_byte(descriptor: int) -> bool:
-        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import errno
-    import fcntl
-
-    def _lock_byte(descriptor: int) -> bool:
-        # flock, not lockf: it also keeps two windows of one process apart
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            # Some network disks know no locks; the name in the file still tells other computers.
-            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
-                raise
-        return True
 
 
 def _read_holder(descriptor: int) -> dict[str, Any]:

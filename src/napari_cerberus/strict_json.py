@@ -6,26 +6,34 @@ import json
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..errors import DataError
+from .errors import DataError
 
 MAX_BYTES = 1024 * 2**20
 """Largest file that is read; a FeatureCollection of 100,000 nuclei takes about 100 MB."""
 
 
-def read_json(path: Path, *, max_bytes: int | None = None) -> Any:
+def read_json(path: Path, *, max_bytes: int | None = None, allow_nan: bool = False) -> Any:
     """Read any JSON value.
+
+    Parameters
+    ----------
+    path : Path
+    max_bytes : int, optional
+        None: ``MAX_BYTES``.
+    allow_nan : bool
+        Take ``NaN`` and ``Infinity``, which are no JSON but which some programs write.
 
     Raises
     ------
     DataError
-        If the file is missing, larger than ``max_bytes`` (None: ``MAX_BYTES``), not UTF-8, not JSON, nested too
-        deep, or holds NaN.
+        If the file is missing, larger than ``max_bytes``, not UTF-8, not JSON, nested too deep, or holds NaN
+        without leave.
     """
     try:
         size, limit = path.stat().st_size, max_bytes or MAX_BYTES
         if size > limit:
-            raise DataError(f"{path} has {size / 2**20:.0f} MB; at most {limit / 2**20:.0f} MB are read.")
-        return loads(path.read_text(encoding="utf-8"), str(path))
+            raise DataError(f"{path} is too large: {size / 2**20:.0f} MB, but at most {limit / 2**20:.0f} MB are read.")
+        return loads(path.read_text(encoding="utf-8"), str(path), allow_nan=allow_nan)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
@@ -40,10 +48,10 @@ def read_object(path: Path, *, max_bytes: int | None = None) -> dict[str, Any]:
     return content
 
 
-def loads(text: str, source: str) -> Any:
+def loads(text: str, source: str, *, allow_nan: bool = False) -> Any:
     """Parse JSON text that came from ``source``. Raises ``DataError``."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=float if allow_nan else _refuse_constant)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{source} is not a JSON file, or a damaged one: {error}.") from error
 

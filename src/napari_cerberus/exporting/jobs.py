@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,14 +14,16 @@ from ..errors import CerberusError
 from ..pairs.ebhi import parse_name
 from ..pairs.export import ExportResult, write_export
 from ..pairs.plan import ExportPlan, Status, plan_export
-from ..pairs.source import ExportSettings
+from ..pairs.source import ExportSettings, ExportSource
+from ..pairs.words import counted
 from ..progress import Job, Progress
-from .subjects import Snapshot
 
 MAX_THUMBNAILS = 24
 THUMBNAIL_PX = 96
+_STEPS = 1000
 Place = tuple[str, int, int]
 """Patient, block and magnification: what running numbers are counted in."""
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,8 @@ class PreviewPair:
 
     Attributes
     ----------
+    image : str
+        Name of the image it is cut from.
     name : str
     category : str
     status : {"new", "same", "changed"}
@@ -39,6 +43,7 @@ class PreviewPair:
         The image beside its mask; None past the first few.
     """
 
+    image: str
     name: str
     category: str
     status: Status
@@ -68,14 +73,33 @@ class Preview:
         """Pairs of one status."""
         return sum(pair.status == status for pair in self.pairs)
 
+    @property
+    def headline(self) -> str:
+        """ "3 new pairs, 1 there already"."""
+        new, same, changed = (self.count(status) for status in ("new", "same", "changed"))
+        parts = [counted(new, "new pair")]
+        parts += [f"{same:,} there already"] if same else []
+        parts += [f"{changed:,} changed since the last export"] if changed else []
+        return ", ".join(parts)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """One image to export: a copy of its content, and the settings for it."""
+    """One image to export.
+
+    Attributes
+    ----------
+    name : str
+        For the user.
+    read : callable
+        Gives the annotated image; slow. Raises ``CerberusError``.
+    settings : callable
+        The choices for it, once it was read. Raises ``CerberusError``.
+    """
 
     name: str
-    snapshot: Snapshot
-    settings: ExportSettings
+    read: Callable[[], ExportSource]
+    settings: Callable[[ExportSource], ExportSettings]
 
 
 @dataclass
@@ -84,6 +108,7 @@ class Outcome:
 
     root: Path
     results: list[ExportResult] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
     @property
@@ -96,9 +121,9 @@ class Outcome:
         """For the user."""
         there = sum(result.skipped for result in self.results)
         replaced = sum(len(result.replaced) for result in self.results)
-        parts = [f"{self.written} {'pair' if self.written == 1 else 'pairs'} written into {self.root}"]
-        parts += [f"{replaced} of them in place of older ones"] if replaced else []
-        parts += [f"{there} there already"] if there else []
+        parts = [f"{counted(self.written, 'pair')} written into {self.root}"]
+        parts += [f"{replaced:,} of them in place of older ones"] if replaced else []
+        parts += [f"{there:,} there already"] if there else []
         return "; ".join(parts) + "."
 
 
@@ -106,10 +131,9 @@ def preview_job(root: Path, orders: Sequence[Order]) -> Job[Preview]:
     """Plan every image; one that cannot be exported becomes a problem, the others are shown all the same."""
     whole = Preview()
     written: Counter[Place] = Counter()
-    for order in orders:
-        yield Progress(f"Reading {order.name}")
+    for number, order in enumerate(orders):
         try:
-            plan = yield from plan_export(root, order.snapshot.source(), order.settings)
+            plan = yield from _within(_plan(root, order), order.name, number, len(orders))
         except CerberusError as error:
             whole = replace(whole, problems=(*whole.problems, _named(order.name, error)))
             continue
@@ -119,14 +143,40 @@ def preview_job(root: Path, orders: Sequence[Order]) -> Job[Preview]:
 
 def export_job(outcome: Outcome, orders: Sequence[Order]) -> Job[Outcome]:
     """Plan and write one image after the other; one that fails does not stop the others."""
-    for order in orders:
-        yield Progress(f"Reading {order.name}")
+    for number, order in enumerate(orders):
         try:
-            plan = yield from plan_export(outcome.root, order.snapshot.source(), order.settings)
-            outcome.results.append((yield from write_export(plan)))
+            yield from _within(_export(outcome, order), order.name, number, len(orders))
         except CerberusError as error:
             outcome.failed.append(_named(order.name, error))
     return outcome
+
+
+def _plan(root: Path, order: Order) -> Job[ExportPlan]:
+    yield Progress(f"Reading {order.name}")
+    source = order.read()
+    return (yield from plan_export(root, source, order.settings(source)))
+
+
+def _export(outcome: Outcome, order: Order) -> Job[None]:
+    plan = yield from _plan(outcome.root, order)
+    outcome.notes.extend(plan.notes)
+    outcome.results.append((yield from write_export(plan)))
+
+
+def _within(job: Job[Result], name: str, number: int, total: int) -> Job[Result]:
+    """A job of one image among ``total``: its stage says which, its share is that of all of them."""
+    if total == 1:
+        return (yield from job)
+    try:
+        while True:
+            try:
+                step = next(job)
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]
+            done = round(_STEPS * (number + (step.fraction or 0.0)))
+            yield Progress(f"Image {number + 1} of {total}, {name}", done, _STEPS * total, step.message)
+    finally:
+        job.close()
 
 
 def _with_plan(preview: Preview, plan: ExportPlan, written: Counter[Place]) -> Preview:
@@ -154,6 +204,7 @@ def _preview_pairs(plan: ExportPlan, offset: int, thumbnails: int) -> Iterator[P
     """The plan's pairs, with the names they will have once ``offset`` others of the same place were written."""
     for index, pair in enumerate(plan.pairs):
         yield PreviewPair(
+            image=plan.source.name,
             name=pair.name if pair.status == "same" else _moved(pair.name, offset),
             category=plan.settings.category,
             status=pair.status,
@@ -171,7 +222,7 @@ def _summary(plan: ExportPlan) -> str:
 
 
 def _tiles(number: int) -> str:
-    return f"{number:,} {'tile' if number == 1 else 'tiles'}"
+    return counted(number, "tile")
 
 
 def _named(name: str, error: CerberusError) -> str:

@@ -1,0 +1,40 @@
+"""The stain of a run's training tiles goes into the model's record, and that of its base with it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_cerberus.errors import DataError
+from napari_cerberus.model.stain import FIELD, ModelStain, fit_source, profile_of, stain_of
+from napari_cerberus.progress import run_to_end
+from napari_cerberus.training.stain import measure_stain, require_sources
+from tiny import spotted, tiny_model
+from training.evaluation import trees
+
+
+def test_sources_are_kept_apart_and_those_of_the_base_are_kept(tmp_path):
+    tiles = [trees.tile(f"t{number}", patient=str(number // 2)) for number in range(6)]
+    tiles.append(trees.tile("x"))
+    object.__setattr__(tiles[-1], "id", "other/Polyp/x")
+    old = fit_source("old", [profile_of(spotted((48, 48), seed=seed)) for seed in range(3)], ["a", "b", "c"])
+    base = tiny_model().spec
+    object.__setattr__(base, "provenance", {FIELD: ModelStain(sources=(old,)).to_json()})
+    stain = run_to_end(measure_stain(tiles, base=base))
+    assert [(one.source, one.tiles, one.patients) for one in stain.sources] == [("s", 6, 3), ("old", 3, 3)]
+    object.__setattr__(base, "provenance", {FIELD: stain.to_json()})
+    assert stain_of(base) == stain
+
+
+def test_tiles_in_memory_are_not_read_again():
+    tile = trees.tile("t", patient="1")
+    loaded = {tile.id: tile.load()}
+    object.__setattr__(tile, "load", lambda: pytest.fail("it was read again"))
+    assert run_to_end(measure_stain([tile], loaded)).sources == ()
+
+
+def test_nothing_but_glass_is_one_sentence(tmp_path):
+    glass = ModelStain(sources=())
+    assert profile_of(np.full((32, 32, 3), 250, np.uint8)) is None
+    with pytest.raises(DataError, match="fewer than two training tiles"):
+        require_sources(glass, tmp_path)
