@@ -48,13 +48,13 @@ def draw_overlays(run_folder: Path, view: Judged) -> tuple[Path, ...]:
 
 def _picture(view: Judged, tile: Tile, loaded: LoadedTile, config: TrainConfig) -> NDArray[np.uint8]:
     image, masks = on_model_grid(loaded, config.pixel_size_um)
-    keys = [key for key in masks if key in view.network.decoders]
+    keys = [key for key in masks if key in TASK_COLOURS and key in view.network.decoders]
     logits = look(view.network, image, keys, config) if keys else {}
     picture = image[0].permute(1, 2, 0).to(torch.uint8).numpy().copy()
     for key in keys:
         _outline(picture, (masks[key] > 0).numpy(), (255, 255, 255))
     for key in keys:
-        _outline(picture, foreground(logits[key]).numpy(), _rgb(TASK_COLOURS.get(key, "#ff00ff")))
+        _outline(picture, foreground(logits[key]).numpy(), _rgb(TASK_COLOURS[key]))
     return picture
 
 

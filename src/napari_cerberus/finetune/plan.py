@@ -24,7 +24,7 @@ from .recipe import Recipe, config_text, recipe_of
 from .settings import FinetuneSettings
 from .sides import Sides, divide
 from .state import runs_folder
-from .tasks_to_train import Training, choose_tasks
+from .tasks_to_train import Training, choose_tasks, kept_tasks
 
 SOURCE = "pairs"
 ROOM_BYTES = 1536 * 2**20
@@ -140,7 +140,7 @@ def _complete(plan: Plan, base: Model, found: CheckReport) -> Job[Plan]:
 
 def _tiles(folder: Path, base: Model, pixel_size_um: float | None, found: CheckReport) -> list[Tile]:
     """Usable tiles with every task that they have labels for, of those that the base model knows."""
-    tasks = tuple(task for task in base.spec.tasks if task.kind in ("instances", "tissue"))
+    tasks = kept_tasks(base.spec)
     keys = tuple(task.key for task in tasks)
     config = TrainConfig(
         name=SOURCE,

@@ -54,13 +54,16 @@ class Reporter:
             self.say()
 
     def go_back_to(self, step: int) -> None:
-        """Forget points after ``step``: a resumed run comes by them again."""
+        """Forget points after ``step``."""
         kept = tuple(point for point in self.state.history if point.step <= step)
         self.say(history=kept, step=step)
         self._clock = _Clock()
 
     def trained(self, step: int, losses: Mapping[str, float]) -> None:
         """Note a batch."""
+        if self.state.history and self.state.history[-1].step >= step:  # a resumed run comes by these again
+            kept = tuple(point for point in self.state.history if point.step < step)
+            self.state = replace(self.state, history=kept)
         for key, loss in losses.items():
             self._sums.setdefault(key, []).append(loss)
         self._clock.tick()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ..errors import SettingsError
-from ..tasks import INSTANCE_TASKS
+from ..tasks import CERBERUS_TASKS
 
 Preset = Literal["quick", "standard", "thorough"]
 Sampling = Literal["fixed", "mixed"]
@@ -134,7 +134,7 @@ class FinetuneSettings:
         _require(self.preset in PRESETS, f"preset must be one of {', '.join(PRESETS)}, not {self.preset!r}.")
         _require(self.sampling in get_args(Sampling), f"sampling must be fixed or mixed, not {self.sampling!r}.")
         for key in self.tasks:
-            known = (*INSTANCE_TASKS, "tissue")
+            known = [task.key for task in CERBERUS_TASKS]
             _require(key in known, f"tasks may be {', '.join(known)}, not {key!r}.")
         layer = self.train_from_layer
         _require(layer is None or 1 <= layer <= 5, f"train_from_layer must lie in 1..5, not {layer}.")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..model.spec import ModelSpec
-from ..tasks import TaskSpec
+from ..tasks import CERBERUS_TASKS, TaskSpec
 from ..training.data import Tile
 
 TISSUE = "tissue"
@@ -35,6 +35,11 @@ class Training:
     new_head: str = ""
 
 
+def kept_tasks(base: ModelSpec) -> tuple[TaskSpec, ...]:
+    """Tasks of the base model that a training config can name: types of objects only with the published classes."""
+    return tuple(task for task in base.tasks if task.kind != "types" or task in CERBERUS_TASKS)
+
+
 def choose_tasks(wanted: Sequence[str], base: ModelSpec, tiles: Sequence[Tile]) -> Training:
     """What to train.
 
@@ -46,11 +51,11 @@ def choose_tasks(wanted: Sequence[str], base: ModelSpec, tiles: Sequence[Tile]) 
     tiles : sequence of Tile
         With all tasks they have labels for.
     """
-    kept = tuple(task for task in base.tasks if task.kind in ("instances", "tissue"))
-    dropped = [task.key for task in base.tasks if task.kind == "types"]
-    warnings = [f"The new model will not tell {', '.join(dropped)}: pairs hold no classes to keep them by."]
+    kept = kept_tasks(base)
+    dropped = [task.key for task in base.tasks if task not in kept]
+    warnings = [f"The new model will not tell {', '.join(dropped)}: a training config cannot name its classes."]
     labelled = Counter(key for tile in tiles for key in tile.tasks)
-    dense = [task.key for task in kept if task.kind == "instances" and labelled[task.key]]
+    dense = [task.key for task in kept if task.kind != "tissue" and labelled[task.key]]
     chosen = [key for key in dense if not wanted or key in wanted]
     missing = [key for key in wanted if key != TISSUE and key not in dense]
     stops = [f"The pairs have no labels of {key} that the base model could learn from." for key in missing]
