@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from ..errors import CerberusError, DataError, SettingsError
 from ..files import write_text
-from ..pairs.strict_json import read_object
+from ..strict_json import read_object
 
 CONTROL_FILE = "control.json"
 What = Literal["go", "pause", "stop"]

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from ..errors import CerberusError, DataError
 from ..model.library import open_model
 from ..model.spec import load_spec
-from ..pairs.strict_json import read_object
 from ..progress import Job, run_to_end
+from ..strict_json import read_object
 from ..training.failures import DeviceLostError, MemoryRanOutError
 from ..training.run import run_training
 from ..training.run_folder import CHECKPOINT_FILE, FEATURES_FOLDER, MODEL_FOLDER, read_metrics

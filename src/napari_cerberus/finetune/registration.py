@@ -11,7 +11,7 @@ from typing import Any
 from ..files import write_text
 from ..model.library import ModelEntry, add_model
 from ..model.spec import SPEC_FILE
-from ..pairs.strict_json import read_object
+from ..strict_json import read_object
 from .fingerprint import combined
 from .process import SETTINGS_FILE
 from .state import RunState

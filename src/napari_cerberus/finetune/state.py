@@ -18,7 +18,7 @@ from ..errors import DataError
 from ..file_lock import lock
 from ..files import write_text
 from ..model.library import library_folder
-from ..pairs.strict_json import read_object
+from ..strict_json import read_object
 from .control import read_wish
 
 Status = Literal[
