@@ -9,12 +9,14 @@ import pytest
 from PIL import Image
 
 from finetune.made_scores import pair
+from model.shelf import open_shelf, put
 from napari_cerberus.errors import DataError
 from napari_cerberus.finetune import reference
 from napari_cerberus.finetune.gallery import BEST, WORST, chosen_tiles, draw
 from napari_cerberus.finetune.proof import SCORES_FOLDER, Fold, prove
 from napari_cerberus.finetune.proof_record import proof_path, read_proof
 from napari_cerberus.finetune.proof_scores import found_objects, gained_and_lost
+from napari_cerberus.model.library import entry_of, read_record
 from napari_cerberus.pairs.split import Split, write_split
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training import scoring
@@ -109,6 +111,14 @@ def test_a_better_model(run, told):
     assert proof.base == {"name": "base", "sha256": "base" * 8}
     assert read_proof(run) == proof
     assert not (run / SCORES_FOLDER).exists()
+
+
+def test_a_candidate_from_the_library_keeps_its_verdict(run, told, tmp_path, monkeypatch):
+    folder = put(open_shelf(tmp_path, monkeypatch), "mine")
+    candidate = replace(model("new"), path=folder)
+    proof = run_to_end(prove(run, base=model("base"), candidate=candidate))
+    record = read_record(entry_of("mine"))
+    assert (record.verdict, record.sentence) == ("better", proof.sentence)
 
 
 def test_only_held_out_tiles_are_looked_at_at_their_own_pixel_size(run, told):

@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 
 from napari_cerberus.errors import DataError
+from napari_cerberus.model.checkpoint import load_model
+from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.stain import FIELD, ModelStain, fit_source, profile_of, stain_of
 from napari_cerberus.progress import run_to_end
+from napari_cerberus.training import run
+from napari_cerberus.training.loop import Trained
 from napari_cerberus.training.stain import measure_stain, require_sources
+from napari_cerberus.training.validate import Scores
 from tiny import spotted, tiny_model
 from training.evaluation import trees
 
@@ -38,3 +43,24 @@ def test_nothing_but_glass_is_one_sentence(tmp_path):
     assert profile_of(np.full((32, 32, 3), 250, np.uint8)) is None
     with pytest.raises(DataError, match="fewer than two training tiles"):
         require_sources(glass, tmp_path)
+
+
+def test_a_run_records_sources_and_stain(tmp_path, monkeypatch):
+    tree = trees.ebhi_tree(tmp_path / "tiles", {"Polyp": [str(number) for number in range(1, 9)]})
+    config = tmp_path / "run.toml"
+    config.write_text(
+        'name = "x"\nseed = 0\ntasks = ["glands"]\npixel_size_um = 1.0\nsteps = 1\n'
+        f'[[source]]\nname = "new"\nkind = "ebhi"\npath = "{tree}"\npixel_size_um = 1.3\ntasks = ["glands"]\n'
+        '[[batch]]\ntasks = ["glands"]\n'
+    )
+
+    def no_training(config, data, folder, **others):
+        yield from ()
+        return Trained(network=Cerberus(config.tasks), scores=Scores(dice={"glands": 0.5}), step=1, seconds=1.0)
+
+    monkeypatch.setattr(run, "train", no_training)
+    spec = load_model(run_to_end(run.run_training(config, tmp_path / "out"))).spec
+    (source,) = stain_of(spec).sources
+    assert (source.source, source.tiles) == ("new", spec.provenance["tiles"]["train"])
+    (stated,) = spec.provenance["sources"]
+    assert (stated["name"], stated["kind"], stated["pixel_size_um"]) == ("new", "ebhi", 1.3)

@@ -87,7 +87,7 @@ def draw(
     for task in truth:
         if task in found:
             colour = ImageColor.getrgb(TASK_COLOURS.get(task, _OTHER_COLOUR))
-            canvas[_outline(_enlarged(found[task], factor), 1)] = colour[:3]
+            canvas[_outline(_enlarged(found[task], factor), 2)] = colour[:3]
     return canvas
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..files import atomic_folder
 from ..model.checkpoint import Model
+from ..model.library import library_folder, set_verdict
 from ..pairs.split import apply_split, read_split
 from ..progress import Job, Progress
 from ..training.config import read_config
@@ -61,7 +62,7 @@ def prove(
     ----------
     run_folder : Path
         Holds ``config.toml`` and ``split.json``; gets ``proof/``, whole or not at all. A proof that was stopped goes
-        on where it was.
+        on where it was. A candidate from the library gets the verdict beside it there.
     base, candidate : Model
     folds : sequence of Fold
         Of a grouped cross-validation: each tile is then scored with the model that has not seen its patient, and all
@@ -103,6 +104,8 @@ def prove(
         proof = yield from _with_pictures(proof, results, beside)
         write_record(beside, proof)
     shutil.rmtree(run_folder / SCORES_FOLDER, ignore_errors=True)
+    if candidate.path is not None and candidate.path.parent == library_folder():
+        set_verdict(candidate.path.name, proof.verdict, proof.sentence)
     gallery = tuple(
         replace(pair, **{side: run_folder / PROOF_FOLDER / getattr(pair, side).name for side in ("before", "after")})
         for pair in proof.gallery
