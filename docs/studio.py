@@ -111,9 +111,9 @@ class Studio:
             QApplication.processEvents()
             time.sleep(0.005)
 
-    def wait_for(self, condition: Callable[[], bool]) -> None:
+    def wait_for(self, condition: Callable[[], bool], seconds: float = _WAIT_S) -> None:
         """Wait until something is so."""
-        end = time.monotonic() + _WAIT_S
+        end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
                 raise TimeoutError("The window did not get there in time.")

@@ -40,12 +40,13 @@ def check_without_trial(settings: FinetuneSettings) -> Job[Checked]:
 
 
 @pytest.fixture
-def dock(
+def open_dock(
     qtbot: QtBot,
     make_napari_viewer: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
     computer: Path,  # noqa: F811
-) -> Iterator[CerberusDock]:
+) -> Iterator[Callable[[], CerberusDock]]:
+    """Opens the dock; a fixture that held the dock itself would keep napari's viewer alive."""
     monkeypatch.setattr(process, "CHILD", CHILD)
     monkeypatch.setattr(ClosingQuestion, "ask", lambda self, runs: Answer.STOP)
 
@@ -56,14 +57,22 @@ def dock(
         )
 
     monkeypatch.setattr(dock_module, "Controller", make_controller)
-    _, dock = make_napari_viewer(show=True).window.add_plugin_dock_widget("napari-cerberus")
-    yield dock
+
+    def factory() -> CerberusDock:
+        return make_napari_viewer(show=True).window.add_plugin_dock_widget("napari-cerberus")[1]
+
+    yield factory
     for one in process._started:
         one.kill()
         one.wait()
 
 
-def test_from_the_dock_to_a_proven_model(qtbot: QtBot, dock: CerberusDock, pairs: Path) -> None:  # noqa: F811
+def test_from_the_dock_to_a_proven_model(
+    qtbot: QtBot,
+    open_dock: Callable[[], CerberusDock],
+    pairs: Path,  # noqa: F811
+) -> None:
+    dock = open_dock()
     panel, finetuning = dock.finetune, dock.controller.finetuning
     form = panel.form
     form.folder.setText(str(pairs))

@@ -156,9 +156,9 @@ class Controller:
         self._jobs.close()
         self._lookup.close()
         self.export.close()
-        self.correct.close()
         self.finetuning.close()
         self.library.close()
+        self.correct.close()
         self.watch.close()
         self._answers.clear()
 

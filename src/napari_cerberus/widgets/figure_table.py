@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
@@ -21,36 +21,44 @@ class FigureTable(QWidget):
         self._grid.setContentsMargins(2, 0, 0, 0)
         self._grid.setHorizontalSpacing(2 * SPACING_PX)
         self._grid.setVerticalSpacing(1)
-        self._shown: Point | None = None
+        self._shape: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        self._cells: list[QLabel] = []
         self.hide()
 
     def show_points(self, history: Sequence[Point]) -> None:
         """Show the newest point that has figures."""
         point = next((point for point in reversed(history) if point.figures), None)
-        if point == self._shown:
-            return
-        self._shown = point
-        clear(self._grid)
         self.setVisible(point is not None)
         if point is None:
             return
-        tasks = list(point.figures)
-        self._add_row(0, "", {task: f"<span style='color:{task_colour(task)}'>●</span> {task}" for task in tasks})
-        self._add_row(1, "all", {task: f"<b>{point.figures[task]:.2f}</b>" for task in tasks})
-        for row, (category, figures) in enumerate(point.by_category.items(), start=2):
-            texts = {task: f"{figures[task]:.2f}" if task in figures else "–" for task in tasks}
-            self._add_row(row, category, texts)
+        tasks, categories = tuple(point.figures), tuple(point.by_category)
+        if (tasks, categories) != self._shape:
+            self._shape = tasks, categories
+            self._build()
+        rows = [point.figures, *point.by_category.values()]
+        texts = [f"{row[task]:.2f}" if task in row else "–" for row in rows for task in tasks]
+        for cell, text in zip(self._cells, texts, strict=True):
+            cell.setText(text)
 
     def texts(self) -> list[str]:
         """What the labels say, for a reader of the screen."""
         return [self._grid.itemAt(place).widget().text() for place in range(self._grid.count())]
 
-    def _add_row(self, row: int, title: str, cells: Mapping[str, str]) -> None:
-        head = QLabel(title)
-        head.setStyleSheet(SMALL)
-        head.setTextFormat(Qt.TextFormat.PlainText)
-        self._grid.addWidget(head, row, 0)
-        for column, text in enumerate(cells.values(), start=1):
-            cell = QLabel(text)
-            cell.setStyleSheet(SMALL)
-            self._grid.addWidget(cell, row, column, Qt.AlignmentFlag.AlignRight)
+    def _build(self) -> None:
+        """New labels; making and styling them takes too long to do it for every point."""
+        clear(self._grid)
+        tasks, categories = self._shape
+        for column, task in enumerate(tasks, start=1):
+            self._add(f"<span style='color:{task_colour(task)}'>●</span> {task}", 0, column)
+        self._cells = []
+        for row, category in enumerate(("all", *categories), start=1):
+            self._add(category, row, 0)
+            bold = "font-weight: 600;" if row == 1 else ""
+            self._cells += [self._add("", row, column, bold) for column in range(1, len(tasks) + 1)]
+
+    def _add(self, text: str, row: int, column: int, style: str = "") -> QLabel:
+        label = QLabel(text)
+        label.setStyleSheet(f"{SMALL} {style}")
+        label.setTextFormat(Qt.TextFormat.RichText if row == 0 else Qt.TextFormat.PlainText)
+        self._grid.addWidget(label, row, column, Qt.AlignmentFlag.AlignRight if column else Qt.AlignmentFlag.AlignLeft)
+        return label

@@ -68,7 +68,14 @@ class FinetuneLive(QWidget):
         self._connect()
 
     def show_state(self, state: RunState) -> None:
-        """Show where a run stands."""
+        """Show where a run stands, drawn once: every drawing goes through napari's whole window."""
+        self.setUpdatesEnabled(False)
+        try:
+            self._show(state)
+        finally:
+            self.setUpdatesEnabled(True)
+
+    def _show(self, state: RunState) -> None:
         live = state.live
         if self._folder != state.folder:
             self._folder = state.folder

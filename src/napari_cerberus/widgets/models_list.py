@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from ..viewer.model_facts import ModelFacts
@@ -57,13 +57,11 @@ class ModelsList(QTableWidget):
         self.itemSelectionChanged.emit()
 
     def choose(self, *names: str) -> None:
-        """Choose lines by name."""
-        mode = self.selectionMode()
-        self.setSelectionMode(QAbstractItemView.SelectionMode.MultiSelection)
+        """Choose lines by name, beside those that are chosen."""
+        how = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
         for row in range(self.rowCount()):
             if self.item(row, _NAME).text() in names:
-                self.selectRow(row)
-        self.setSelectionMode(mode)
+                self.selectionModel().select(self.model().index(row, 0), how)
 
     def chosen(self) -> list[str]:
         """Names of the chosen lines, from top to bottom."""

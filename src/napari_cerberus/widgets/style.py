@@ -42,6 +42,7 @@ class Banner(QLabel):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._tone: Tone | None = None
         self.setWordWrap(True)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -49,11 +50,13 @@ class Banner(QLabel):
 
     def say(self, text: str, tone: Tone = Tone.INFO) -> None:
         """Show ``text``; empty text hides the banner."""
+        if tone is not self._tone:  # styling anew takes long, and a run is told of every second
+            self._tone = tone
+            self.setStyleSheet(
+                f"border-left: 3px solid {tone.value}; background-color: rgba(128, 128, 128, 40); "
+                f"padding: 4px 6px; border-radius: 2px; {SMALL}"
+            )
         self.setText(text)
-        self.setStyleSheet(
-            f"border-left: 3px solid {tone.value}; background-color: rgba(128, 128, 128, 40); "
-            f"padding: 4px 6px; border-radius: 2px; {SMALL}"
-        )
         self.setVisible(bool(text))
 
 
