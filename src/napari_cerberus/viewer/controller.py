@@ -206,7 +206,8 @@ class Controller:
         if not end.result:
             self._fail(ModelError("No model was found; install napari-cerberus again or add a model."))
         elif self.session.model is None:
-            self.session.model_name = promoted().name
+            used, names = promoted().name, [model.name for model in end.result]
+            self.session.model_name = used if used in names else names[0]
 
     def _on_progress(self, step: Progress) -> None:
         message = step.message or self.session.job.message
