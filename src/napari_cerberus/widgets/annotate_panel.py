@@ -67,7 +67,7 @@ class AnnotatePanel(QWidget):
             self.region.addItem(words, region.value)
         for device in DEVICES:
             self.device.addItem(_DEVICES[device], device)
-        self.problem = Banner()
+        self.problem, self.stain = Banner(), Banner()
         self.pixel_size = PixelSizeField()
         self.draw = QPushButton("Draw")
         self.draw.setToolTip("Pull a rectangle on the image; only what lies in it is annotated.")
