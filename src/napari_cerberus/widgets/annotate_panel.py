@@ -136,6 +136,7 @@ class AnnotatePanel(QWidget):
         events.stain_warning.connect(self._show_stain)
         self.reset_choices()
         self._show_image()
+        self._show_stain()
         self.pixel_size.show_size(self._session.pixel_size)
         self._show_region()
         self._show_models()
@@ -147,6 +148,9 @@ class AnnotatePanel(QWidget):
         self.image.setCurrentIndex(self.image.findData(self._session.image_id))
         self.problem.say(self._session.image_problem, Tone.CAUTION if self._session.image_id else Tone.INFO)
         self._show_readiness()
+
+    def _show_stain(self) -> None:
+        self.stain.say(self._session.stain_warning, Tone.CAUTION)
 
     def _show_region(self) -> None:
         self.region.setCurrentIndex(self.region.findData(self._session.region.value))
