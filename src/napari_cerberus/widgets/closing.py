@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from enum import Enum, auto
 
 from qtpy.QtCore import QEvent, QObject
@@ -31,28 +32,34 @@ class ClosingQuestion(QObject):
     def __init__(self, finetuning: FineTuning, dock: QWidget) -> None:
         super().__init__(dock)
         self._finetuning = finetuning
-        self._window: QWidget | None = None
+        # weakly: a closed window must not live on as long as its dock
+        self._window: weakref.ref[QWidget] | None = None
+
+    @property
+    def window(self) -> QWidget | None:
+        """The window that is watched."""
+        return self._window() if self._window is not None else None
 
     def watch(self, dock: QWidget) -> None:
         """Watch the window that ``dock`` lives in, floating or not."""
         top = dock
         while (above := top.parentWidget()) is not None:
             top = above
-        if top is self._window or top is dock:
+        if top is self.window or top is dock:
             return
         self.let_go()
-        self._window = top
+        self._window = weakref.ref(top)
         top.installEventFilter(self)
 
     def let_go(self) -> None:
         """Watch nothing any more."""
-        if self._window is not None:
-            self._window.removeEventFilter(self)
-            self._window = None
+        if (window := self.window) is not None:
+            window.removeEventFilter(self)
+        self._window = None
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Ask, and keep the window open if the user wants to stay."""
-        if event.type() != QEvent.Type.Close or watched is not self._window:
+        if event.type() != QEvent.Type.Close or watched is not self.window:
             return False
         runs = self._finetuning.live_runs()
         if not runs:
@@ -67,7 +74,7 @@ class ClosingQuestion(QObject):
 
     def ask(self, runs: int) -> Answer:
         """Show the question; the default is to go on."""
-        box = QMessageBox(self._window)
+        box = QMessageBox(self.window)
         box.setWindowTitle("Fine-tuning is running")
         box.setIcon(QMessageBox.Icon.Question)
         box.setText("A fine-tune is running." if runs == 1 else f"{runs} fine-tunes are running or waiting.")
