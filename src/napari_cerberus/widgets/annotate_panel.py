@@ -104,7 +104,7 @@ class AnnotatePanel(QWidget):
         grid.addLayout(under, 1, 1)
         add_row(grid, 2, "Device", self.device)
         add_row(grid, 3, "Sensitivity", self.sensitivity, top=True)
-        add_row(grid, 4, "Confidence", self.flips)
+        add_row(grid, 4, "Certainty", self.flips)
         return content
 
     # -- connecting ------------------------------------------------------------------------------
