@@ -160,7 +160,7 @@ def choose_threshold(curve: Sequence[ThresholdPoint], tiles: int) -> ThresholdCh
 
 
 def _toward_balance(chosen: ThresholdPoint, curve: Sequence[ThresholdPoint]) -> float:
-    """``chosen``'s threshold, or one in hundredths on the way to the next: a hair of recall once cost a tenth of F1."""
+    """``chosen``'s threshold, or one in hundredths on the way to the next: a hair of recall once cost 0.05 of F1."""
     beyond = min(
         (point for point in curve if point.threshold > chosen.threshold), key=lambda p: p.threshold, default=None
     )
