@@ -1,9 +1,10 @@
 """The learning loop, measured: what 5, 10, 20 and 40 corrected tiles of a new domain bring, and what they cost.
 
 The new domain is one category of EBHI-SEG, of patients that the base model has not learned from (the test side of its
-split), recoloured to another stain unless ``--stain none``. Some of its patients give tiles to learn from, as a user
-would export them; the others are scored. The old domain is the other categories' test patients, stain untouched. Every
-model is scored as users get it (``score_tile``): Dice of glands, mean over tiles, interval by patient.
+split; presets are tuned with ``--side validation`` and another category), recoloured to another stain (``STAINS``).
+Some of its patients give tiles to learn from, as a user would export them; the others are scored. The old domain is the
+other categories' patients of that side, stain untouched. Every model is scored as users get it (``score_tile``): Dice
+of glands, mean over tiles, interval by patient.
 
 Training goes through the same plan and child process as the dock's; of the tiles given some patients validate and are
 held out, as there. What is done is kept in ``--out`` and not done again. The table goes between two marks in
@@ -21,7 +22,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -97,7 +98,7 @@ def main() -> int:
             rows.append(_measure(arguments, domains, tiles, preset))
             write_text(out / "rows.json", json.dumps([asdict(row) for row in rows], indent=1))
         print(_cells(next(row for row in rows if (row.tiles, row.preset) == (tiles, preset)), rows))
-    if not arguments.smoke:
+    if not arguments.smoke and arguments.side == "test":
         _write_document(rows, arguments)
     return 0
 
@@ -128,6 +129,7 @@ def _trained(arguments: argparse.Namespace, folder: Path, tiles: int, preset: st
             base_model=arguments.base,
             tasks=(GLANDS,),
             epochs=1 if arguments.smoke else None,
+            learning_rate=arguments.learning_rate,
             name=f"{preset} {tiles}",
         )
         plan = run_to_end(prepare(settings))
@@ -164,9 +166,8 @@ def _minutes(run: Path) -> float:
 def _domains(arguments: argparse.Namespace) -> Domains:
     config = read_config(CONFIG)
     config = replace(config, sources=tuple(source for source in config.sources if source.kind == "ebhi"))
-    held = _held_out(config)
-    recolour = _shifted if arguments.stain == "shifted" else _same
-    new = [_other_stain(tile, recolour) for tile in held if tile.stratum == arguments.category]
+    held = _never_learned_from(config, arguments.side)
+    new = [_other_stain(tile, STAINS[arguments.stain]) for tile in held if tile.stratum == arguments.category]
     old = [tile for tile in held if tile.stratum != arguments.category]
     by_patient = defaultdict(list)
     for tile in new:
@@ -181,12 +182,12 @@ def _domains(arguments: argparse.Namespace) -> Domains:
     return Domains(learning=learning, new=_limited(scored, arguments.score), old=_limited(old, arguments.score))
 
 
-def _held_out(config: TrainConfig) -> list[Tile]:
-    """EBHI tiles of the test side of the base model's split."""
+def _never_learned_from(config: TrainConfig, where: str) -> list[Tile]:
+    """EBHI tiles of a side of the base model's split."""
     split = read_split(CONFIG.parent / config.split_file)
-    ids = {side: tuple(id_ for id_ in members if id_.startswith("ebhi/")) for side, members in split.sides.items()}
+    ids = {side: tuple(one for one in members if one.startswith("ebhi/")) for side, members in split.sides.items()}
     tiles = collect(config, config.root(CONFIG.parent))
-    return by_side(tiles, replace(split, counts={}, **ids))["test"]
+    return by_side(tiles, replace(split, counts={}, **ids))[where]
 
 
 def _limited(tiles: Sequence[Tile], most: int) -> list[Tile]:
@@ -202,17 +203,33 @@ def _other_stain(tile: Tile, recolour) -> Tile:
     return replace(tile, load=load)
 
 
-def _same(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _as_it_is(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return image
 
 
-def _shifted(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Another laboratory's slide: paler haematoxylin, stronger eosin, a yellowish light."""
+def _other_laboratory(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Another laboratory's H&E: paler haematoxylin, stronger eosin, a yellowish light."""
     stains = rgb2hed(image)
     stains[..., _HAEMATOXYLIN] *= 0.55
     stains[..., _EOSIN] *= 1.5
     light = np.array([1.0, 0.97, 0.88])
     return np.clip(hed2rgb(stains) * light * 255, 0, 255).round().astype(np.uint8)
+
+
+def _brown(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """No H&E any more: what eosin stained is yellow-brown, as with saffron or DAB, and haematoxylin is pale."""
+    stains = np.maximum(rgb2hed(image)[..., [_HAEMATOXYLIN, _EOSIN]], 0) * [0.6, 1.0]
+    light = np.array([1.0, 0.97, 0.9])
+    return np.clip(np.exp(-6 * stains @ _PALE_BLUE_AND_BROWN) * light * 255, 0, 255).round().astype(np.uint8)
+
+
+_PALE_BLUE_AND_BROWN = np.array([[0.65, 0.70, 0.29], [0.05, 0.55, 0.83]])
+STAINS: Mapping[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    "brown": _brown,
+    "other laboratory": _other_laboratory,
+    "none": _as_it_is,
+}
+"""Stains of the new domain; recoloured, because the shared data has one laboratory's slides."""
 
 
 def _write_pairs(root: Path, tiles: Iterable[Tile]) -> Path:
@@ -270,7 +287,7 @@ def _interval(low: float | None, high: float | None) -> str:
 
 def _write_document(rows: Sequence[Row], arguments: argparse.Namespace) -> None:
     heads = ("tiles", "preset", "minutes", "new domain", "gain", "old domain", "change", f"keeps {AIM_LOSS:g}")
-    stain = "in another stain" if arguments.stain == "shifted" else "as they are"
+    stain = "as they are" if arguments.stain == "none" else f"recoloured ({arguments.stain})"
     table = [
         f"Dice of glands on {arguments.category} of patients that nobody learned from, {stain}, and on the other "
         f"categories; {os.cpu_count()} CPU cores.",
@@ -333,7 +350,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="what is done is kept here")
     parser.add_argument("--base", default="starter")
     parser.add_argument("--category", default="Adenocarcinoma", help="the new domain; default: %(default)s")
-    parser.add_argument("--stain", choices=("shifted", "none"), default="shifted")
+    parser.add_argument("--stain", choices=tuple(STAINS), default="brown")
+    parser.add_argument("--side", choices=("test", "validation"), default="test", help="validation: to tune by")
+    parser.add_argument("--learning-rate", type=float, help="to tune by; default: the preset's")
     parser.add_argument("--tiles", type=int, nargs="+", default=[5, 10, 20, 40])
     parser.add_argument("--presets", nargs="+", default=["quick", "standard"])
     parser.add_argument("--score", type=int, default=60, help="tiles of each domain that are scored, at most")

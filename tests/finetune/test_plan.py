@@ -43,6 +43,16 @@ def test_a_plan_counts_and_splits_by_patient_and_its_config_can_be_read(computer
     assert len(plan.files) == 20
 
 
+@pytest.mark.parametrize(("patients", "kept", "patience"), [(10, "last", 0), (30, "best", 5)])
+def test_few_validation_patients_do_not_choose_the_weights(computer, patients, kept, patience):
+    plan = plan_of(make_pairs(computer / "pairs", ["Polyp"], patients=patients))
+    (computer / "plan.toml").write_text(plan.config_text, encoding="utf-8")
+    ending = read_config(computer / "plan.toml").ending
+    assert (ending.keep, ending.patience) == (kept, patience)
+    assert (plan.sides["validation"][1] >= 5) == (kept == "best")
+    assert any("the last weights are kept" in sentence for sentence in plan.warnings) == (kept == "last")
+
+
 def test_pairs_without_sidecars_say_which_pixel_size_is_assumed(computer, pairs):
     assert any("1 µm is assumed" in sentence for sentence in plan_of(pairs).warnings)
 

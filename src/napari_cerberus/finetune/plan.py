@@ -123,13 +123,14 @@ def _complete(plan: Plan, base: Model, found: CheckReport) -> Job[Plan]:
     if training.stops or sides.stops:
         return replace(plan, sides=sides.counts, stops=(*training.stops, *sides.stops), new_head=training.new_head)
     yield Progress("Measuring the tiles")
-    recipe = recipe_of(settings, training, sides.split, _crop_px(learning, base.spec.pixel_size_um), base)
+    recipe = recipe_of(settings, training, sides, _crop_px(learning, base.spec.pixel_size_um), base)
     files: dict[str, str] = yield from fingerprint(settings.pairs_folder)
     room = _disk_stop()
     return replace(
         plan,
         config_text=config_text(recipe, plan.name, pixel_size_um),
         sides=sides.counts,
+        warnings=(*plan.warnings, *_last_kept(recipe)),
         stops=(room,) if room else (),
         learns=_learns(recipe, training),
         new_head=training.new_head,
@@ -187,6 +188,13 @@ def _worth_knowing(found: CheckReport) -> tuple[str, ...]:
         first = next(str(problem) for problem in found.problems if problem.kind == kind)
         sentences.append(first + (f" ({number - 1} more like it)" if number > 1 else ""))
     return tuple(sentences)
+
+
+def _last_kept(recipe: Recipe) -> tuple[str, ...]:
+    if recipe.keep == "best":
+        return ()
+    number = counted(recipe.validation_patients, "patient")
+    return (f"Only {number} to choose the best weights by, so training goes to its end and the last weights are kept.",)
 
 
 def _disk_stop() -> str:

@@ -12,14 +12,17 @@ from typing import Any
 
 from ..model.checkpoint import Model
 from ..model.library import STARTER
-from ..pairs.split import Split
+from ..training.ending import Keep
 from .settings import FinetuneSettings
+from .sides import Sides
 from .tasks_to_train import Training
 
 SPLIT_FILE = "split.json"
 VALIDATION_TILES: Mapping[str, int] = {"quick": 24, "standard": 40, "thorough": 80}
 _VALIDATIONS = 12
 _PATIENCE = 5
+ENOUGH_TO_CHOOSE = 5
+"""Validation patients below which the last weights are kept: the best for one patient or two are not the best."""
 _CHECKPOINT_EVERY_S = 60
 CACHE_MB = 1024
 """Memory for cached features; where not even one view of each tile fits in, nothing is cached."""
@@ -47,11 +50,17 @@ class Recipe:
     train_from_layer: int
     decoder_block: int
     train_tiles: int
+    validation_patients: int
 
     @property
     def all_tasks(self) -> tuple[str, ...]:
         """Keys of all tasks of the new model."""
         return tuple(task.key for task in self.training.model_tasks)
+
+    @property
+    def keep(self) -> Keep:
+        """Which weights are kept: the best by validation, or the last where too few patients validate."""
+        return "best" if self.validation_patients >= ENOUGH_TO_CHOOSE else "last"
 
     @property
     def cache_views(self) -> int:
@@ -63,9 +72,9 @@ class Recipe:
         return min(_VIEWS, int(CACHE_MB / (view_mb * max(1, self.train_tiles))))
 
 
-def recipe_of(settings: FinetuneSettings, training: Training, split: Split, crop_px: int, base: Model) -> Recipe:
+def recipe_of(settings: FinetuneSettings, training: Training, sides: Sides, crop_px: int, base: Model) -> Recipe:
     """Numbers from preset and settings: a preset's passes over the tiles are limited to its most steps."""
-    values = settings.values
+    values, split = settings.values, sides.split
     batch_size = settings.batch_size or values.batch_size
     an_epoch = max(1, math.ceil(len(split.train) / batch_size))
     steps = (settings.epochs or values.epochs) * an_epoch
@@ -84,6 +93,7 @@ def recipe_of(settings: FinetuneSettings, training: Training, split: Split, crop
         train_from_layer=layer,
         decoder_block=values.train_decoder_from_block,
         train_tiles=len(split.train),
+        validation_patients=sides.counts["validation"][1],
     )
 
 
@@ -110,7 +120,8 @@ def config_text(recipe: Recipe, name: str, pixel_size_um: float | None) -> str:
     tables = [table("", {"name": name, **_model(recipe), **_course(recipe)}), table("[[source]]", source)]
     tables += [table("[[batch]]", batch) for batch in _batches(recipe)]
     tables += [table("[optimiser]", optimiser), table("[augment]", dict(settings.augment))]
-    tables.append(table("[ending]", {"patience": _PATIENCE, "at_step": 0, "keep": "best"}))
+    patience = _PATIENCE if recipe.keep == "best" else 0
+    tables.append(table("[ending]", {"patience": patience, "at_step": 0, "keep": recipe.keep}))
     return "\n".join(tables)
 
 

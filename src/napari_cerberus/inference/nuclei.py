@@ -6,7 +6,7 @@ nucleus is a few pixels wide and seldom certain: most nuclei had no seed and wer
 
 Midline: the network is taught a contour that reaches as far outside of the outline as inside, so the outline runs
 where inner + half of the contour passes a threshold. Seeds are the peaks of the smoothed inner probability; a
-foreground without a peak is one nucleus.
+foreground without a peak is one nucleus. What of the watershed is smaller than a nucleus goes to its neighbours.
 """
 
 from __future__ import annotations
@@ -53,11 +53,19 @@ def level(inner: Probability, contour: Probability, pixel_size_um: float, settin
 
 def _by_midline(inner: Probability, contour: Probability, pixel_size_um: float, settings: ObjectSettings) -> Labels:
     inside = level(inner, contour, pixel_size_um, settings) > 0
-    foreground = components(inside, min_px=settings.min_px(pixel_size_um))
+    min_px = settings.min_px(pixel_size_um)
+    foreground = components(inside, min_px=min_px)
     height = ndimage.gaussian_filter(inner, settings.seed_smoothing_um / pixel_size_um)
     peaks = (ndimage.maximum_filter(height, _PEAK_PX) == height) & (foreground > 0)
     seeds, _count = ndimage.label(peaks, _CORNERS_TOO, output=np.int32)
-    return _flood(foreground, seeds, height, keep_seedless=True)
+    found = _flood(foreground, seeds, height, keep_seedless=True)
+    return _flood(foreground, _without_fragments(seeds, found, min_px), height, keep_seedless=True)
+
+
+def _without_fragments(seeds: Labels, found: Labels, min_px: int) -> Labels:
+    """Seeds without those whose share of the water is smaller than a nucleus: their neighbours take it."""
+    large = np.bincount(found.ravel(), minlength=1) >= min_px
+    return np.asarray(np.where(large[found], seeds, 0))
 
 
 def _as_published(inner: Probability, contour: Probability, pixel_size_um: float, settings: ObjectSettings) -> Labels:
