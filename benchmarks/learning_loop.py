@@ -34,6 +34,7 @@ from skimage.color import hed2rgb, rgb2hed
 from napari_cerberus.errors import CerberusError, DataError
 from napari_cerberus.files import write_text
 from napari_cerberus.finetune import process
+from napari_cerberus.finetune.estimate import estimate
 from napari_cerberus.finetune.plan import prepare
 from napari_cerberus.finetune.settings import FinetuneSettings
 from napari_cerberus.finetune.state import RunState, read_state
@@ -60,7 +61,10 @@ _HAEMATOXYLIN, _EOSIN = 0, 1
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One model: figures on the new and the old domain. ``tiles`` 0 and no preset: the base model."""
+    """One model: figures on the new and the old domain. ``tiles`` 0 and no preset: the base model.
+
+    ``told`` are the minutes that the dock's estimate tells before the run starts.
+    """
 
     tiles: int
     preset: str
@@ -72,6 +76,7 @@ class Row:
     old_low: float | None
     old_high: float | None
     steps: int = 0
+    told: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +113,8 @@ def _measure(arguments: argparse.Namespace, domains: Domains, tiles: int, preset
         return _scored(open_model(arguments.base), domains, Row(tiles=0, preset="", minutes=0.0, **_NOTHING))
     folder = _write_pairs(arguments.out / f"pairs-{tiles}", domains.learning[:tiles])
     state = _trained(arguments, folder, tiles, preset)
-    minutes = json.loads((state.folder / "minutes.json").read_text(encoding="utf-8"))
-    row = Row(tiles=tiles, preset=preset, minutes=minutes, steps=state.step, **_NOTHING)
+    told = float(json.loads((state.folder / "told.json").read_text(encoding="utf-8")))
+    row = Row(tiles=tiles, preset=preset, minutes=_minutes(state.folder), told=told, steps=state.step, **_NOTHING)
     return _scored(open_model(state.model_name), domains, row)
 
 
@@ -135,7 +140,9 @@ def _trained(arguments: argparse.Namespace, folder: Path, tiles: int, preset: st
         plan = run_to_end(prepare(settings))
         if plan.stops:
             raise CerberusError(" ".join(plan.stops))
+        told = run_to_end(estimate(plan)).minutes
         run = process.begin(plan)
+        write_text(run / "told.json", json.dumps(told))
         write_text(note, str(run))
     return _ended(run)
 
@@ -271,7 +278,7 @@ def _cells(row: Row, rows: Sequence[Row]) -> str:
     cells = [
         str(row.tiles) if row.tiles else "none",
         row.preset or "base model",
-        f"{row.minutes:.1f}" if row.tiles else "",
+        f"{row.minutes:.1f} ({row.told:.1f})" if row.tiles else "",
         f"{row.new:.3f} {_interval(row.new_low, row.new_high)}",
         f"{row.new - base.new:+.3f}" if row.tiles else "",
         f"{row.old:.3f} {_interval(row.old_low, row.old_high)}",
@@ -286,7 +293,16 @@ def _interval(low: float | None, high: float | None) -> str:
 
 
 def _write_document(rows: Sequence[Row], arguments: argparse.Namespace) -> None:
-    heads = ("tiles", "preset", "minutes", "new domain", "gain", "old domain", "change", f"keeps {AIM_LOSS:g}")
+    heads = (
+        "tiles",
+        "preset",
+        "minutes (told before)",
+        "new domain",
+        "gain",
+        "old domain",
+        "change",
+        f"keeps {AIM_LOSS:g}",
+    )
     stain = "as they are" if arguments.stain == "none" else f"recoloured ({arguments.stain})"
     table = [
         f"Dice of glands on {arguments.category} of patients that nobody learned from, {stain}, and on the other "
