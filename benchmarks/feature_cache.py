@@ -28,8 +28,8 @@ from napari_cerberus.tasks import EBHI_CLASSES, EBHI_TASKS
 from napari_cerberus.training.config import BatchSettings, OptimiserSettings, SourceSettings, TrainConfig
 from napari_cerberus.training.data import LoadedTile, Tile
 from napari_cerberus.training.feature_cache import FeatureCache, ViewStore
-from napari_cerberus.training.loop import Trainer
 from napari_cerberus.training.sampler import TaskSampler
+from napari_cerberus.training.trainer import Trainer
 from napari_cerberus.training.views import ViewSampler
 
 SIDE_PX, PIXEL_SIZE_UM = 224, 1.3

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "pairs": BASE | {"model"},
     "exporting": BASE | {"inference", "annotation", "pairs"},
     "synthetic": BASE,
-    "training": BASE | {"model", "pairs", "inference"},
+    "training": BASE | {"model", "pairs", "inference", "synthetic"},
     "finetune": BASE | {"model", "inference", "pairs", "synthetic", "training"},
     "viewer": BASE | SCIENCE,
     "widgets": BASE | SCIENCE | {"viewer"},

@@ -17,6 +17,7 @@ from napari_cerberus.progress import Progress, run_to_end
 from napari_cerberus.training import loop
 from napari_cerberus.training.config import read_config
 from napari_cerberus.training.failures import DeviceLostError, MemoryRanOutError
+from napari_cerberus.training.trainer import Trainer
 
 
 def prove(folder, *, base, candidate):
@@ -102,7 +103,7 @@ def test_a_checkpoint_that_was_swapped_is_refused(computer, pairs, monkeypatch):
 
 def test_memory_that_runs_out_gives_smaller_batches_once_said(computer, pairs, monkeypatch):
     folder = process.begin(planned(pairs, batch_size=6))
-    advance, sizes, told = loop.Trainer.advance, [], []
+    advance, sizes, told = Trainer.advance, [], []
 
     def short(self, batch):
         sizes.append(len(batch.images))
@@ -111,7 +112,7 @@ def test_memory_that_runs_out_gives_smaller_batches_once_said(computer, pairs, m
         return advance(self, batch)
 
     say = child.Reporter.say
-    monkeypatch.setattr(loop.Trainer, "advance", short)
+    monkeypatch.setattr(Trainer, "advance", short)
     monkeypatch.setattr(child.Reporter, "say", lambda self, **c: (told.append(c.get("message")), say(self, **c))[1])
     assert child.main([str(folder)]) == 0
     assert sizes[:2] == [6, 3]
@@ -121,13 +122,13 @@ def test_memory_that_runs_out_gives_smaller_batches_once_said(computer, pairs, m
 
 def test_memory_that_runs_out_for_the_smallest_batch_fails_with_a_sentence(computer, pairs, monkeypatch):
     folder = process.begin(planned(pairs, batch_size=2))
-    monkeypatch.setattr(loop.Trainer, "_losses", lambda *_: (_ for _ in ()).throw(MemoryError()))
+    monkeypatch.setattr(Trainer, "_losses", lambda *_: (_ for _ in ()).throw(MemoryError()))
     assert "Memory ran out at step 0" in failed(computer, folder)
 
 
 def test_a_graphics_card_that_disappears_leaves_the_processor(computer, pairs, monkeypatch):
     folder = process.begin(planned(pairs))
-    advance, calls = loop.Trainer.advance, []
+    advance, calls = Trainer.advance, []
 
     def gone(self, batch):
         calls.append(1)
@@ -135,7 +136,7 @@ def test_a_graphics_card_that_disappears_leaves_the_processor(computer, pairs, m
             raise DeviceLostError("The graphics card failed at step 0 (CUDA error); go on with device = 'cpu'.")
         return advance(self, batch)
 
-    monkeypatch.setattr(loop.Trainer, "advance", gone)
+    monkeypatch.setattr(Trainer, "advance", gone)
     assert child.main([str(folder)]) == 0
     assert read_config(folder / "config.toml").device == "cpu"
     assert read_state(folder).status == "finished"

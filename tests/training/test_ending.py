@@ -14,10 +14,11 @@ from napari_cerberus.training import loop
 from napari_cerberus.training.config import OptimiserSettings, read_config
 from napari_cerberus.training.ending import EndSettings
 from napari_cerberus.training.keeping import BaseKeeper
-from napari_cerberus.training.loop import Trainer, train
+from napari_cerberus.training.loop import train
 from napari_cerberus.training.run import refuse_other_base
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
 from napari_cerberus.training.sampler import TaskSampler
+from napari_cerberus.training.trainer import Trainer
 from napari_cerberus.training.validate import Scores
 from napari_cerberus.training.watch import Watch
 from training import tiny_run

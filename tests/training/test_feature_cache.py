@@ -13,8 +13,9 @@ from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.config import OptimiserSettings
 from napari_cerberus.training.feature_cache import FeatureCache, KeptView, ViewStore
 from napari_cerberus.training.frozen import FrozenPart
-from napari_cerberus.training.loop import Trainer, train
+from napari_cerberus.training.loop import train
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, FEATURES_FOLDER, read_metrics
+from napari_cerberus.training.trainer import Trainer
 from napari_cerberus.training.views import ViewSampler
 from training import tiny_run
 

@@ -11,9 +11,10 @@ from napari_cerberus.errors import DataError
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.averaging import RunningAverage
 from napari_cerberus.training.config import OptimiserSettings
-from napari_cerberus.training.loop import Trainer, train
+from napari_cerberus.training.loop import train
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, load_checkpoint, read_metrics
 from napari_cerberus.training.sampler import TaskSampler
+from napari_cerberus.training.trainer import Trainer
 from training import tiny_run
 
 

@@ -11,8 +11,8 @@ from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.stain import FIELD, ModelStain, fit_source, profile_of, stain_of
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training import run
-from napari_cerberus.training.loop import Trained
 from napari_cerberus.training.stain import measure_stain, require_sources
+from napari_cerberus.training.trainer import Trained
 from napari_cerberus.training.validate import Scores
 from tiny import spotted, tiny_model
 from training.evaluation import trees

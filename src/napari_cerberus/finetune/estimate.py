@@ -34,7 +34,7 @@ _POLL_S = 0.2
 _TILE_MB = 1.0
 """A tile of 224 px with three label planes, in memory."""
 
-_ONCE = ("Gathering data", "Checking tiles", "Starting")
+_ONCE = ("Gathering data", "Checking tiles", "Starting", "Asking the base model")
 _PER_TILE = ("Looking for leaks", "Loading tiles")
 
 

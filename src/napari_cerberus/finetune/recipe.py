@@ -144,6 +144,7 @@ def _model(recipe: Recipe) -> dict[str, Any]:
         "cache_memory_mb": CACHE_MB if views else None,
         "keep_statistics": values.keep_statistics,
         "blend": values.blend,
+        "remember": values.remember if recipe.train_from_layer > 1 else 0.0,
     }
 
 

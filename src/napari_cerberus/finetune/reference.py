@@ -68,7 +68,9 @@ def reference_set(base: Model, taught: Collection[str]) -> Reference:
     ]
     tiles = tuple(_drawn_tile(one, instance_tasks) for one in settings)
     return Reference(
-        tiles=tiles, words=f"{len(tiles)} drawn tiles (not tissue; the base model's own data are not here)"
+        tiles=tiles,
+        words=f"{len(tiles)} drawn tiles (not tissue; the base model's own data are not here, and training "
+        "held the new model to the old one on drawn tissue)",
     )
 
 

@@ -177,6 +177,9 @@ class TrainConfig:
         Normalisation statistics of all that came from the base model stay as they are.
     blend : float
         Share of the trained weights in what is validated and kept; the rest is the base model's (Wortsman et al. 2022).
+    remember : float
+        Weight of a term that holds the dense heads to the base model's answers on drawn tissue (Li and Hoiem 2016);
+        0: off. Needs ``keep_statistics`` and a frozen layer; heads that the base model lacks are left out.
     threads : int
         CPU threads; 0: as many as torch takes. Another number gives sums in another order, so other last digits.
     ending : EndSettings
@@ -227,6 +230,7 @@ class TrainConfig:
     threads: int = 0
     keep_statistics: bool = False
     blend: float = 1.0
+    remember: float = 0.0
     ending: EndSettings = field(default_factory=EndSettings)
     start: str = "scratch"
     start_sha256: str = ""
@@ -274,6 +278,11 @@ class TrainConfig:
             "cache_features needs frozen layers: set train_from_layer to 2 .. 5.",
         )
         _require(0 < self.blend <= 1, "blend must lie in 0..1, above 0.")
+        _require(self.remember >= 0, "remember must not be negative.")
+        _require(
+            not self.remember or (self.keep_statistics and self.train_from_layer > 1 and self.has_base),
+            "remember needs a model to start from, keep_statistics = true and train_from_layer of 2 .. 5.",
+        )
         _require(self.threads >= 0, "threads must not be negative.")
         for where, wanted in [(s.name, s.tasks) for s in self.sources] + [("batch", b.tasks) for b in self.batches]:
             unknown = set(wanted) - keys

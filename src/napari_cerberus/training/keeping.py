@@ -21,19 +21,24 @@ class BaseKeeper:
     ----------
     config : TrainConfig
         ``keep_statistics`` and ``blend`` say what is kept.
+
+    Attributes
+    ----------
+    fresh : collection of str
+        Tasks that the base model does not have, or not with these classes; empty where nothing is kept.
     """
 
     def __init__(self, config: TrainConfig) -> None:
         self._statistics = config.keep_statistics
         self._share = config.blend
         self._weights: dict[str, Tensor] = {}
-        self._fresh: Collection[str] = ()
+        self.fresh: Collection[str] = ()
         if not config.has_base or not (config.keep_statistics or config.blend < 1):
             self._statistics, self._share = False, 1.0
             return
         base = open_model(config.start).network
         known = {task.key: task for task in base.tasks}
-        self._fresh = {task.key for task in config.tasks if known.get(task.key) != task}
+        self.fresh = {task.key for task in config.tasks if known.get(task.key) != task}
         if config.blend < 1:
             own = {name: value for name, value in base.state_dict().items() if value.is_floating_point()}
             self._weights = {name: value for name, value in own.items() if not self._is_fresh(name)}
@@ -59,4 +64,4 @@ class BaseKeeper:
 
     def _is_fresh(self, name: str) -> bool:
         room, _, rest = name.partition(".")
-        return room == "heads" and rest.partition(".")[0] in self._fresh
+        return room == "heads" and rest.partition(".")[0] in self.fresh

@@ -21,10 +21,11 @@ from ..pairs.split import SIDES, Split, apply_split, read_split, split_by_patien
 from ..progress import Job, Progress
 from .config import TrainConfig, read_config
 from .data import Tile, collect, in_memory
-from .loop import Trained, TrainingData, train
+from .loop import TrainingData, train
 from .precheck import refuse_leaks, usable_tiles
 from .run_folder import CHECK_FILE, CHECKPOINT_FILE, MODEL_FOLDER, RUN_FILE, SPLIT_FILE, data_hash, environment
 from .stain import base_spec, measure_stain
+from .trainer import Trained
 from .transfer import base_record
 from .watch import Watch
 

@@ -1,0 +1,86 @@
+"""What a fine-tune holds on to: the base model's answers on drawn tissue (Li and Hoiem 2016, "Learning without
+forgetting"). The base model's own training data are seldom at hand; drawn tissue always is, and needs no labels here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..model.network import Cerberus
+from ..progress import Job, Progress
+from ..synthetic import TileSettings, make_tile
+from .config import TrainConfig
+from .frozen import KEPT, FrozenPart, KeptBatch
+
+TILES, A_STEP = 12, 2
+_FIRST_SEED = 7000  # other tissue than what forgetting is measured on (finetune/reference.py)
+
+Named = Mapping[str, Tensor]
+
+
+class Remembered:
+    """Frozen maps of drawn tiles, and the base model's probabilities for them.
+
+    Parameters
+    ----------
+    keys : sequence of str
+        Dense tasks.
+    maps, answers : sequences of mappings, one for each tile
+        Maps as ``FrozenPart.compute`` gives them; (classes, S, S) probabilities of each task.
+    seed : int
+    """
+
+    def __init__(self, keys: Sequence[str], maps: Sequence[Named], answers: Sequence[Named], seed: int) -> None:
+        self._keys, self._maps, self._answers, self._seed = keys, maps, answers, seed
+
+    def loss(self, frozen: FrozenPart, step: int) -> Tensor:
+        """Kullback-Leibler divergence from the base model's answers, mean over pixels and tasks; some tiles a step."""
+        drawn = np.random.default_rng([self._seed, step]).choice(len(self._maps), min(A_STEP, len(self._maps)), False)
+        logits = frozen.logits(_batch(frozen, [self._maps[i] for i in drawn], self._keys))
+        parts = []
+        for key in self._keys:
+            wanted = torch.stack([self._answers[i][key] for i in drawn]).to(logits[key].device).float()
+            said = logits[key].float().log_softmax(1)
+            parts.append(F.kl_div(said, wanted, reduction="none").sum(1).mean())
+        return torch.stack(parts).mean()
+
+
+def remember(
+    config: TrainConfig, network: Cerberus, frozen: FrozenPart, fresh: Collection[str]
+) -> Job[Remembered | None]:
+    """Draw tissue and ask the network, as it comes from the base model, about the dense tasks that will train.
+
+    ``fresh`` are tasks that the base model does not know. None where no task is left.
+    """
+    taught = {key for batch in config.batches for key in batch.tasks}
+    keys = sorted((taught & set(network.decoders)) - set(fresh))
+    maps, answers = [], []
+    network.eval()
+    for number in range(TILES if keys else 0):
+        yield Progress("Asking the base model", number, TILES)
+        image = _drawn(config.batches[0].crop_px, config.pixel_size_um, _FIRST_SEED + number)
+        maps.append(frozen.compute(image, keys))
+        with torch.no_grad():
+            logits = frozen.logits(_batch(frozen, maps[-1:], keys))
+        answers.append({key: logits[key][0].float().softmax(0).to(KEPT).cpu() for key in keys})
+    return Remembered(keys, maps, answers, config.seed) if keys else None
+
+
+def _drawn(side_px: int, pixel_size_um: float, seed: int) -> Tensor:
+    settings = TileSettings(height_px=side_px, width_px=side_px, pixel_size_um=pixel_size_um, seed=seed)
+    return torch.from_numpy(make_tile(settings).image).permute(2, 0, 1)[None].float()
+
+
+def _batch(frozen: FrozenPart, maps: Sequence[Named], keys: Sequence[str]) -> KeptBatch:
+    def stacked(names: Sequence[str]) -> dict[str, Tensor]:
+        return {name: torch.stack([one[name] for one in maps]) for name in names}
+
+    rows = {key: torch.arange(len(maps)) for key in keys}
+    if frozen.encoder_trains:
+        return KeptBatch(common=stacked(frozen.names(keys[0])), rows=rows, targets={}, weights={})
+    return KeptBatch(own={key: stacked(frozen.names(key)) for key in keys}, rows=rows, targets={}, weights={})

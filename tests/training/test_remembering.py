@@ -1,0 +1,109 @@
+"""Holding on to the base model's answers on drawn tissue: nothing at first, a pull back once weights have moved."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from napari_cerberus.errors import SettingsError
+from napari_cerberus.model.checkpoint import save_model
+from napari_cerberus.model.network import Cerberus
+from napari_cerberus.model.spec import ModelSpec
+from napari_cerberus.progress import run_to_end
+from napari_cerberus.tasks import instances
+from napari_cerberus.training import remembering
+from napari_cerberus.training.config import OptimiserSettings
+from napari_cerberus.training.loop import train
+from napari_cerberus.training.remembering import remember
+from napari_cerberus.training.run_folder import read_metrics
+from napari_cerberus.training.trainer import Trainer
+from training import tiny_run
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("base")
+    torch.manual_seed(3)
+    save_model(folder / "base", Cerberus(tiny_run.TASKS), ModelSpec(name="b", tasks=tiny_run.TASKS, pixel_size_um=1.0))
+    return str(folder / "base")
+
+
+@pytest.fixture(autouse=True)
+def few_tiles(monkeypatch):
+    monkeypatch.setattr(remembering, "TILES", 3)
+
+
+def config(base, **changes):
+    fields = {"start": base, "keep_statistics": True, "remember": 1.0, "train_from_layer": 5, "sampling": "mixed"}
+    return tiny_run.config(**{**fields, **changes})
+
+
+@pytest.mark.parametrize("freezing", [(5, 4), (5, 1), (5, 5), (3, 1)])
+def test_the_base_model_forgets_nothing_and_a_moved_one_is_pulled_back(base, freezing):
+    layer, block = freezing
+    trainer = Trainer(config(base, train_from_layer=layer, train_decoder_from_block=block))
+    memory = run_to_end(remember(config(base), trainer.network, trainer.frozen, ()))
+    assert memory.loss(trainer.frozen, 0).item() == pytest.approx(0, abs=1e-3)
+    weight = trainer.network.heads["glands"][-1].bias
+    with torch.no_grad():
+        weight[1] += 3.0
+    moved = memory.loss(trainer.frozen, 0)
+    assert moved.item() > 0.1
+    moved.backward()
+    assert weight.grad[1] > 0  # down again
+
+
+def drift(base, folder, weight):
+    """How far a run's answers on drawn tissue are from the base model's."""
+    fast = OptimiserSettings(name="sgd", learning_rate=0.05, schedule="constant", ema_decay=0.0)
+    freezing = {"train_decoder_from_block": 4, "optimiser": fast}
+    chosen = config(base, steps=8, validate_every=8, remember=weight, **freezing)
+    trainer = Trainer(chosen)
+    memory = run_to_end(remember(chosen, trainer.network, trainer.frozen, ()))
+    folder.mkdir()
+    trained = run_to_end(train(chosen, tiny_run.data(), folder))
+    trainer.network.load_state_dict(trained.network.state_dict())
+    return sum(memory.loss(trainer.frozen, step).item() for step in range(4))
+
+
+def test_a_run_that_remembers_drifts_less(base, tmp_path):
+    assert drift(base, tmp_path / "held", 10.0) < 0.5 * drift(base, tmp_path / "free", 0.0)
+
+
+def test_a_resumed_run_remembers_the_same(base, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for folder in (whole, cut):
+        folder.mkdir()
+    plan = config(base, steps=4, validate_every=1)
+    run_to_end(train(plan, tiny_run.data(), whole))
+    job = train(plan, tiny_run.data(), cut)
+    while not any(row.get("step") == 2 and "validation" in row for row in read_metrics(cut)):
+        next(job)
+    next(job)
+    job.close()
+    run_to_end(train(plan, tiny_run.data(), cut, resume=True))
+    losses = [[row for row in read_metrics(folder) if "rate" in row] for folder in (whole, cut)]
+    assert losses[0] == losses[1]
+
+
+def test_heads_that_the_base_model_lacks_are_not_asked(base):
+    tasks = (*tiny_run.TASKS, instances("lumina"))
+    batches = (dataclasses.replace(tiny_run.config().batches[0], tasks=("glands", "lumina")),)
+    trainer = Trainer(config(base, tasks=tasks, batches=batches))
+    run_to_end(trainer.ask_the_base())
+    assert trainer._memory._keys == ["glands"]
+
+
+def test_where_only_the_tissue_head_trains_there_is_nothing_to_ask(base):
+    batches = (dataclasses.replace(tiny_run.config().batches[0], tasks=("tissue",)),)
+    trainer = Trainer(config(base, batches=batches))
+    run_to_end(trainer.ask_the_base())
+    assert trainer._memory is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"start": "scratch"}, {"keep_statistics": False}, {"train_from_layer": 1}, {"remember": -1.0}]
+)
+def test_a_config_in_which_nothing_can_be_remembered_is_refused(base, change):
+    with pytest.raises(SettingsError, match="remember"):
+        config(base, **change)
