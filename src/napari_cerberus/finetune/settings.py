@@ -59,11 +59,12 @@ PRESET_VALUES: Mapping[Preset, PresetValues] = {
     "quick": PresetValues(
         train_from_layer=5,
         train_decoder_from_block=4,
-        epochs=20,
+        epochs=15,
         most_steps=200,
         batch_size=4,
         learning_rate=1e-3,
         cache_features=True,
+        blend=0.8,
     ),
     "standard": PresetValues(
         train_from_layer=5,
@@ -73,6 +74,7 @@ PRESET_VALUES: Mapping[Preset, PresetValues] = {
         batch_size=4,
         learning_rate=3e-4,
         cache_features=False,
+        blend=0.8,
     ),
     "thorough": PresetValues(
         train_from_layer=3,
@@ -89,9 +91,9 @@ PRESET_VALUES: Mapping[Preset, PresetValues] = {
 
 ``quick`` trains heads and the decoders' last blocks on cached features. ``standard`` trains whole decoders. Both leave
 the encoder alone, so tasks that the pairs say nothing about come out exactly as before. ``thorough`` moves the deeper
-half of the encoder too, at a low learning rate, and keeps 0.7 of the new weights and 0.3 of the old ones: most of the
-gain on the new tiles stays, and most of what would be forgotten on the old ones does not go. All keep the base model's
-normalisation statistics (a few tiles of a few patients give poor ones), and are held to its answers on drawn tissue.
+half of the encoder too, at a low learning rate. All keep a fifth or more of the old weights (most of the gain on the
+new tiles stays, and most of what would be forgotten on the old ones does not go) and the base model's normalisation
+statistics (a few tiles of a few patients give poor ones), and are held to its answers on drawn tissue.
 """
 
 
