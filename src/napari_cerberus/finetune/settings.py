@@ -69,7 +69,7 @@ PRESET_VALUES: Mapping[Preset, PresetValues] = {
     "standard": PresetValues(
         train_from_layer=5,
         train_decoder_from_block=1,
-        epochs=40,
+        epochs=24,
         most_steps=400,
         batch_size=4,
         learning_rate=3e-4,
