@@ -16,6 +16,7 @@ from napari_cerberus.training.config import OptimiserSettings
 from napari_cerberus.training.loop import train
 from napari_cerberus.training.remembering import remember
 from napari_cerberus.training.run_folder import read_metrics
+from napari_cerberus.training.sampler import TaskSampler
 from napari_cerberus.training.trainer import Trainer
 from training import tiny_run
 
@@ -53,21 +54,22 @@ def test_the_base_model_forgets_nothing_and_a_moved_one_is_pulled_back(base, fre
     assert weight.grad[1] > 0  # down again
 
 
-def drift(base, folder, weight):
-    """How far a run's answers on drawn tissue are from the base model's."""
-    fast = OptimiserSettings(name="sgd", learning_rate=0.05, schedule="constant", ema_decay=0.0)
-    freezing = {"train_decoder_from_block": 4, "optimiser": fast}
-    chosen = config(base, steps=8, validate_every=8, remember=weight, **freezing)
-    trainer = Trainer(chosen)
-    memory = run_to_end(remember(chosen, trainer.network, trainer.frozen, ()))
-    folder.mkdir()
-    trained = run_to_end(train(chosen, tiny_run.data(), folder))
-    trainer.network.load_state_dict(trained.network.state_dict())
+def drift(base, weight):
+    """How far three large steps take the answers on drawn tissue."""
+    steps = OptimiserSettings(name="sgd", learning_rate=0.1, schedule="constant", ema_decay=0.0)
+    trainer = Trainer(config(base, remember=weight, train_decoder_from_block=5, optimiser=steps))
+    run_to_end(trainer.ask_the_base())
+    data = tiny_run.data()
+    sampler = TaskSampler(config(base), data.train, data.loaded)
+    for step in range(3):
+        trainer.advance(sampler.batch(step))
+    unmoved = Trainer(config(base))
+    memory = run_to_end(remember(config(base), unmoved.network, unmoved.frozen, ()))
     return sum(memory.loss(trainer.frozen, step).item() for step in range(4))
 
 
-def test_a_run_that_remembers_drifts_less(base, tmp_path):
-    assert drift(base, tmp_path / "held", 10.0) < 0.5 * drift(base, tmp_path / "free", 0.0)
+def test_a_run_that_remembers_drifts_less(base):
+    assert drift(base, 10.0) < 0.7 * drift(base, 0.0)
 
 
 def test_a_resumed_run_remembers_the_same(base, tmp_path):
