@@ -59,7 +59,7 @@ PRESET_VALUES: Mapping[Preset, PresetValues] = {
     "quick": PresetValues(
         train_from_layer=5,
         train_decoder_from_block=4,
-        epochs=15,
+        epochs=20,
         most_steps=200,
         batch_size=4,
         learning_rate=1e-3,

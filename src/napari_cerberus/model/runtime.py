@@ -5,6 +5,10 @@ from __future__ import annotations
 import ctypes
 import platform
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP_BYTES = 1 << 30
@@ -36,3 +40,14 @@ def cpu_has_bfloat16() -> bool:
         if supported is not None and supported():
             return True
     return False
+
+
+def training_format(device: torch.device, *, bf16: bool) -> torch.memory_format:
+    """The order of a map's numbers in memory that trains fastest.
+
+    Channels last on graphics cards and in bfloat16. In float32 on the CPU the gradient of a narrow convolution's
+    weights took five times as long that way (64 channels, no AVX-512), and a whole training step a seventh longer.
+    """
+    import torch
+
+    return torch.channels_last if bf16 or device.type != "cpu" else torch.contiguous_format

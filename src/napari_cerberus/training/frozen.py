@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..errors import SettingsError
 from ..model.network import LAST_BLOCK, LAST_LAYER, Cerberus, Decoder, TissueHead
+from ..model.runtime import training_format
 
 KEPT = torch.float16
 """What maps and pixel weights are kept in."""
@@ -90,7 +91,7 @@ class FrozenPart:
         wanted = {name for key in keys for name in self.names(key)}
         device = next(self._network.parameters()).device
         with self._precision(device):
-            found = self._all(image.to(device, memory_format=torch.channels_last), wanted)
+            found = self._all(image.to(device, memory_format=training_format(device, bf16=self._bf16)), wanted)
         return {name: found[name][0].float().clamp(-_LARGEST, _LARGEST).to(KEPT).cpu() for name in sorted(wanted)}
 
     def logits(self, batch: KeptBatch) -> dict[str, Tensor]:
@@ -98,11 +99,12 @@ class FrozenPart:
         network = self._network
         device = next(network.parameters()).device
         if self.encoder_trains:
-            maps = [_on(batch.common[name], device) for name in _maps(network.encoder.trains_from)]
+            maps = [self._on(batch.common[name], device) for name in _maps(network.encoder.trains_from)]
             features = network.encoder.go_on(maps)
             rows = {key: rows.to(device) for key, rows in batch.rows.items()}
             return {key: network.decode([f[rows[key]] for f in features], [key])[key] for key in rows}
-        return {key: self._own(key, {n: _on(m, device) for n, m in maps.items()}) for key, maps in batch.own.items()}
+        own = {key: {name: self._on(one, device) for name, one in maps.items()} for key, maps in batch.own.items()}
+        return {key: self._own(key, maps) for key, maps in own.items()}
 
     def _all(self, image: Tensor, wanted: set[str]) -> dict[str, Tensor]:
         network = self._network
@@ -137,13 +139,12 @@ class FrozenPart:
     def _tissue(self, key: str) -> TissueHead:
         return cast(TissueHead, self._network.heads[key])
 
+    def _on(self, maps: Tensor, device: torch.device) -> Tensor:
+        return maps.to(device, memory_format=training_format(device, bf16=self._bf16)).float()
+
     def _precision(self, device: torch.device) -> AbstractContextManager[None]:
         return torch.autocast(device.type, torch.bfloat16, enabled=self._bf16)
 
 
 def _maps(count: int) -> tuple[str, ...]:
     return tuple(f"x{number}" for number in range(count))
-
-
-def _on(maps: Tensor, device: torch.device) -> Tensor:
-    return maps.to(device, memory_format=torch.channels_last).float()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import DataError
 from ..model.network import Cerberus
-from ..model.runtime import cpu_has_bfloat16
+from ..model.runtime import cpu_has_bfloat16, training_format
 from ..progress import Job
 from .averaging import RunningAverage
 from .config import TrainConfig
@@ -54,7 +54,8 @@ class Trainer:
             config.precision == "auto" and (self._device.type == "cuda" or cpu_has_bfloat16())
         )
         network, self.notes = starting_network(config)
-        self.network = network.to(self._device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self._format = training_format(self._device, bf16=self._bf16)
+        self.network = network.to(self._device, memory_format=self._format).train()  # type: ignore[call-overload]
         self._ema = RunningAverage(self.network, config.optimiser.ema_decay)
         self._optimiser = make_optimiser(self.network, config.optimiser)
         self._schedule = make_schedule(self._optimiser, config.optimiser, config.steps)
@@ -163,7 +164,7 @@ class Trainer:
         )
 
     def _logits(self, batch: Batch) -> dict[str, Tensor]:
-        images = batch.images.to(self._device, memory_format=torch.channels_last)
+        images = batch.images.to(self._device, memory_format=self._format)
         features = self.network.encode(images)
         logits = {}
         for key, rows in batch.rows.items():
