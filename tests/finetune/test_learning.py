@@ -170,7 +170,7 @@ def test_a_stop_before_anything_was_learned_keeps_nothing(computer, pairs):
 def test_early_stop_gives_its_reason_and_ends(computer, pairs, monkeypatch):
     folder = process.begin(planned(pairs, epochs=40))
     text = (folder / "config.toml").read_text(encoding="utf-8")
-    (folder / "config.toml").write_text(text.replace("patience = 5", "patience = 1"))
+    (folder / "config.toml").write_text(text.replace("patience = 0", "patience = 1"))
     scores = iter([0.9] + [0.1] * 100)
     judge = loop.validate
     monkeypatch.setattr(

@@ -57,14 +57,13 @@ def test_the_base_model_forgets_nothing_and_a_moved_one_is_pulled_back(base, fre
 def drift(base, weight):
     """How far three large steps take the answers on drawn tissue."""
     steps = OptimiserSettings(name="sgd", learning_rate=0.1, schedule="constant", ema_decay=0.0)
-    trainer = Trainer(config(base, remember=weight, train_decoder_from_block=5, optimiser=steps))
+    chosen, data = config(base, remember=weight, train_decoder_from_block=5, optimiser=steps), tiny_run.data()
+    trainer, unmoved = Trainer(chosen), Trainer(chosen)
     run_to_end(trainer.ask_the_base())
-    data = tiny_run.data()
-    sampler = TaskSampler(config(base), data.train, data.loaded)
+    sampler = TaskSampler(chosen, data.train, data.loaded)
     for step in range(3):
         trainer.advance(sampler.batch(step))
-    unmoved = Trainer(config(base))
-    memory = run_to_end(remember(config(base), unmoved.network, unmoved.frozen, ()))
+    memory = run_to_end(remember(chosen, unmoved.network, unmoved.frozen, ()))
     return sum(memory.loss(trainer.frozen, step).item() for step in range(4))
 
 
