@@ -183,7 +183,7 @@ def _domains(arguments: argparse.Namespace) -> Domains:
     order = [names[i] for i in np.random.default_rng(arguments.seed).permutation(len(names))]
     half = [by_patient[name] for name in order[::2]]
     learning = [tiles[i] for i in range(max(map(len, half))) for tiles in half if i < len(tiles)]  # patients in turn
-    if len(learning) < max(arguments.tiles):
+    if len(learning) < max(arguments.tiles, default=0):
         raise DataError(f"Category {arguments.category!r} has only {len(learning)} tiles to learn from.")
     scored = [tile for name in order[1::2] for tile in by_patient[name]]
     return Domains(learning=learning, new=_limited(scored, arguments.score), old=_limited(old, arguments.score))
@@ -369,7 +369,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--stain", choices=tuple(STAINS), default="brown")
     parser.add_argument("--side", choices=("test", "validation"), default="test", help="validation: to tune by")
     parser.add_argument("--learning-rate", type=float, help="to tune by; default: the preset's")
-    parser.add_argument("--tiles", type=int, nargs="+", default=[5, 10, 20, 40])
+    parser.add_argument("--tiles", type=int, nargs="*", default=[5, 10, 20, 40])
     parser.add_argument("--presets", nargs="+", default=["quick", "standard"])
     parser.add_argument("--score", type=int, default=60, help="tiles of each domain that are scored, at most")
     parser.add_argument("--seed", type=int, default=0)
