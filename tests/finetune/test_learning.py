@@ -9,7 +9,9 @@ from finetune.pairs_folder import add_pair
 from napari_cerberus.errors import SettingsError
 from napari_cerberus.finetune import child, process
 from napari_cerberus.finetune.control import Wish, write_wish
+from napari_cerberus.finetune.learning import drive
 from napari_cerberus.finetune.plan import prepare
+from napari_cerberus.finetune.reporter import Reporter
 from napari_cerberus.finetune.settings import FinetuneSettings
 from napari_cerberus.finetune.state import read_state
 from napari_cerberus.model.library import list_models
@@ -165,6 +167,20 @@ def test_a_stop_before_anything_was_learned_keeps_nothing(computer, pairs):
     assert child.main([str(folder)]) == 0
     assert read_state(folder).status == "stopped"
     assert own_models(computer) == ["base"]
+
+
+def test_what_is_said_of_a_stage_goes_when_training_begins(computer, pairs):
+    reporter = Reporter(read_state(process.begin(planned(pairs))))
+    reporter.say(message="Started again with smaller batches.")
+    heard = []
+
+    def job():
+        for stage in ("Loading tiles", "Training"):
+            yield Progress(stage, 1, 2)
+            heard.append(reporter.state.message)
+
+    drive(job(), reporter)
+    assert heard == ["Loading tiles 1 of 2.", "Started again with smaller batches."]
 
 
 def test_early_stop_gives_its_reason_and_ends(computer, pairs, monkeypatch):

@@ -123,7 +123,11 @@ def _last_step(training: Path) -> int:
 
 
 def drive(job: Job[Result], reporter: Reporter) -> Result:
-    """Drive a job to its end, minding what the user wants. Raises ``StoppedError``."""
+    """Drive a job to its end, minding what the user wants. Raises ``StoppedError``.
+
+    What is said of a stage goes when training begins; what was said before the job stands again.
+    """
+    note = reporter.state.message
     try:
         while True:
             try:
@@ -132,7 +136,7 @@ def drive(job: Job[Result], reporter: Reporter) -> Result:
                 return stop.value  # type: ignore[no-any-return]
             _mind(reporter)
             if progress.stage in _LEARNING:
-                reporter.beat()
+                reporter.beat(message=note)
             else:
                 count = f" {progress.done} of {progress.total}" if progress.total else ""
                 reporter.beat(message=f"{progress.stage}{count}.")

@@ -45,14 +45,14 @@ class Scores:
 
 
 def validate(network: Cerberus, tiles: Sequence[Tile], loaded: Mapping[str, LoadedTile], config: TrainConfig) -> Scores:
-    """Score ``network`` on at most ``config.validation_tiles`` tiles, spread evenly over them."""
+    """Score ``network`` on at most ``config.validation_tiles`` tiles, spread evenly; each on its own tasks."""
     tally = Tally()
     types = {task.key for task in config.tasks if task.kind == "types"}
     network.eval()
     for tile in chosen_tiles(tiles, config.validation_tiles):
         image, masks = on_model_grid(loaded[tile.id], config.pixel_size_um)
         keys = [key for key in masks if key in network.decoders]
-        keys += ["tissue"] if tile.tissue >= 0 and network.tissue_task else []
+        keys += ["tissue"] if tile.tissue >= 0 and "tissue" in tile.tasks and network.tissue_task else []
         logits = look(network, image, keys, config)
         for key in keys:
             if key in types:
