@@ -175,12 +175,14 @@ def test_what_is_said_of_a_stage_goes_when_training_begins(computer, pairs):
     heard = []
 
     def job():
-        for stage in ("Loading tiles", "Training"):
+        for stage in ("Loading tiles", "Training", "Measuring the stain"):
             yield Progress(stage, 1, 2)
             heard.append(reporter.state.message)
 
     drive(job(), reporter)
-    assert heard == ["Loading tiles 1 of 2.", "Started again with smaller batches."]
+    said = "Started again with smaller batches."
+    assert heard == ["Loading tiles 1 of 2.", said, "Measuring the stain 1 of 2."]
+    assert reporter.state.message == said
 
 
 def test_early_stop_gives_its_reason_and_ends(computer, pairs, monkeypatch):

@@ -125,7 +125,7 @@ def _last_step(training: Path) -> int:
 def drive(job: Job[Result], reporter: Reporter) -> Result:
     """Drive a job to its end, minding what the user wants. Raises ``StoppedError``.
 
-    What is said of a stage goes when training begins; what was said before the job stands again.
+    What is said of a stage goes when training begins, or with the job; what was said before it stands again.
     """
     note = reporter.state.message
     try:
@@ -133,6 +133,7 @@ def drive(job: Job[Result], reporter: Reporter) -> Result:
             try:
                 progress = next(job)
             except StopIteration as stop:
+                reporter.beat(message=note)
                 return stop.value  # type: ignore[no-any-return]
             _mind(reporter)
             if progress.stage in _LEARNING:
