@@ -91,7 +91,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_pa
     while not (tmp_path / CHECKPOINT_FILE).exists():
         next(job)
     good = load_checkpoint(tmp_path)["step"]
-    monkeypatch.setattr("napari_cerberus.training.loop.dense_loss", lambda *_: torch.tensor(float("nan")))
+    monkeypatch.setattr("napari_cerberus.training.trainer.dense_loss", lambda *_: torch.tensor(float("nan")))
     with pytest.raises(DataError, match="not finite at step"):
         run_to_end(job)
     assert load_checkpoint(tmp_path)["step"] == good
