@@ -2,6 +2,7 @@
 
 import json
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +66,13 @@ def test_an_empty_folder_stops_with_one_sentence(computer, make):
     plan = plan_of(computer / "empty")
     assert len(plan.stops) == 1
     assert "empty" in plan.stops[0]
+
+
+def test_a_folder_may_be_named_from_where_one_stands(computer, pairs, monkeypatch):
+    monkeypatch.chdir(pairs.parent)
+    plan = plan_of(Path(pairs.name))
+    assert plan.stops == ()
+    assert plan.settings.pairs_folder == pairs
 
 
 def test_a_folder_that_is_not_there_stops(computer):

@@ -87,6 +87,7 @@ def prepare(settings: FinetuneSettings) -> Job[Plan]:
 
     What cannot be trained on is not an error here but a sentence in ``Plan.stops``.
     """
+    settings = replace(settings, pairs_folder=settings.pairs_folder.expanduser().absolute())
     nothing = Split(seed=settings.seed, unit="patient", train=(), validation=(), test=(), counts={})
     plan = Plan(settings=settings, split=nothing)
     try:
