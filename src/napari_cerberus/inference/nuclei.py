@@ -58,14 +58,7 @@ def _by_midline(inner: Probability, contour: Probability, pixel_size_um: float, 
     height = ndimage.gaussian_filter(inner, settings.seed_smoothing_um / pixel_size_um)
     peaks = (ndimage.maximum_filter(height, _PEAK_PX) == height) & (foreground > 0)
     seeds, _count = ndimage.label(peaks, _CORNERS_TOO, output=np.int32)
-    found = _flood(foreground, seeds, height, keep_seedless=True)
-    return _flood(foreground, _without_fragments(seeds, found, min_px), height, keep_seedless=True)
-
-
-def _without_fragments(seeds: Labels, found: Labels, min_px: int) -> Labels:
-    """Seeds without those whose share of the water is smaller than a nucleus: their neighbours take it."""
-    large = np.bincount(found.ravel(), minlength=1) >= min_px
-    return np.asarray(np.where(large[found], seeds, 0))
+    return _flood(foreground, seeds, height, keep_seedless=True, min_px=min_px)
 
 
 def _as_published(inner: Probability, contour: Probability, pixel_size_um: float, settings: ObjectSettings) -> Labels:
@@ -91,16 +84,29 @@ def _published_seeds(inner: Probability, settings: ObjectSettings, min_px: int) 
     return np.asarray((seeds > 0) | (keep_ids(faint, fresh) > 0))
 
 
-def _flood(foreground: Labels, seeds: Labels, height: Probability, *, keep_seedless: bool) -> Labels:
-    """Share each foreground component among its seeds, by watershed only where it holds two or more."""
+def _flood(foreground: Labels, seeds: Labels, height: Probability, *, keep_seedless: bool, min_px: int = 1) -> Labels:
+    """Share each foreground component among its seeds, by watershed only where it holds two or more.
+
+    A share of less than ``min_px`` is no nucleus: its seed is dropped, and its neighbours take the water.
+    """
     labels = np.zeros_like(foreground)
     after = int(seeds.max(initial=0))
     for index, box in boxes(foreground):
         here = foreground[box] == index
         markers = np.where(here, seeds[box], 0)
-        ids = np.unique(markers[markers > 0])
-        if len(ids) > 1:
-            labels[box][here] = watershed(-height[box], markers, mask=here)[here]
-        elif len(ids) == 1 or keep_seedless:
-            labels[box][here] = ids[0] if len(ids) else after + index
+        shares = _shares(here, markers, height[box])
+        ids, areas = np.unique(shares[here], return_counts=True)
+        if (fragments := ids[areas < min_px]).size:
+            shares = _shares(here, np.where(np.isin(shares, fragments), 0, markers), height[box])
+        if keep_seedless and not shares.any():
+            shares[here] = after + index
+        labels[box][here] = shares[here]
     return renumbered(labels)
+
+
+def _shares(here: BoolArray, markers: Labels, height: Probability) -> Labels:
+    """One component shared among its seeds; 0 where it has none."""
+    ids = np.unique(markers[markers > 0])
+    if len(ids) > 1:
+        return np.asarray(watershed(-height, markers, mask=here), np.int32)
+    return np.where(here, ids[0] if len(ids) else 0, 0).astype(np.int32)
