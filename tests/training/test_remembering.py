@@ -43,7 +43,7 @@ def config(base, **changes):
 def test_the_base_model_forgets_nothing_and_a_moved_one_is_pulled_back(base, freezing):
     layer, block = freezing
     trainer = Trainer(config(base, train_from_layer=layer, train_decoder_from_block=block))
-    memory = run_to_end(remember(config(base), trainer.network, trainer.frozen, ()))
+    memory = run_to_end(remember(config(base), trainer.frozen, ()))
     assert memory.loss(trainer.frozen, 0).item() == pytest.approx(0, abs=1e-3)
     weight = trainer.network.heads["glands"][-1].bias
     with torch.no_grad():
@@ -63,7 +63,7 @@ def drift(base, weight):
     sampler = TaskSampler(chosen, data.train, data.loaded)
     for step in range(3):
         trainer.advance(sampler.batch(step))
-    memory = run_to_end(remember(chosen, unmoved.network, unmoved.frozen, ()))
+    memory = run_to_end(remember(chosen, unmoved.frozen, ()))
     return sum(memory.loss(trainer.frozen, step).item() for step in range(4))
 
 

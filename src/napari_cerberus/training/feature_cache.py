@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,11 +126,7 @@ class FeatureCache:
         kept = [self._look(view) for view in views]
         torch.manual_seed(seed)
         rows, targets, weights = stack_targets(kept)
-        if self._frozen.encoder_trains:
-            common = _stacked(kept, self._frozen.names(next(iter(rows))))
-            return KeptBatch(common=common, rows=rows, targets=targets, weights=weights)
-        own = {key: _stacked([kept[i] for i in rows[key].tolist()], self._frozen.names(key)) for key in rows}
-        return KeptBatch(own=own, rows=rows, targets=targets, weights=weights)
+        return self._frozen.batch([one.maps for one in kept], rows, targets, weights)
 
     def _look(self, view: View) -> KeptView:
         if view in self._store:
@@ -143,7 +139,3 @@ class FeatureCache:
         )
         self._store.add(view, kept)
         return kept
-
-
-def _stacked(kept: Sequence[KeptView], names: Sequence[str]) -> dict[str, Tensor]:
-    return {name: torch.stack([one.maps[name] for one in kept]) for name in names}

@@ -7,7 +7,7 @@ one average of the deepest features. With an encoder that trains in part it is t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import cast
@@ -52,7 +52,7 @@ class FrozenPart:
     Parameters
     ----------
     network : Cerberus
-        With some of its encoder's layers frozen.
+        Also an attribute; with some of its encoder's layers frozen.
     bf16 : bool
         Whether the frozen half runs in bfloat16, as training does.
 
@@ -65,17 +65,17 @@ class FrozenPart:
     def __init__(self, network: Cerberus, *, bf16: bool = False) -> None:
         if network.encoder.trains_from == 1:
             raise SettingsError("There is nothing to cache: the whole encoder trains. Set train_from_layer to 2 .. 5.")
-        self._network = network
+        self.network = network
         self._bf16 = bf16
 
     @property
     def encoder_trains(self) -> bool:
         """True where the encoder's last layers train, so that all tasks go on from the same maps."""
-        return self._network.encoder.trains_from <= LAST_LAYER
+        return self.network.encoder.trains_from <= LAST_LAYER
 
     def names(self, key: str) -> tuple[str, ...]:
         """Names of the maps that a task goes on from."""
-        network = self._network
+        network = self.network
         if self.encoder_trains:
             return _maps(network.encoder.trains_from)
         if key not in network.decoders:
@@ -89,14 +89,32 @@ class FrozenPart:
     def compute(self, image: Tensor, keys: Iterable[str]) -> dict[str, Tensor]:
         """Everything that some tasks need of (1, 3, S, S) RGB 0..255: name → (C, h, w) float16 tensor in memory."""
         wanted = {name for key in keys for name in self.names(key)}
-        device = next(self._network.parameters()).device
+        device = next(self.network.parameters()).device
         with self._precision(device):
             found = self._all(image.to(device, memory_format=training_format(device, bf16=self._bf16)), wanted)
         return {name: found[name][0].float().clamp(-_LARGEST, _LARGEST).to(KEPT).cpu() for name in sorted(wanted)}
 
+    def batch(
+        self,
+        maps: Sequence[Mapping[str, Tensor]],
+        rows: Mapping[str, Tensor],
+        targets: Mapping[str, Tensor],
+        weights: Mapping[str, Tensor],
+    ) -> KeptBatch:
+        """What ``compute`` gave for each of some images, as one batch; ``rows`` are the images of each task."""
+
+        def stacked(some: Sequence[Mapping[str, Tensor]], key: str) -> dict[str, Tensor]:
+            return {name: torch.stack([one[name] for one in some]) for name in self.names(key)}
+
+        if self.encoder_trains:
+            common = stacked(maps, next(iter(rows)))
+            return KeptBatch(common=common, rows=rows, targets=targets, weights=weights)
+        own = {key: stacked([maps[i] for i in rows[key].tolist()], key) for key in rows}
+        return KeptBatch(own=own, rows=rows, targets=targets, weights=weights)
+
     def logits(self, batch: KeptBatch) -> dict[str, Tensor]:
         """Logits of every task of a batch, as the whole network would give them."""
-        network = self._network
+        network = self.network
         device = next(network.parameters()).device
         if self.encoder_trains:
             maps = [self._on(batch.common[name], device) for name in _maps(network.encoder.trains_from)]
@@ -107,7 +125,7 @@ class FrozenPart:
         return {key: self._own(key, maps) for key, maps in own.items()}
 
     def _all(self, image: Tensor, wanted: set[str]) -> dict[str, Tensor]:
-        network = self._network
+        network = self.network
         features = network.encode(image, min(network.encoder.trains_from - 1, LAST_LAYER))
         found = dict(zip(_maps(len(features)), features, strict=True))
         if self.encoder_trains:
@@ -123,7 +141,7 @@ class FrozenPart:
         return found
 
     def _own(self, key: str, maps: Mapping[str, Tensor]) -> Tensor:
-        network = self._network
+        network = self.network
         names = self.names(key)
         if key not in network.decoders:
             return self._tissue(key).classify(maps[names[0]])
@@ -134,10 +152,10 @@ class FrozenPart:
         return network.heads[key](decoder.run(last, skips, first=decoder.trains_from))  # type: ignore[no-any-return]
 
     def _decoder(self, key: str) -> Decoder:
-        return cast(Decoder, self._network.decoders[key])
+        return cast(Decoder, self.network.decoders[key])
 
     def _tissue(self, key: str) -> TissueHead:
-        return cast(TissueHead, self._network.heads[key])
+        return cast(TissueHead, self.network.heads[key])
 
     def _on(self, maps: Tensor, device: torch.device) -> Tensor:
         return maps.to(device, memory_format=training_format(device, bf16=self._bf16)).float()

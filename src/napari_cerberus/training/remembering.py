@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..model.network import Cerberus
 from ..progress import Job, Progress
 from ..synthetic import TileSettings, make_tile
 from .config import TrainConfig
@@ -50,17 +49,15 @@ class Remembered:
         return torch.stack(parts).mean()
 
 
-def remember(
-    config: TrainConfig, network: Cerberus, frozen: FrozenPart, fresh: Collection[str]
-) -> Job[Remembered | None]:
+def remember(config: TrainConfig, frozen: FrozenPart, fresh: Collection[str]) -> Job[Remembered | None]:
     """Draw tissue and ask the network, as it comes from the base model, about the dense tasks that will train.
 
     ``fresh`` are tasks that the base model does not know. None where no task is left.
     """
     taught = {key for batch in config.batches for key in batch.tasks}
-    keys = sorted((taught & set(network.decoders)) - set(fresh))
+    keys = sorted((taught & set(frozen.network.decoders)) - set(fresh))
     maps, answers = [], []
-    network.eval()
+    frozen.network.eval()
     for number in range(TILES if keys else 0):
         yield Progress("Asking the base model", number, TILES)
         image = _drawn(config.batches[0].crop_px, config.pixel_size_um, _FIRST_SEED + number)
@@ -77,10 +74,4 @@ def _drawn(side_px: int, pixel_size_um: float, seed: int) -> Tensor:
 
 
 def _batch(frozen: FrozenPart, maps: Sequence[Named], keys: Sequence[str]) -> KeptBatch:
-    def stacked(names: Sequence[str]) -> dict[str, Tensor]:
-        return {name: torch.stack([one[name] for one in maps]) for name in names}
-
-    rows = {key: torch.arange(len(maps)) for key in keys}
-    if frozen.encoder_trains:
-        return KeptBatch(common=stacked(frozen.names(keys[0])), rows=rows, targets={}, weights={})
-    return KeptBatch(own={key: stacked(frozen.names(key)) for key in keys}, rows=rows, targets={}, weights={})
+    return frozen.batch(maps, dict.fromkeys(keys, torch.arange(len(maps))), {}, {})

@@ -70,7 +70,7 @@ class Trainer:
     def ask_the_base(self) -> Job[None]:
         """Note what the base model says of drawn tissue, for steps that are held to it; before the first step."""
         if self._config.remember:
-            self._memory = yield from remember(self._config, self.network, self.frozen, self._keeper.fresh)
+            self._memory = yield from remember(self._config, self.frozen, self._keeper.fresh)
 
     @property
     def rate(self) -> float:
