@@ -15,6 +15,7 @@ import argparse
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from skimage.measure import regionprops
 from skimage.segmentation import find_boundaries
 
 from napari_cerberus.tasks import GLANDS, LUMINA
-from napari_cerberus.training.config import SourceSettings, read_config
+from napari_cerberus.training.config import read_config
 from napari_cerberus.training.data import Tile, collect
 from thesis_writing import put_between
 
@@ -65,9 +66,9 @@ def main() -> int:
 def chosen(data: Path) -> list[Tile]:
     """Thirty tiles, categories in turn, no patient twice while there are others."""
     config = read_config(ROOT / "configs" / "starter.toml")
-    ebhi: SourceSettings = next(source for source in config.sources if source.kind == "ebhi")
+    config = replace(config, sources=tuple(source for source in config.sources if source.kind == "ebhi"))
     by_category = defaultdict(list)
-    tiles = [tile for tile in collect(config, data) if tile.id.startswith(f"{ebhi.name}/")]
+    tiles = collect(config, data)
     for index in np.random.default_rng(SEED).permutation(len(tiles)):
         by_category[tiles[index].stratum].append(tiles[index])
     picked: list[Tile] = []

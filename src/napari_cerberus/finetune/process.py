@@ -167,7 +167,7 @@ def _write(folder: Path, plan: Plan) -> None:
     write_split(folder / SPLIT_FILE, plan.split)
     write_text(folder / SETTINGS_FILE, json.dumps(plan.settings.to_json(), indent=2, ensure_ascii=False) + "\n")
     about = {
-        "folder": str(plan.settings.pairs_folder.expanduser().resolve()),
+        "folder": str(plan.settings.pairs_folder.resolve()),
         "base_name": plan.base_name,
         "base_sha256": plan.base_sha256,
         "files": dict(plan.files),

@@ -112,7 +112,7 @@ def config_text(recipe: Recipe, name: str, pixel_size_um: float | None) -> str:
     source = {
         "name": "pairs",
         "kind": "pairs",
-        "path": str(settings.pairs_folder.expanduser().resolve()),
+        "path": str(settings.pairs_folder.resolve()),
         "tasks": list(recipe.training.tasks),
         "pixel_size_um": pixel_size_um,
     }

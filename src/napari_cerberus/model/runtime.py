@@ -46,7 +46,7 @@ def training_format(device: torch.device, *, bf16: bool) -> torch.memory_format:
     """The order of a map's numbers in memory that trains fastest.
 
     Channels last on graphics cards and in bfloat16. In float32 on the CPU the gradient of a narrow convolution's
-    weights took five times as long that way (64 channels, no AVX-512), and a whole training step a seventh longer.
+    weights takes several times as long that way.
     """
     import torch
 
