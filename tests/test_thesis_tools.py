@@ -1,6 +1,5 @@
 """The script of the thesis's tables: its rows and configs, its comparison networks, its tables from reports alone."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ def test_rows_cover_both_tables_by_patient_and_by_image(tmp_path):
     from thesis_rows import PRETRAIN, QUICK, all_rows, write_config, write_pretrain_config
 
     rows = all_rows()
-    assert len({row.name for row in rows}) == len(rows) == 20
+    assert len({row.name for row in rows}) == len(rows) == 22
     for row in rows:
         config = read_config(write_config(tmp_path, row, QUICK, "start", tmp_path))
         assert config.train_from_layer == row.layer
@@ -39,13 +38,20 @@ def test_rows_cover_both_tables_by_patient_and_by_image(tmp_path):
     assert read_config(write_pretrain_config(tmp_path, QUICK, tmp_path)).name == PRETRAIN
 
 
-def test_two_schedules_are_never_mixed(tmp_path):
-    from thesis_rows import QUICK, Schedule, keep_schedule
+def test_two_schedules_are_never_mixed_and_a_kept_row_is_found_again(tmp_path):
+    from thesis_kept import KEPT_FILE, keep_row, kept_rows
+    from thesis_rows import QUICK, Schedule
 
-    keep_schedule(tmp_path, QUICK, "scratch")
-    keep_schedule(tmp_path, QUICK, "scratch")
-    with pytest.raises(SettingsError, match="another schedule"):
-        keep_schedule(tmp_path, Schedule(), "scratch")
+    path = tmp_path / KEPT_FILE
+    assert kept_rows(path, QUICK, "scratch") == {}
+    keep_row(path, QUICK, "scratch", "patient-unet", {"tasks": [{"task": "glands", "groups": [group("All", 1 / 3)]}]})
+    keep_row(path, QUICK, "scratch", "image-unet", {"tasks": []})
+    rows = kept_rows(path, QUICK, "scratch")
+    assert list(rows) == ["image-unet", "patient-unet"]
+    assert rows["patient-unet"]["tasks"][0]["groups"][0]["figures"]["dice"]["value"] == 0.3333
+    for other in ((Schedule(), "scratch"), (QUICK, "imagenet")):
+        with pytest.raises(SettingsError, match="another schedule"):
+            kept_rows(path, *other)
 
 
 @pytest.mark.parametrize("kind", ["unet", "segnet", "swinu"])
@@ -74,18 +80,19 @@ def group(name, value):
 
 
 def test_tables_come_from_the_reports_alone_and_stand_between_their_markers(tmp_path):
-    from thesis_writing import MARKERS, put_between, read_reports, tables
+    from thesis_writing import MARKERS, put_between, tables
 
     reports = {
         "patient-layer1": {
-            "tissue": {"figures": dict.fromkeys(("accuracy", "balanced_accuracy"), estimate(0.8, 0.7, 0.9))}
+            "tissue": {
+                "figures": dict.fromkeys(("accuracy", "balanced_accuracy"), estimate(0.8, 0.7, 0.9)),
+                "confusion": [[row * 10 + column for column in range(6)] for row in range(6)],
+            }
         },
         "patient-unet": {"tasks": [{"task": "glands", "groups": [group("All", 0.5), group(EBHI_CLASSES[1], 0.25)]}]},
     }
-    for name, report in reports.items():
-        (tmp_path / name / "test").mkdir(parents=True)
-        (tmp_path / name / "test" / "report.json").write_text(json.dumps(report), encoding="utf-8")
-    text = tables(read_reports(tmp_path), "Every row alike.")
+    text = tables(reports, "Every row alike.")
+    assert "| Polyp | 10 | 11 | 12 | 13 | 14 | 15 |" in text
     assert "| encoder layer 1 | not run | 0.800 (0.700-0.900) | 0.800 (0.700-0.900) | 0.852 |" in text
     assert "| All | U-Net | 7 | 0.500 | 0.500 | not counted | 2 | 0.500 | 0.500 |" in text
     assert f"| {EBHI_CLASSES[1]} | U-Net | 7 | 0.250 |" in text

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from napari_cerberus.errors import SettingsError
 from napari_cerberus.files import write_text
 from napari_cerberus.pairs.ebhi import index_tree
 from napari_cerberus.pairs.instances import index_instances
@@ -17,7 +16,7 @@ from napari_cerberus.training.selection import only_source
 
 UNITS = ("patient", "image")
 PRETRAIN = "pretrain"
-EBHI_TASKS = ("glands", "tissue")
+EBHI_TASKS = ("glands", "lumina", "tissue")
 NETWORKS = ("unet", "segnet", "swinu")
 
 
@@ -27,31 +26,41 @@ class Schedule:
 
     Attributes
     ----------
+    pixel_size_um : float
+        Of every network, µm. Tiles of EBHI-SEG have 1.3.
     steps, batch, crop_px : int
-        Batches, tiles a batch, side of a crop at 1 µm/px.
+        Batches, tiles a batch, side of a crop at that pixel size.
     validate_every, validation_tiles : int
     learning_rate : float
         Highest rate of AdamW under a one-cycle schedule.
     pretrain_steps : int
-        Of the nuclei model that the transfer rows start from.
+        Of the nuclei model that the transfer rows start from, at 1 µm/px whatever the others have: nuclei are gone at
+        coarser ones.
     tiles_per_category : int
         Of each side of a split; 0: all of them.
     """
 
-    steps: int = 1150
-    batch: int = 16
-    crop_px: int = 224
-    validate_every: int = 115
-    validation_tiles: int = 120
+    pixel_size_um: float = 2.6
+    steps: int = 300
+    batch: int = 8
+    crop_px: int = 96
+    validate_every: int = 75
+    validation_tiles: int = 80
     learning_rate: float = 1e-3
-    pretrain_steps: int = 600
+    pretrain_steps: int = 300
     tiles_per_category: int = 0
+
+    @property
+    def tissue_window_cells(self) -> int:
+        """Cells of the deepest features, 16 px each, that span a tile of EBHI-SEG, 291 µm."""
+        return max(1, round(291 / (16 * self.pixel_size_um)))
 
     def sentence(self, start: str) -> str:
         """For the results page."""
         few = f" **Smoke test on {self.tiles_per_category} tiles a category: the numbers mean nothing.**"
         return (
-            f"Every row: {self.steps} steps of {self.batch} crops of {self.crop_px} px at 1 µm/px, AdamW, a one-cycle "
+            f"Every row: {self.steps} steps of {self.batch} crops of {self.crop_px} px at {self.pixel_size_um:g} µm/px "
+            f"(the tiles have 1.3), a small part of the thesis's 30 epochs, for 2 CPU cores; AdamW, a one-cycle "
             f"rate up to {self.learning_rate:g}, the augmentations of the thesis with stain and scale jitter, running "
             f"average of weights, best weights by validation. {_START.get(start, f'Transfer rows start from {start}.')}"
             f"{few if self.tiles_per_category else ''}"
@@ -106,7 +115,7 @@ def all_rows() -> list[Row]:
         rows += [Row(name=f"{unit}-layer{n}", unit=unit, tasks=("tissue",), layer=n) for n in (1, 2, 3, 4)]
         rows.append(Row(name=f"{unit}-svm", unit=unit, tasks=("tissue",), layer=5, network="svm"))
         rows.append(Row(name=f"{unit}-multi", unit=unit, tasks=EBHI_TASKS))
-        rows.append(Row(name=f"{unit}-glands", unit=unit, tasks=("glands",)))
+        rows += [Row(name=f"{unit}-{task}", unit=unit, tasks=(task,)) for task in ("glands", "lumina")]
         rows += [Row(name=f"{unit}-{kind}", unit=unit, tasks=("glands",), network=kind) for kind in NETWORKS]
     return rows
 
@@ -117,8 +126,9 @@ def write_config(folder: Path, row: Row, schedule: Schedule, start: str, data: P
     tasks = json.dumps(list(row.tasks))
     text = (
         f'name = "{row.name}"\nseed = 1\ndata_root = {json.dumps(data.absolute().as_posix())}\ntasks = {tasks}\n'
-        f"pixel_size_um = 1.0\ntissue_window_cells = 14\nsteps = {schedule.steps}\n"
-        f"validate_every = {schedule.validate_every}\nvalidation_tiles = {schedule.validation_tiles}\n"
+        f"pixel_size_um = {schedule.pixel_size_um}\ntissue_window_cells = {schedule.tissue_window_cells}\n"
+        f"steps = {schedule.steps}\nvalidate_every = {schedule.validate_every}\n"
+        f"validation_tiles = {schedule.validation_tiles}\n"
         f'split_file = "{row.unit}.split.json"\nallow_leaks = {str(row.unit == "image").lower()}\n'
         f"balance = 0.5\ndice_weight = 0.5\nlabel_smoothing = 0.05\n"
         f"start = {json.dumps(start if ours else 'scratch')}\ntrain_from_layer = {row.layer}\n"
@@ -180,15 +190,6 @@ def small_data(folder: Path, data: Path, count: int) -> Path:
 def _copy(path: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(path, target)
-
-
-def keep_schedule(folder: Path, schedule: Schedule, start: str) -> None:
-    """Note the schedule in the runs' folder, or refuse to mix two of them. Raises ``SettingsError``."""
-    path, wanted = folder / "schedule.json", {**asdict(schedule), "start": start}
-    if path.exists() and (noted := json.loads(path.read_text(encoding="utf-8"))) != wanted:
-        other = {key: noted.get(key) for key in wanted if noted.get(key) != wanted[key]}
-        raise SettingsError(f"{folder} holds rows of another schedule ({other}); name another folder with --runs.")
-    write_text(path, json.dumps(wanted, indent=1) + "\n")
 
 
 def _first(split: Split, count: int | None) -> Split:

@@ -5,17 +5,22 @@
     python tools/thesis_tables.py --data ../shared/data --only patient-layer1 patient-multi
     python tools/thesis_tables.py --data ../shared/data --quick --runs /tmp/smoke --results /tmp/results.md
 
-One run a row, each in its own folder under ``runs/tables``; one schedule for every row, noted in that folder and stated
-above the tables; a folder with another schedule is refused. A killed row goes on from its last checkpoint. The tables
-are written anew after every row, from the rows' ``report.json`` files alone.
+One run a row, each in its own folder under ``runs/tables``. A killed row goes on from its last checkpoint; a finished
+one is kept in ``thesis_rows.json`` beside the results, which goes into git: another machine goes on from there. The
+tables are written anew after every row, from that file alone. One schedule for every row, stated above the tables; a
+file with another schedule is refused. Two processes, each with rows of its own (``--only``), use two cores better than
+one process does.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -32,50 +37,52 @@ from napari_cerberus.training.run_folder import CHECKPOINT_FILE, MODEL_FOLDER  #
 from napari_cerberus.training.selection import select_config  # noqa: E402
 from napari_cerberus.training.svm import evaluate_svm  # noqa: E402
 from napari_cerberus.training.transfer import starting_network  # noqa: E402
+from thesis_kept import KEPT_FILE, keep_row, kept_rows  # noqa: E402
 from thesis_rows import (  # noqa: E402
     PRETRAIN,
     QUICK,
     Row,
     Schedule,
     all_rows,
-    keep_schedule,
     small_data,
     write_config,
     write_pretrain_config,
     write_splits,
 )
-from thesis_writing import MARKERS, REPORT, put_between, read_reports, tables  # noqa: E402
+from thesis_writing import MARKERS, put_between, tables  # noqa: E402
 
 
 def main() -> int:
     """Run what is not finished."""
     arguments = _parsed()
     rows = [row for row in all_rows() if not arguments.only or row.name in arguments.only]
-    if arguments.list:
-        for row in rows:
-            print(f"{'done' if (arguments.runs / row.name / REPORT).exists() else 'to do'}  {row.name}")
-        return 0
+    kept = arguments.results.with_name(KEPT_FILE)
     try:
-        _run(arguments, rows)
+        done = kept_rows(kept, _schedule(arguments), arguments.start)
+        for row in rows if arguments.list else ():
+            print(f"{'done' if row.name in done else 'to do'}  {row.name}")
+        if not arguments.list:
+            _run(arguments, [row for row in rows if row.name not in done], kept)
     except CerberusError as error:
         print(f"thesis_tables: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _run(arguments: argparse.Namespace, rows: list[Row]) -> None:
-    folder, schedule = arguments.runs, _schedule(arguments)
+def _run(arguments: argparse.Namespace, rows: list[Row], kept: Path) -> None:
+    schedule = _schedule(arguments)
+    folder: Path = (
+        arguments.runs / f"{schedule.pixel_size_um:g}um-{schedule.steps}x{schedule.batch}-{schedule.crop_px}px"
+    )
     folder.mkdir(parents=True, exist_ok=True)
-    keep_schedule(folder, schedule, arguments.start)
     write_splits(folder, schedule, ROOT / "configs" / "starter.split.json", arguments.data)
     data = small_data(folder, arguments.data, schedule.tiles_per_category) if arguments.quick else arguments.data
     start = _start(folder, schedule, arguments.start, data)
     for row in rows:
-        if not (folder / row.name / REPORT).exists():
-            print(f"== {row.name}", flush=True)
-            _run_row(folder, row, write_config(folder, row, schedule, start, data))
-        content = tables(read_reports(folder), schedule.sentence(arguments.start))
-        put_between(arguments.results, MARKERS, content)
+        print(f"== {row.name}", flush=True)
+        report = _run_row(folder, row, write_config(folder, row, schedule, start, data))
+        done = keep_row(kept, schedule, arguments.start, row.name, report)
+        put_between(arguments.results, MARKERS, tables(done, schedule.sentence(arguments.start)))
     print(arguments.results)
 
 
@@ -90,8 +97,13 @@ def _start(folder: Path, schedule: Schedule, start: str, data: Path) -> str:
     return str((target / MODEL_FOLDER).absolute())
 
 
-def _run_row(folder: Path, row: Row, config: Path) -> None:
+def _run_row(folder: Path, row: Row, config: Path) -> Mapping[str, Any]:
     target = folder / row.name
+    _scored(target, row, config)
+    return json.loads((target / "test" / "report.json").read_text(encoding="utf-8"))
+
+
+def _scored(target: Path, row: Row, config: Path) -> None:
     if row.network == "svm":
         sides = {side: select_config(config, split_path=None, side=side) for side in ("train", "validation", "test")}
         known = {f"{side}_patients": sorted({tile.patient for tile in one.tiles}) for side, one in sides.items()}
@@ -133,7 +145,12 @@ def _say(step: Progress) -> None:
 
 def _schedule(arguments: argparse.Namespace) -> Schedule:
     chosen = QUICK if arguments.quick else Schedule()
-    given = {"steps": arguments.steps, "batch": arguments.batch, "crop_px": arguments.crop}
+    given = {
+        "pixel_size_um": arguments.pixel_size,
+        "steps": arguments.steps,
+        "batch": arguments.batch,
+        "crop_px": arguments.crop,
+    }
     return dataclasses.replace(chosen, **{name: value for name, value in given.items() if value})
 
 
@@ -146,6 +163,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="ROW", help="these rows alone")
     parser.add_argument("--list", action="store_true", help="say which rows are done")
     parser.add_argument("--quick", action="store_true", help="smoke test on a handful of tiles")
+    parser.add_argument("--pixel-size", type=float, help="µm, of the network in every row")
     parser.add_argument("--steps", type=int, help="batches of every row")
     parser.add_argument("--batch", type=int, help="tiles a batch in every row")
     parser.add_argument("--crop", type=int, help="side of a crop in px in every row")

@@ -1,8 +1,7 @@
-"""The thesis's tables as Markdown, from the rows' ``report.json`` files and from nothing else."""
+"""The thesis's tables as Markdown, from the kept rows and from nothing else."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,29 +9,19 @@ from typing import Any
 from napari_cerberus.errors import DataError
 from napari_cerberus.files import write_text
 from napari_cerberus.tasks import EBHI_CLASSES
+from thesis_kept import FIGURES, Reports
 from thesis_rows import NETWORKS, UNITS
 
 MARKERS = ("<!-- thesis tables: begin (tools/thesis_tables.py) -->", "<!-- thesis tables: end -->")
-REPORT = Path("test") / "report.json"
 _PUBLISHED = {"layer1": "0.852", "layer2": "0.825", "layer3": "0.803", "layer4": "0.794", "svm": "0.591"}
 _NAMES = {
-    "multi": "ours, glands and tissue in one net",
+    "multi": "ours, three heads in one net",
     "glands": "ours, glands alone",
     "unet": "U-Net",
     "segnet": "SegNet",
     "swinu": "Swin-U (stands in for MedT)",
 }
-_FIGURES = ("dice", "jaccard", "conformity", "precision", "recall")
 _CATEGORIES = ("All", *EBHI_CLASSES)
-
-Reports = Mapping[str, Mapping[str, Any]]
-
-
-def read_reports(folder: Path) -> Reports:
-    """The reports of the rows that are finished, by row name."""
-    return {
-        path.parent.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob(f"*/{REPORT}")
-    }
 
 
 def put_between(path: Path, markers: tuple[str, str], content: str) -> None:
@@ -57,12 +46,18 @@ def put_between(path: Path, markers: tuple[str, str], content: str) -> None:
 def tables(reports: Reports, about: str) -> str:
     """Both tables, and single-task against multi-task."""
     parts = [
-        f"Written by `tools/thesis_tables.py` from the runs' `report.json`. {about} Figures are of test tiles, means "
+        f"Written by `tools/thesis_tables.py` from `thesis_rows.json`. {about} Figures are of test tiles, means "
         "over tiles, cut as `annotate` cuts; in brackets 95 % intervals by patient. By patient is the true figure.",
         "### Table 1: accuracy of the six categories",
         "\n".join(_table_1(reports)),
+        *(
+            f"Confusion, trained from layer 1, split by {unit} (columns: the answer)\n\n"
+            + "\n".join(_confusion(reports, f"{unit}-layer1"))
+            for unit in UNITS
+            if f"{unit}-layer1" in reports
+        ),
         *(f"### Table 2: glands, split by {unit}\n\n" + "\n".join(_table_2(reports, unit)) for unit in UNITS),
-        "### One task or two in a net",
+        "### One head in a net, or three",
         "\n".join(_single_against_multi(reports)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -84,26 +79,36 @@ def _table_2(reports: Reports, unit: str) -> Iterator[str]:
             if group is None:
                 cells: Sequence[Any] = ("not run", *[""] * 6)
             else:
-                dice, jaccard, conformity, precision, recall = (_cell(group["figures"][key]) for key in _FIGURES)
+                dice, jaccard, conformity, precision, recall = (_cell(group["figures"][key]) for key in FIGURES)
                 cells = (group["tiles"], dice, jaccard, conformity, group["conformity_failures"], precision, recall)
             yield _line((category, _NAMES[row], *cells))
 
 
 def _single_against_multi(reports: Reports) -> Iterator[str]:
-    yield from _lines(("head", "figure", "split by", "alone", "with the other"))
+    yield from _lines(("head", "figure", "split by", "alone", "with the two others"))
     for unit in UNITS:
-        glands = [_group(reports, f"{unit}-{row}", "All") for row in ("glands", "multi")]
-        cells = ["not run" if group is None else _cell(group["figures"]["dice"]) for group in glands]
-        yield _line(("glands", "Dice", unit, *cells))
+        for task in ("glands", "lumina"):
+            groups = [_group(reports, f"{unit}-{row}", "All", task) for row in (task, "multi")]
+            cells = ["not run" if group is None else _cell(group["figures"]["dice"]) for group in groups]
+            yield _line((_HEADS[task], "Dice", unit, *cells))
         for key, name in (("accuracy", "accuracy"), ("balanced_accuracy", "balanced accuracy")):
             yield _line(
                 ("tissue", name, unit, *(_tissue(reports, f"{unit}-{row}", key) for row in ("layer1", "multi")))
             )
 
 
-def _group(reports: Reports, row: str, category: str) -> Mapping[str, Any] | None:
+_HEADS = {"glands": "glands", "lumina": "lumina (weak labels)"}
+
+
+def _confusion(reports: Reports, row: str) -> Iterator[str]:
+    yield from _lines(("true", *EBHI_CLASSES))
+    for name, counts in zip(EBHI_CLASSES, reports[row]["tissue"]["confusion"], strict=True):
+        yield _line((name, *counts))
+
+
+def _group(reports: Reports, row: str, category: str, task: str = "glands") -> Mapping[str, Any] | None:
     groups = [
-        one for task in reports.get(row, {}).get("tasks", []) if task["task"] == "glands" for one in task["groups"]
+        one for found in reports.get(row, {}).get("tasks", []) if found["task"] == task for one in found["groups"]
     ]
     return next((group for group in groups if group["name"] == category), None)
 
