@@ -1,8 +1,15 @@
-"""How training goes: losses above, validation figures below, one colour a task."""
+"""How training goes: losses above, validation figures below, one colour a task.
+
+Every drawing goes through napari's whole window, so there is one at a time: the axes span the whole run and a round
+figure from the start, instead of following the data, which costs pyqtgraph a second drawing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+import math
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
@@ -17,8 +24,13 @@ _GREY = (128, 128, 128)
 _MARK = (45, 125, 210)
 
 
+def load_library() -> None:
+    """Load pyqtgraph in a thread, before there is anything to draw: it takes a third of a second."""
+    threading.Thread(target=importlib.import_module, args=("pyqtgraph",), daemon=True).start()
+
+
 class Curves(QWidget):
-    """Two plots over the same steps. pyqtgraph is loaded when there is a first point to draw."""
+    """Two plots over the same steps. pyqtgraph is loaded when there is a first point to draw, if not before."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -30,8 +42,8 @@ class Curves(QWidget):
         self._shown: tuple[Point, ...] = ()
         self.hide()
 
-    def show_points(self, history: Sequence[Point], best_step: int = 0) -> None:
-        """Draw the curves; ``best_step`` is marked in the lower plot."""
+    def show_points(self, history: Sequence[Point], steps: int, best_step: int = 0) -> None:
+        """Draw the curves of a run of ``steps``; ``best_step`` is marked in the lower plot."""
         points = tuple(history)
         self.setVisible(bool(points))
         if not points:
@@ -40,13 +52,15 @@ class Curves(QWidget):
         if points != self._shown:
             losses.draw({task: _series(points, "losses", task) for task in _tasks(points, "losses")})
             figures.draw({task: _series(points, "figures", task) for task in _tasks(points, "figures")})
+            last = max(steps, points[-1].step)
+            losses.span(last, round_above(max(max(point.losses.values(), default=0.0) for point in points)))
+            figures.span(last, 1.0)
             self._shown = points
         figures.mark(best_step)
 
     def _plots(self) -> tuple[_Plot, _Plot]:
         if self.losses is None or self.figures is None:
-            self.losses, self.figures = _Plot(), _Plot(top=1.0)
-            self.figures.widget.setXLink(self.losses.widget)
+            self.losses, self.figures = _Plot(), _Plot()
             for title, plot in (("Training: loss", self.losses), ("Validation: 1 is perfect", self.figures)):
                 self._layout.addWidget(small_label(title))
                 self._layout.addWidget(plot.widget)
@@ -54,15 +68,9 @@ class Curves(QWidget):
 
 
 class _Plot:
-    """One plot of lines, light enough to be redrawn every second.
+    """One plot of lines, light enough to be redrawn every second."""
 
-    Parameters
-    ----------
-    top : float or None
-        Upper end of the vertical axis; None: follows the data.
-    """
-
-    def __init__(self, top: float | None = None) -> None:
+    def __init__(self) -> None:
         # napari has loaded its Qt by now, and pyqtgraph takes the one that is there
         import pyqtgraph
 
@@ -78,12 +86,12 @@ class _Plot:
             axis.setPen(_GREY)
             axis.setTextPen(_GREY)
         self.widget.getAxis("left").setWidth(_AXIS_WIDTH_PX)
-        if top is not None:
-            self.widget.setYRange(0.0, top, padding=0.02)
+        self.widget.disableAutoRange()
+        self._span = (0, 0.0)
         self.lines: dict[str, Any] = {}
         self._mark: Any = None
 
-    def draw(self, series: dict[str, tuple[list[int], list[float]]]) -> None:
+    def draw(self, series: Mapping[str, tuple[list[int], list[float]]]) -> None:
         """Draw one line a task; lines of tasks that are gone are taken away."""
         for task in [task for task in self.lines if task not in series]:
             self.widget.removeItem(self.lines.pop(task))
@@ -94,6 +102,12 @@ class _Plot:
                 self.lines[task] = self.widget.plot(pen=pen, **dots)
             self.lines[task].setData(steps, values)
 
+    def span(self, steps: int, top: float) -> None:
+        """Let the axes go from 0 to these."""
+        if (steps, top) != self._span:
+            self._span = (steps, top)
+            self.widget.setRange(xRange=(0, max(steps, 1)), yRange=(0.0, top), padding=0.02)
+
     def mark(self, step: int) -> None:
         """A vertical line at the best step; 0 shows none."""
         if self._mark is None:
@@ -102,6 +116,14 @@ class _Plot:
             self.widget.addItem(self._mark)
         self._mark.setVisible(step > 0)
         self._mark.setValue(step)
+
+
+def round_above(value: float) -> float:
+    """The next of 1, 2 or 5 times a power of ten that is not below ``value``; 1 for what has none."""
+    if not (math.isfinite(value) and value > 0):
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(power * digit for digit in (1, 2, 5, 10) if power * digit >= value * (1 - 1e-9))
 
 
 def _tasks(points: Sequence[Point], field: str) -> list[str]:

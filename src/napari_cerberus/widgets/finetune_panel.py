@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 from ..errors import SettingsError
 from ..finetune.state import RunState
 from ..viewer.controller import Controller
+from .curves import load_library
 from .finetune_form import FinetuneForm
 from .finetune_live import FinetuneLive
 from .finetune_report import FinetuneReport
@@ -97,6 +98,7 @@ class FinetunePanel(QWidget):
             self.missing.say(str(error), Tone.CAUTION)
             return
         self.missing.say("")
+        load_library()
         self.finetuning.check(settings)
 
     def _on_form_changed(self) -> None:
