@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms import v2
 
-from napari_cerberus.training.augment import augment, crop_window, margin_factor, stain_jitter
+from napari_cerberus.training.augment import Elastic, augment, crop_window, margin_factor, stain_jitter
 from napari_cerberus.training.config import AugmentSettings
 
 OFF = AugmentSettings(elastic=0, rotation=0, flip=0, brightness_contrast=0, blur=0, stain=0, resolution=0, scale=0.0)
@@ -34,6 +35,17 @@ def test_image_and_labels_move_together(seed):
     assert set(np.unique(kept["nuclei"])) <= {0, 7}
     disagreement = (moved[0] > 115) != (kept["nuclei"] > 0)
     assert disagreement.float().mean() < 0.03
+
+
+@pytest.mark.parametrize(("alpha", "sigma"), [(40.0, 5.0), ([30.0, 50.0], [4.0, 6.0])])
+def test_elastic_draws_what_torchvision_draws(alpha, sigma):
+    image = torch.zeros(3, 61, 80, dtype=torch.uint8)
+    drawn = []
+    for transform in (Elastic, v2.ElasticTransform):
+        torch.manual_seed(5)
+        drawn.append(transform(alpha=alpha, sigma=sigma).make_params([image])["displacement"])
+    assert drawn[0].abs().max() > 0.01
+    torch.testing.assert_close(*drawn, atol=1e-6, rtol=0)
 
 
 def test_a_window_beyond_the_image_is_mirrored():

@@ -1,17 +1,19 @@
 """Freezing, exact resumption and honest failure of the training loop, on the real network."""
 
 import dataclasses
+import multiprocessing
 
 import pytest
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from napari_cerberus.errors import DataError
+from napari_cerberus.errors import CerberusError, DataError
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.averaging import RunningAverage
 from napari_cerberus.training.config import OptimiserSettings
 from napari_cerberus.training.loop import train
+from napari_cerberus.training.prefetch import workers_for
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, load_checkpoint, read_metrics
 from napari_cerberus.training.sampler import TaskSampler
 from napari_cerberus.training.trainer import Trainer
@@ -56,6 +58,38 @@ def test_a_resumed_run_gives_the_same_losses_and_weights(tmp_path):
     assert resumed.step == whole.step
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="tiles of the test are not pickled")
+def test_batches_from_other_processes_are_the_same_and_a_run_with_them_resumes_exactly(tmp_path):
+    config, data = tiny_run.config(), tiny_run.data()
+    run_to_end(train(config, data, _made(tmp_path / "alone")))
+    config = dataclasses.replace(config, workers=2)
+    job = train(config, data, _made(tmp_path / "helped"))
+    while not (tmp_path / "helped" / CHECKPOINT_FILE).exists():
+        next(job)
+    helpers = multiprocessing.active_children()
+    job.close()
+    assert len(helpers) == 2
+    assert not any(helper.is_alive() for helper in helpers)
+    run_to_end(train(config, data, tmp_path / "helped", resume=True))
+    assert read_metrics(tmp_path / "helped") == read_metrics(tmp_path / "alone")
+
+
+def test_a_killed_helper_ends_the_run_with_a_sentence(tmp_path):
+    config, data = tiny_run.config(workers=1), tiny_run.data()
+    job = train(config, data, _made(tmp_path / "run"))
+    next(job)
+    for helper in multiprocessing.active_children():
+        helper.kill()
+        helper.join()
+    with pytest.raises(CerberusError, match="Training failed at step"):
+        run_to_end(job)
+
+
+@pytest.mark.parametrize(("wanted", "device", "count"), [(None, "cpu", 0), (3, "cpu", 3), (0, "cuda", 0)])
+def test_a_cpu_prepares_its_batches_itself_unless_told_otherwise(wanted, device, count):
+    assert workers_for(wanted, torch.device(device)) == count
 
 
 def test_the_running_average_is_torchs_own_and_passes_over_what_is_frozen():

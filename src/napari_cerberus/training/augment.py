@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,16 +55,30 @@ def crop_window(
         slack = size - source_px
         start = int(rng.integers(min(slack, 0) // 2, max(slack, 0) + 1)) if slack >= 0 else slack // 2
         window.append(_mirrored(np.arange(start, start + source_px), size))
-    grid = np.ix_(*window)
-    pixels = tv_tensors.Image(torch.from_numpy(np.ascontiguousarray(image[grid])).permute(2, 0, 1))
+    rows, columns = window
+    pixels = tv_tensors.Image(torch.from_numpy(image[rows][:, columns]).permute(2, 0, 1))
     resized = functional.resize(pixels, [side_px, side_px], antialias=True)
     masks = {
-        key: functional.resize(
-            tv_tensors.Mask(torch.from_numpy(np.ascontiguousarray(value[grid]))[None]), [side_px, side_px]
-        )[0]
+        key: functional.resize(tv_tensors.Mask(torch.from_numpy(value[rows][:, columns])[None]), [side_px, side_px])[0]
         for key, value in labels.items()
     }
     return resized, masks
+
+
+class Elastic(v2.ElasticTransform):  # type: ignore[misc]
+    """torchvision's own, drawing the same displacement, but smoothing along one axis after the other: it is faster."""
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """The displacement, (1, H, W, 2) float32, in the units of ``grid_sample``."""
+        height, width = v2.query_size(flat_inputs)
+        axes = []
+        for size, alpha, sigma in zip((width, height), self.alpha, self.sigma, strict=True):
+            side = int(8 * sigma + 1) | 1
+            noise = torch.rand(1, 1, height, width) * 2 - 1
+            for kernel in ([side, 1], [1, side]):
+                noise = functional.gaussian_blur(noise, kernel, list(self.sigma))
+            axes.append(noise * alpha / size)
+        return {"displacement": torch.cat(axes, 1).permute(0, 2, 3, 1)}
 
 
 def augment(
@@ -85,7 +100,7 @@ def augment(
     stack = tv_tensors.Mask(torch.stack([labels[key] for key in keys])) if keys else None
     geometry = v2.Compose(
         [
-            v2.RandomApply([v2.ElasticTransform(alpha=40.0, sigma=5.0)], p=settings.elastic),
+            v2.RandomApply([Elastic(alpha=40.0, sigma=5.0)], p=settings.elastic),
             v2.RandomApply(
                 [v2.RandomRotation(settings.rotation_deg, functional.InterpolationMode.BILINEAR)],
                 p=settings.rotation,

@@ -182,6 +182,8 @@ class TrainConfig:
         0: off. Needs ``keep_statistics`` and a frozen layer; heads that the base model lacks are left out.
     threads : int
         CPU threads; 0: as many as torch takes. Another number gives sums in another order, so other last digits.
+    workers : int or None
+        Processes that prepare batches; None: as ``prefetch.workers_for`` says. The batches are the same with any.
     ending : EndSettings
     head_weights : mapping
         Loss weight of each task.
@@ -228,6 +230,7 @@ class TrainConfig:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: str = "auto"
     threads: int = 0
+    workers: int | None = None
     keep_statistics: bool = False
     blend: float = 1.0
     remember: float = 0.0
@@ -283,7 +286,7 @@ class TrainConfig:
             not self.remember or (self.keep_statistics and self.train_from_layer > 1 and self.has_base),
             "remember needs a model to start from, keep_statistics = true and train_from_layer of 2 .. 5.",
         )
-        _require(self.threads >= 0, "threads must not be negative.")
+        _require(self.threads >= 0 and (self.workers or 0) >= 0, "threads and workers must not be negative.")
         for where, wanted in [(s.name, s.tasks) for s in self.sources] + [("batch", b.tasks) for b in self.batches]:
             unknown = set(wanted) - keys
             _require(not unknown, f"{where}: tasks {sorted(unknown)} are not among the model's {sorted(keys)}.")

@@ -19,12 +19,15 @@ from .distributed import Team, team
 from .ending import Keep
 from .failures import explained
 from .feature_cache import FeatureCache, ViewStore
+from .prefetch import Prefetched, workers_for
 from .run_folder import FEATURES_FOLDER, append_metrics, load_checkpoint, save_checkpoint, trim_metrics
 from .sampler import TaskSampler, tissue_frequency
 from .trainer import Trained, Trainer
 from .validate import validate
 from .views import ViewSampler
 from .watch import Judged, Watch
+
+Batches = TaskSampler | Prefetched | FeatureCache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +99,10 @@ def _train(config: TrainConfig, data: TrainingData, folder: Path, us: Team, resu
 
 
 @contextmanager
-def _batches(
-    config: TrainConfig, data: TrainingData, trainer: Trainer, folder: Path, us: Team
-) -> Iterator[TaskSampler | FeatureCache]:
+def _batches(config: TrainConfig, data: TrainingData, trainer: Trainer, folder: Path, us: Team) -> Iterator[Batches]:
     """Where batches come from: new augmentations at every step, or what was kept of a fixed number of views."""
     if not config.cache_features:
-        yield TaskSampler(config, data.train, data.loaded, rank=us.rank)
+        yield from _fresh(config, data, trainer, us)
         return
     sampler = ViewSampler(config, data.train, data.loaded, rank=us.rank)
     store = ViewStore(folder / FEATURES_FOLDER / str(us.rank), config.cache_memory_mb * 2**20)
@@ -111,13 +112,26 @@ def _batches(
         store.close()
 
 
+def _fresh(config: TrainConfig, data: TrainingData, trainer: Trainer, us: Team) -> Iterator[TaskSampler | Prefetched]:
+    sampler = TaskSampler(config, data.train, data.loaded, rank=us.rank)
+    workers = workers_for(config.workers, trainer.device)
+    if not workers:
+        yield sampler
+        return
+    prefetched = Prefetched(sampler, range(trainer.step, config.steps), workers)
+    try:
+        yield prefetched
+    finally:
+        prefetched.close()
+
+
 def _advance(
     config: TrainConfig,
     data: TrainingData,
     folder: Path,
     us: Team,
     trainer: Trainer,
-    batches: TaskSampler | FeatureCache,
+    batches: Batches,
     watch: Watch,
 ) -> Job[Keep]:
     saved = time.monotonic()

@@ -91,15 +91,26 @@ class TaskSampler:
         self._pools = [_pool(kind, tiles) for kind in config.batches]
         self._odds = [_odds(pool, config.balance) for pool in self._pools]
 
+    def seed(self, step: int) -> int:
+        """What torch's generator is seeded with for step ``step``, before its augmentation and again after it."""
+        return self._drawn(step)[1]
+
     def batch(self, step: int) -> Batch:
         """The batch of step ``step``; seeds torch's generator, so dropout is repeated too."""
+        rng, seed, members, crop_px = self._drawn(step)
+        torch.manual_seed(seed)
+        crops = [crop for kind, count in members for crop in self._crops(kind, count, crop_px, rng)]
+        torch.manual_seed(seed)
+        return collate(crops)
+
+    def _drawn(self, step: int) -> tuple[np.random.Generator, int, list[tuple[int, int]], int]:
+        """Generator and seed of a step, batch kinds with their numbers of tiles, and the side of the crops."""
         rng = np.random.default_rng([self._config.seed, step])
         seed = int(rng.integers(2**62))
         members, crop_px = self._members(rng)
         if self._rank:  # the same kind of batch in every process, other tiles
             rng = np.random.default_rng([self._config.seed, step, self._rank])
-        torch.manual_seed(seed + self._rank)
-        return collate([crop for kind, count in members for crop in self._crops(kind, count, crop_px, rng)])
+        return rng, seed + self._rank, members, crop_px
 
     def _members(self, rng: np.random.Generator) -> tuple[list[tuple[int, int]], int]:
         """Batch kinds with their numbers of tiles, and the side of the crops."""

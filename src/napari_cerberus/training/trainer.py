@@ -49,13 +49,13 @@ class Trainer:
         self._frequency = frequency
         self._types = {task.key for task in config.tasks if task.kind == "types"}
         self._us = us or Team()
-        self._device = _device(config.device)
+        self.device = _device(config.device)
         self._bf16 = config.precision == "bf16" or (
-            config.precision == "auto" and (self._device.type == "cuda" or cpu_has_bfloat16())
+            config.precision == "auto" and (self.device.type == "cuda" or cpu_has_bfloat16())
         )
         network, self.notes = starting_network(config)
-        self._format = training_format(self._device, bf16=self._bf16)
-        self.network = network.to(self._device, memory_format=self._format).train()  # type: ignore[call-overload]
+        self._format = training_format(self.device, bf16=self._bf16)
+        self.network = network.to(self.device, memory_format=self._format).train()  # type: ignore[call-overload]
         self._ema = RunningAverage(self.network, config.optimiser.ema_decay)
         self._optimiser = make_optimiser(self.network, config.optimiser)
         self._schedule = make_schedule(self._optimiser, config.optimiser, config.steps)
@@ -141,12 +141,12 @@ class Trainer:
 
     def _losses(self, batch: Batch | KeptBatch) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = {}
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
             logits = self.frozen.logits(batch) if isinstance(batch, KeptBatch) else self._logits(batch)
             for key, answer in logits.items():
-                target = batch.targets[key].to(self._device)
+                target = batch.targets[key].to(self.device)
                 if key in batch.weights:
-                    weights = batch.weights[key].to(self._device)
+                    weights = batch.weights[key].to(self.device)
                     dice_weight = 1.0 if key in self._types else self._config.dice_weight
                     losses[key] = dense_loss(answer, target, weights, dice_weight)
                 else:
@@ -154,7 +154,7 @@ class Trainer:
         return losses
 
     def _forgotten(self, memory: Remembered) -> Tensor:
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
             return memory.loss(self.frozen, self.step)
 
     def _tissue_loss(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -164,11 +164,11 @@ class Trainer:
         )
 
     def _logits(self, batch: Batch) -> dict[str, Tensor]:
-        images = batch.images.to(self._device, memory_format=self._format)
+        images = batch.images.to(self.device, memory_format=self._format)
         features = self.network.encode(images)
         logits = {}
         for key, rows in batch.rows.items():
-            some = features if len(rows) == len(images) else [f[rows.to(self._device)] for f in features]
+            some = features if len(rows) == len(images) else [f[rows.to(self.device)] for f in features]
             logits[key] = self.network.decode(some, [key])[key]
         return logits
 

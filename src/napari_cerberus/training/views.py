@@ -37,17 +37,13 @@ class ViewSampler(TaskSampler):
 
     def draw(self, step: int) -> tuple[list[View], int]:
         """The views of step ``step``, and the seed that torch's generator gets for it (dropout)."""
-        rng = np.random.default_rng([self._config.seed, step])
-        seed = int(rng.integers(2**62))
-        members, crop_px = self._members(rng)
-        if self._rank:
-            rng = np.random.default_rng([self._config.seed, step, self._rank])
+        rng, seed, members, crop_px = self._drawn(step)
         views = [
             View(kind, tile, int(rng.integers(self._config.cache_views)), crop_px)
             for kind, count in members
             for tile in self._chosen(kind, count, rng)
         ]
-        return views, seed + self._rank
+        return views, seed
 
     def crop(self, view: View) -> Crop:
         """The view itself, the same at any step; seeds torch's generator."""
