@@ -40,10 +40,10 @@ class Schedule:
         Of each side of a split; 0: all of them.
     """
 
-    pixel_size_um: float = 2.6
+    pixel_size_um: float = 3.9
     steps: int = 300
     batch: int = 8
-    crop_px: int = 96
+    crop_px: int = 64
     validate_every: int = 75
     validation_tiles: int = 80
     learning_rate: float = 1e-3

@@ -74,7 +74,7 @@ PRESET_VALUES: Mapping[Preset, PresetValues] = {
         batch_size=4,
         learning_rate=3e-4,
         cache_features=False,
-        blend=0.8,
+        blend=0.6,
     ),
     "thorough": PresetValues(
         train_from_layer=3,
