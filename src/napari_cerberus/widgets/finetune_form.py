@@ -65,7 +65,7 @@ class FinetuneForm(QWidget):
         if not text:
             raise SettingsError("Choose the folder of the pairs to learn from.")
         return FinetuneSettings(
-            pairs_folder=Path(text).expanduser().absolute(),
+            pairs_folder=Path(text),
             preset=self.preset.currentData(),
             **self.advanced.choices(),
         )
