@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from napari_cerberus.errors import SettingsError
+from napari_cerberus.file_lock import lock
 from napari_cerberus.files import write_text
 from thesis_rows import Schedule
 
@@ -37,10 +39,13 @@ def kept_rows(path: Path, schedule: Schedule, start: str) -> Reports:
 
 def keep_row(path: Path, schedule: Schedule, start: str, name: str, report: Mapping[str, Any]) -> Reports:
     """Add a row to ``path`` and return all of them; raises as ``kept_rows`` does."""
-    rows = dict(sorted({**kept_rows(path, schedule, start), name: essence(report)}.items()))
-    lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(row)}" for key, row in rows.items())
-    about = json.dumps({**asdict(schedule), "start": start})
-    write_text(path, f'{{\n "schedule": {about},\n "rows": {{\n{lines}\n }}\n}}\n')
+    with path.with_suffix(".lock").open("ab") as own:
+        while not lock(own.fileno()):  # the other of two processes
+            time.sleep(0.1)
+        rows = dict(sorted({**kept_rows(path, schedule, start), name: essence(report)}.items()))
+        lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(row)}" for key, row in rows.items())
+        about = json.dumps({**asdict(schedule), "start": start})
+        write_text(path, f'{{\n "schedule": {about},\n "rows": {{\n{lines}\n }}\n}}\n')
     return rows
 
 

@@ -99,6 +99,8 @@ class Row:
         Encoder layer to train from; 5 for the SVM.
     network : str
         Empty for ours; a comparison network; or "svm".
+    scratch : bool
+        Starts from random weights, as the comparison networks do.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Row:
     tasks: tuple[str, ...]
     layer: int = 1
     network: str = ""
+    scratch: bool = False
 
 
 def all_rows() -> list[Row]:
@@ -116,13 +119,14 @@ def all_rows() -> list[Row]:
         rows.append(Row(name=f"{unit}-svm", unit=unit, tasks=("tissue",), layer=5, network="svm"))
         rows.append(Row(name=f"{unit}-multi", unit=unit, tasks=EBHI_TASKS))
         rows += [Row(name=f"{unit}-{task}", unit=unit, tasks=(task,)) for task in ("glands", "lumina")]
+        rows.append(Row(name=f"{unit}-scratch", unit=unit, tasks=("glands",), scratch=True))
         rows += [Row(name=f"{unit}-{kind}", unit=unit, tasks=("glands",), network=kind) for kind in NETWORKS]
     return rows
 
 
 def write_config(folder: Path, row: Row, schedule: Schedule, start: str, data: Path) -> Path:
     """The row's training config, beside its folder; the comparison networks read it too."""
-    ours = not row.network or row.network == "svm"
+    transfers = row.network in ("", "svm") and not row.scratch
     tasks = json.dumps(list(row.tasks))
     text = (
         f'name = "{row.name}"\nseed = 1\ndata_root = {json.dumps(data.absolute().as_posix())}\ntasks = {tasks}\n'
@@ -130,9 +134,10 @@ def write_config(folder: Path, row: Row, schedule: Schedule, start: str, data: P
         f"steps = {schedule.steps}\nvalidate_every = {schedule.validate_every}\n"
         f"validation_tiles = {schedule.validation_tiles}\n"
         f'split_file = "{row.unit}.split.json"\nallow_leaks = {str(row.unit == "image").lower()}\n'
-        f"balance = 0.5\ndice_weight = 0.5\nlabel_smoothing = 0.05\n"
-        f"start = {json.dumps(start if ours else 'scratch')}\ntrain_from_layer = {row.layer}\n"
+        f'balance = 0.5\ndice_weight = 0.5\nlabel_smoothing = 0.05\nprecision = "fp32"\n'
+        f"start = {json.dumps(start if transfers else 'scratch')}\ntrain_from_layer = {row.layer}\n"
         f'[[source]]\nname = "ebhi"\nkind = "ebhi"\npath = "ebhi-seg"\npixel_size_um = 1.3\ntasks = {tasks}\n'
+        f"[head_weights]\nlumina = 1.0\nglands = 1.0\ntissue = 1.0\n"
         f"[[batch]]\ntasks = {tasks}\nsize = {schedule.batch}\ncrop_px = {schedule.crop_px}\n"
         f"[optimiser]\nlearning_rate = {schedule.learning_rate}\n"
     )

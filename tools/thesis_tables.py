@@ -9,7 +9,7 @@ One run a row, each in its own folder under ``runs/tables``. A killed row goes o
 one is kept in ``thesis_rows.json`` beside the results, which goes into git: another machine goes on from there. The
 tables are written anew after every row, from that file alone. One schedule for every row, stated above the tables; a
 file with another schedule is refused. Two processes, each with rows of its own (``--only``), use two cores better than
-one process does.
+one process does, the second once the first has made ``pretrain``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +31,7 @@ from napari_cerberus.model.checkpoint import Model, load_model  # noqa: E402
 from napari_cerberus.model.library import open_model  # noqa: E402
 from napari_cerberus.model.spec import ModelSpec  # noqa: E402
 from napari_cerberus.progress import Progress, run_to_end  # noqa: E402
-from napari_cerberus.training.config import read_config  # noqa: E402
+from napari_cerberus.training.config import DATA_ROOT_VARIABLE, read_config  # noqa: E402
 from napari_cerberus.training.evaluate import evaluate  # noqa: E402
 from napari_cerberus.training.run import run_training  # noqa: E402
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, MODEL_FOLDER  # noqa: E402
@@ -55,6 +56,7 @@ from thesis_writing import MARKERS, put_between, tables  # noqa: E402
 def main() -> int:
     """Run what is not finished."""
     arguments = _parsed()
+    os.environ.pop(DATA_ROOT_VARIABLE, None)  # --data says where they are
     rows = [row for row in all_rows() if not arguments.only or row.name in arguments.only]
     kept = arguments.results.with_name(KEPT_FILE)
     try:

@@ -94,3 +94,11 @@ def sha256_of(path: Path) -> str:
 def _flush(path: Path) -> None:
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())
+
+
+def folders_in(root: Path) -> list[Path]:
+    """What lies in a folder, by name; nothing where there is no such folder, or nobody may look into it."""
+    try:
+        return sorted(root.iterdir())
+    except OSError:
+        return []

@@ -8,8 +8,10 @@ import pytest
 
 from finetune import tiny_net
 from finetune.pairs_folder import add_pair, make_pairs
+from napari_cerberus.finetune.new_name import new_model_name
 from napari_cerberus.finetune.plan import prepare
 from napari_cerberus.finetune.settings import FinetuneSettings
+from napari_cerberus.model.keeping import checked_name
 from napari_cerberus.pairs.split import apply_split
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.config import read_config
@@ -173,8 +175,18 @@ def test_the_users_numbers_go_into_the_config(computer, pairs):
 
 
 def test_a_name_with_quotes_and_umlauts_survives(computer, pairs):
-    name = 'Müller\'s "best" \\ model'
+    name = "Müller's best – größtes Modell"
     plan = plan_of(pairs, name=name)
     (computer / "plan.toml").write_text(plan.config_text, encoding="utf-8")
     assert read_config(computer / "plan.toml").name == name
     assert json.dumps(plan.settings.to_json())
+
+
+@pytest.mark.parametrize("name", ["colon/DAB 3:1", "what?", "CON", "x" * 81])
+def test_a_name_that_no_folder_can_have_is_refused_before_the_work(computer, pairs, name):
+    assert "name" in plan_of(pairs, name=name).stops[0]
+
+
+def test_the_name_that_is_proposed_for_a_long_base_fits():
+    base = "a model with a name that somebody has made as long as names may possibly be at all"[:80]
+    assert checked_name(new_model_name(FinetuneSettings(pairs_folder=Path()), base))

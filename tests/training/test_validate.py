@@ -5,7 +5,7 @@ import dataclasses
 import torch
 
 from napari_cerberus.model.network import Cerberus
-from napari_cerberus.training.validate import validate
+from napari_cerberus.training.validate import Scores, validate
 from training import tiny_run
 
 
@@ -18,3 +18,8 @@ def test_a_tile_that_teaches_no_tissue_type_is_not_asked_for_one():
     untold = validate(network, glands, data.loaded, tiny_run.config())
     assert untold.dice == told.dice
     assert not any("tissue" in figures for figures in untold.by_category.values())
+
+
+def test_an_accuracy_of_nothing_counts_and_no_tissue_tile_does_not():
+    assert Scores(dice={"glands": 0.8}, tissue_accuracy=0.0, tissue_balanced_accuracy=0.0).overall == 0.4
+    assert Scores(dice={"glands": 0.8}).overall == 0.8

@@ -6,6 +6,7 @@ It holds the run's lock while it lives, waits for its turn without loading torch
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -13,10 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from ..errors import CerberusError, DataError
+from ..errors import CerberusError, DataError, OutputError
 from ..file_lock import lock
 from .control import POLL_S, StoppedError, read_wish
-from .process import discard, lower_priority
+from .process import FEATURES_FOLDER, TRAINING_FOLDER, discard, lower_priority
 from .reporter import Reporter
 from .state import LOCK_FILE, RunState, is_alive, runs_folder, stored_state
 
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> int:
             discard(reporter.state)
         except CerberusError as error:
             sys.stderr.write(f"{error}\n")
-            reporter.say(status="failed", message=str(error), seconds_left=None)
+            _say_failed(reporter, str(error))
             return 1
     return 0
 
@@ -70,7 +71,19 @@ def _told(reporter: Reporter) -> Iterator[None]:
     finally:
         if not over:
             message = f"An error that was not foreseen ended the run; {reporter.state.folder / 'log.txt'} has it."
+            _say_failed(reporter, message)
+
+
+def _say_failed(reporter: Reporter, message: str) -> None:
+    """On a full disk there is no room even for the sentence: what can be computed again makes some."""
+    for last in (False, True):
+        try:
             reporter.say(status="failed", message=message, seconds_left=None)
+            return
+        except OutputError as error:
+            sys.stderr.write(f"{error}\n")
+            if not last:
+                shutil.rmtree(reporter.state.folder / TRAINING_FOLDER / FEATURES_FOLDER, ignore_errors=True)
 
 
 def _taken(stream: IO[bytes]) -> bool:
@@ -85,7 +98,9 @@ def _taken(stream: IO[bytes]) -> bool:
 def _wait_for_turn(lane: IO[bytes], reporter: Reporter) -> None:
     """One run at a time, first come first served. Raises ``StoppedError`` if the user stops it meanwhile."""
     while ahead := _before(reporter.state) or ("" if lock(lane.fileno()) else "another run"):
-        if read_wish(reporter.state.folder).what == "stop":
+        wish = read_wish(reporter.state.folder)
+        # A stop that keeps something is the training loop's, once it is this run's turn to load what it has.
+        if wish.what == "stop" and (wish.keep == "discard" or not reporter.state.step):
             raise StoppedError("Stopped while it waited.")
         if reporter.state.message != (sentence := f"Waiting for {ahead} to end."):
             reporter.say(message=sentence)

@@ -15,7 +15,7 @@ from ..files import atomic_path
 from ..tasks import TASK_COLOURS
 from ..training.config import TrainConfig
 from ..training.data import LoadedTile, Tile
-from ..training.validate import chosen_tiles, foreground, look, on_model_grid
+from ..training.validate import chosen_tiles, cut, foreground, look, on_model_grid
 from ..training.watch import Judged
 
 FOLDER = "overlays"
@@ -50,11 +50,11 @@ def _picture(view: Judged, tile: Tile, loaded: LoadedTile, config: TrainConfig) 
     image, masks = on_model_grid(loaded, config.pixel_size_um)
     keys = [key for key in masks if key in TASK_COLOURS and key in view.network.decoders]
     logits = look(view.network, image, keys, config) if keys else {}
-    picture = image[0].permute(1, 2, 0).to(torch.uint8).numpy().copy()
+    picture = cut(image, next(iter(masks.values()), image[0, 0]))[0].permute(1, 2, 0).to(torch.uint8).numpy().copy()
     for key in keys:
         _outline(picture, (masks[key] > 0).numpy(), (255, 255, 255))
     for key in keys:
-        _outline(picture, foreground(logits[key]).numpy(), _rgb(TASK_COLOURS[key]))
+        _outline(picture, foreground(cut(logits[key], masks[key])).numpy(), _rgb(TASK_COLOURS[key]))
     return picture
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import CerberusError
 from ..model.checkpoint import Model
+from ..model.keeping import checked_name
 from ..model.library import open_model, promoted
 from ..model.network import STRIDE_PX
 from ..pairs.check import CheckReport, check_data
@@ -94,6 +95,7 @@ def prepare(settings: FinetuneSettings) -> Job[Plan]:
         yield Progress("Opening the base model")
         base = open_model(settings.base_model or default_base())
         plan = replace(plan, base_name=base.name, base_sha256=base.sha256, name=new_model_name(settings, base.name))
+        checked_name(plan.name)  # now, not when the work is done
         found = yield from check_data(settings.pairs_folder, layout="ebhi")
         plan = replace(
             plan,

@@ -33,6 +33,9 @@ SETTINGS_FILE = "settings.json"
 PAIRS_FILE = "pairs.json"
 LOG_FILE = "log.txt"
 TRAINING_FOLDER = "training"
+FEATURES_FOLDER = "features"
+"""Below it: cached features, which can be computed again (``training.run_folder``, which loads torch, has it too)."""
+
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 if sys.platform == "win32":
     _WINDOWS_FLAGS = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,8 @@ class Reporter:
         """Change fields; written when the last writing is a second old."""
         self.state = replace(self.state, **changes)
         if time.monotonic() - self._written >= _WRITE_EVERY_S:
-            self.say()
+            with suppress(OutputError):  # a full disk ends a run when it cannot save, not when it cannot tell
+                self.say()
 
     def go_back_to(self, step: int) -> None:
         """Forget points after ``step``."""
@@ -75,7 +77,7 @@ class Reporter:
     def judged(self, step: int, best_step: int, scores: Scores) -> None:
         """Note a validation."""
         figures = dict(scores.dice)
-        if any("tissue" in told for told in scores.by_category.values()):
+        if scores.tissue_accuracy is not None and scores.tissue_balanced_accuracy is not None:
             figures["tissue"] = (scores.tissue_accuracy + scores.tissue_balanced_accuracy) / 2
         self._add(Point(step=step, losses=self._means(), figures=figures, by_category=scores.by_category))
         self.say(best_step=best_step)

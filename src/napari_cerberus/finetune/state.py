@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 
 from ..errors import DataError
 from ..file_lock import lock
-from ..files import write_text
+from ..files import folders_in, write_text
 from ..model.library import library_folder
 from ..strict_json import read_object
 from .control import read_wish
@@ -44,6 +44,7 @@ STARTING_S = 60.0
 
 _MAX_BYTES = 64 << 20
 _INTERRUPTED = "Interrupted: its process ended without a word. Go on from the last checkpoint, or discard it."
+_UNPROVEN = "Interrupted while it was compared with the old model; the new one is in the library."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +95,8 @@ class RunState:
         Pictures of validation tiles, newest last.
     early_stop : str
         Why training ended early; "" if it did not.
-    model_name : str
-        Name in the library, once finished.
+    model_name, model_sha256 : str
+        Name in the library when it got there, and SHA-256 of its weights, by which it is found after a new name.
     """
 
     folder: Path
@@ -114,6 +115,7 @@ class RunState:
     overlays: tuple[Path, ...] = ()
     early_stop: str = ""
     model_name: str = ""
+    model_sha256: str = ""
 
     @property
     def live(self) -> bool:
@@ -124,7 +126,7 @@ class RunState:
 def runs_folder() -> Path:
     """Where runs live: ``NAPARI_CERBERUS_RUNS``, else beside the library of models."""
     chosen = os.environ.get(RUNS_VARIABLE)
-    return Path(chosen) if chosen else library_folder().parent / "runs"
+    return Path(chosen).absolute() if chosen else library_folder().parent / "runs"
 
 
 def read_state(folder: Path) -> RunState:
@@ -142,7 +144,8 @@ def read_state(folder: Path) -> RunState:
         # It may have ended properly between the two looks.
         state = stored_state(folder)
         if state.live:
-            return replace(state, status="interrupted", message=_INTERRUPTED, seconds_left=None)
+            message = _UNPROVEN if state.model_name else _INTERRUPTED
+            return replace(state, status="interrupted", message=message, seconds_left=None)
     if wish.what == "stop" and state.status in ("queued", "running", "paused"):
         return replace(state, status="stopping")
     return replace(state, status="pausing") if wish.what == "pause" and state.status == "running" else state
@@ -176,12 +179,12 @@ def find_runs() -> list[RunState]:
     """Every readable run, the newest first."""
     root = runs_folder()
     found = []
-    for folder in sorted(root.iterdir()) if root.is_dir() else []:
-        if (folder / STATE_FILE).is_file():
-            try:
+    for folder in folders_in(root):
+        try:
+            if (folder / STATE_FILE).is_file():
                 found.append(read_state(folder))
-            except DataError:
-                continue  # half-written by a kill, or by a newer version: nothing that can be shown
+        except (DataError, OSError):
+            continue  # half-written by a kill, by a newer version, or somebody else's: nothing that can be shown
     return sorted(found, key=lambda state: (-state.started_at, state.folder.name))
 
 
@@ -190,5 +193,5 @@ def is_alive(folder: Path) -> bool:
     try:
         with (folder / LOCK_FILE).open("rb+") as stream:
             return not lock(stream.fileno())
-    except FileNotFoundError:
+    except OSError:  # no such file, or nobody may look into it
         return False

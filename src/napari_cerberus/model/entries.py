@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from ..errors import ModelError
-from ..files import sha256_of
+from ..files import folders_in, sha256_of
 from .spec import SPEC_FILE, WEIGHTS_FILE, ModelSpec, load_spec
 
 STARTER = "starter"
@@ -49,7 +49,7 @@ class ModelEntry:
 def library_folder() -> Path:
     """Where the user's models live; ``NAPARI_CERBERUS_MODELS`` overrides the platform's data folder."""
     if chosen := os.environ.get(LIBRARY_VARIABLE):
-        return Path(chosen)
+        return Path(chosen).absolute()
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -68,12 +68,12 @@ def list_models() -> list[ModelEntry]:
     """Every readable model, the shipped ones first; a damaged folder is left out (``open_model`` says why)."""
     entries: list[ModelEntry] = []
     for folder in (shipped_folder(), library_folder()):
-        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            if path.name.startswith(".") or not (path / SPEC_FILE).is_file():
-                continue  # a hidden folder is being written or deleted
+        for path in folders_in(folder):
             try:
+                if path.name.startswith(".") or not (path / SPEC_FILE).is_file():
+                    continue  # a hidden folder is being written or deleted
                 spec, sha256 = load_spec(path)
-            except ModelError:
+            except (ModelError, OSError):
                 continue
             entries.append(ModelEntry(name=path.name, path=path, spec=spec, sha256=sha256))
     return entries

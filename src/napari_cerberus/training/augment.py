@@ -58,11 +58,17 @@ def crop_window(
     rows, columns = window
     pixels = tv_tensors.Image(torch.from_numpy(image[rows][:, columns]).permute(2, 0, 1))
     resized = functional.resize(pixels, [side_px, side_px], antialias=True)
-    masks = {
-        key: functional.resize(tv_tensors.Mask(torch.from_numpy(value[rows][:, columns])[None]), [side_px, side_px])[0]
-        for key, value in labels.items()
-    }
+    nearest = nearest_index(source_px, side_px)
+    masks = {key: torch.from_numpy(value[rows[nearest]][:, columns[nearest]]) for key, value in labels.items()}
     return resized, masks
+
+
+def nearest_index(source_px: int, size_px: int) -> NDArray[np.int64]:
+    """Which of ``source_px`` samples lies under the centre of each of ``size_px``, as the image's resampling has them.
+
+    torchvision's own for masks takes the corner instead: labels would be shifted by up to half a pixel.
+    """
+    return ((np.arange(size_px) + 0.5) * source_px / size_px).astype(np.int64).clip(max=source_px - 1)
 
 
 class Elastic(v2.ElasticTransform):  # type: ignore[misc]

@@ -108,6 +108,6 @@ def _draw_chart(pen: ImageDraw.ImageDraw, chart: Chart, top: int, last: float) -
 
 def _figures(validation: Mapping[str, Any]) -> dict[str, float]:
     found = dict(validation.get("dice", {}))
-    if validation.get("tissue_accuracy"):
+    if validation.get("tissue_accuracy") is not None:
         found["tissue"] = validation["tissue_accuracy"]
     return found

@@ -36,7 +36,7 @@ class BaseKeeper:
         if not config.has_base or not (config.keep_statistics or config.blend < 1):
             self._statistics, self._share = False, 1.0
             return
-        base = open_model(config.start).network
+        base = open_model(config.start, config.start_sha256).network
         known = {task.key: task for task in base.tasks}
         self.fresh = {task.key for task in config.tasks if known.get(task.key) != task}
         if config.blend < 1:

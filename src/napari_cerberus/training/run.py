@@ -77,10 +77,11 @@ def refuse_other_base(config: TrainConfig) -> None:
     ModelError
         If its weights have another SHA-256.
     """
-    if config.start_sha256 and (actual := open_model(config.start).sha256) != config.start_sha256:
+    wanted = config.start_sha256
+    if wanted and (actual := open_model(config.start, wanted).sha256) != wanted:
         raise ModelError(
             f"The base model {config.start!r} is not the one this run was planned with: its SHA-256 is "
-            f"{actual[:12]}…, not {config.start_sha256[:12]}…. Plan the run anew."
+            f"{actual[:12]}…, not {wanted[:12]}…. Plan the run anew."
         )
 
 
@@ -167,7 +168,7 @@ def _calibration_of_base(config: TrainConfig) -> dict[str, dict[str, float]]:
     """Temperatures and thresholds of the base model for heads that were taken over: the best first guess."""
     if not config.has_base:
         return {}
-    base = open_model(config.start).spec
+    base = open_model(config.start, config.start_sha256).spec
     kept = {task.key for task in config.tasks if base.task(task.key) == task}
     return {
         name: {key: value for key, value in getattr(base, name).items() if key in kept}

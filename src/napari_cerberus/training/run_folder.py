@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..errors import DataError
+from ..errors import DataError, OutputError
 from ..files import atomic_path, sha256_of, write_text
 from .data import Tile
 
@@ -62,9 +62,13 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
 
 
 def append_metrics(folder: Path, row: Mapping[str, Any]) -> None:
-    """Add one JSON line."""
-    with (folder / METRICS_FILE).open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(row) + "\n")
+    """Add one JSON line. Raises ``OutputError``."""
+    path = folder / METRICS_FILE
+    try:
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

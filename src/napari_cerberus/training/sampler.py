@@ -138,7 +138,7 @@ class TaskSampler:
         zoom = loaded.pixel_size_um / model_um * jitter
         window, masks = crop_window(loaded.image, labels, side_px=side_px, zoom=zoom, rng=rng)
         image, moved = augment(window, masks, settings, crop_px)
-        tissue = tile.tissue if "tissue" in tasks else -1
+        tissue = tile.tissue if "tissue" in tasks and "tissue" in tile.tasks else -1
         return _labelled(image, {key: value.numpy() for key, value in moved.items()}, tissue, self._config)
 
 
@@ -165,9 +165,10 @@ def tissue_frequency(config: TrainConfig, tiles: Sequence[Tile]) -> Tensor | Non
         if task.key not in kind.tasks:
             continue
         pool = _pool(kind, tiles)
+        tiles_of_kind = kind.share * (kind.size if config.sampling == "fixed" else 1)
         for tile, odds in zip(pool, _odds(pool, config.balance).tolist(), strict=True):
-            if tile.tissue >= 0:
-                shares[tile.tissue] += kind.share * odds
+            if tile.tissue >= 0 and task.key in tile.tasks:
+                shares[tile.tissue] += tiles_of_kind * odds
     return shares / shares.sum().clamp_min(1e-9)
 
 

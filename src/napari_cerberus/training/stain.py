@@ -55,7 +55,7 @@ def base_spec(config: TrainConfig) -> ModelSpec | None:
     """Description of the model a run starts from; None where it is none of ours."""
     if config.start in (SCRATCH, IMAGENET) or Path(config.start).is_file():
         return None
-    return open_model(config.start).spec
+    return open_model(config.start, config.start_sha256).spec
 
 
 def require_sources(stain: ModelStain, where: Path) -> list[dict[str, Any]]:

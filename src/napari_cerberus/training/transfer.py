@@ -42,7 +42,7 @@ def starting_network(config: TrainConfig) -> tuple[Cerberus, tuple[str, ...]]:
         load_encoder(Path(config.start), network.encoder)
         notes = (f"Encoder from {Path(config.start).name}.",)
     elif config.start != SCRATCH:
-        base = open_model(config.start).network
+        base = open_model(config.start, config.start_sha256).network
         notes, known = take_over(network, base), frozenset(base.decoders)
     return network, (*notes, *_freeze(network, config, known))
 
@@ -65,7 +65,7 @@ def base_record(config: TrainConfig) -> dict[str, Any] | None:
     """Name, SHA-256 and making of the model a run started from; None where it was no model of ours."""
     if config.start in (SCRATCH, IMAGENET) or Path(config.start).is_file():
         return None
-    base = open_model(config.start)
+    base = open_model(config.start, config.start_sha256)
     kept = ("command", "seed", "steps", "best_step", "training_seconds", "environment")
     making = {key: base.spec.provenance[key] for key in kept if key in base.spec.provenance}
     return {"name": base.name, "sha256": base.sha256, **making}

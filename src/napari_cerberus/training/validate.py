@@ -14,8 +14,10 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
 
-from ..model.network import STRIDE_PX, Cerberus
+from ..inference.grid import pad_to_stride
+from ..model.network import Cerberus
 from ..model.runtime import cpu_has_bfloat16
+from .augment import nearest_index
 from .config import TrainConfig
 from .data import LoadedTile, Tile
 
@@ -24,22 +26,22 @@ _FOREGROUND = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Validation figures: Dice by dense task, accuracy and balanced accuracy of the tissue head.
+    """Validation figures: Dice by dense task, accuracy and balanced accuracy of the tissue head; None if not asked.
 
     Under ``dice``, a type task has the share of its objects' pixels that are named right.
     ``by_category`` has, for each category, the Dice of each dense task and the tissue head's share of right answers.
     """
 
     dice: dict[str, float] = field(default_factory=dict)
-    tissue_accuracy: float = 0.0
-    tissue_balanced_accuracy: float = 0.0
+    tissue_accuracy: float | None = None
+    tissue_balanced_accuracy: float | None = None
     by_category: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def overall(self) -> float:
         """Mean of all figures; chooses between checkpoints."""
         figures = [*self.dice.values()]
-        if self.tissue_accuracy:
+        if self.tissue_accuracy is not None and self.tissue_balanced_accuracy is not None:
             figures.append((self.tissue_accuracy + self.tissue_balanced_accuracy) / 2)
         return float(np.mean(figures)) if figures else 0.0
 
@@ -56,9 +58,9 @@ def validate(network: Cerberus, tiles: Sequence[Tile], loaded: Mapping[str, Load
         logits = look(network, image, keys, config)
         for key in keys:
             if key in types:
-                tally.named(key, tile.stratum, logits[key], masks[key])
+                tally.named(key, tile.stratum, cut(logits[key], masks[key]), masks[key])
             elif key in masks:
-                tally.dense(key, tile.stratum, foreground(logits[key]), masks[key] > 0)
+                tally.dense(key, tile.stratum, foreground(cut(logits[key], masks[key])), masks[key] > 0)
             else:
                 tally.tissue(tile.stratum, tile.tissue, int(logits[key].flatten().argmax()))
     return tally.scores()
@@ -133,22 +135,28 @@ class Tally:
 
 
 def on_model_grid(tile: LoadedTile, pixel_size_um: float) -> tuple[Tensor, dict[str, Tensor]]:
-    """Image (1, 3, h, w) float32 and masks (h, w), resampled and cut to a multiple of the network's stride."""
+    """Image (1, 3, H, W) float32, mirrored beyond its end to multiples of the network's stride, and masks (h, w)."""
     zoom = tile.pixel_size_um / pixel_size_um
-    size = [max(STRIDE_PX, round(side * zoom) // STRIDE_PX * STRIDE_PX) for side in tile.image.shape[:2]]
+    shape = tile.image.shape[:2]
+    height, width = size = [max(1, round(side * zoom)) for side in shape]
     image = functional.resize(tv_tensors.Image(torch.from_numpy(tile.image).permute(2, 0, 1)), size, antialias=True)
-    masks = {
-        key: functional.resize(tv_tensors.Mask(torch.from_numpy(value)[None]), size)[0]
-        for key, value in tile.labels.items()
-    }
-    return image.float()[None], masks
+    padded = torch.from_numpy(pad_to_stride(image.permute(1, 2, 0).numpy())).permute(2, 0, 1)
+    rows, columns = nearest_index(shape[0], height), nearest_index(shape[1], width)
+    masks = {key: torch.from_numpy(value[rows][:, columns]) for key, value in tile.labels.items()}
+    return padded.float()[None], masks
 
 
-def _accuracy(truth: Sequence[int], guess: Sequence[int]) -> float:
-    return float(np.mean(np.array(truth) == np.array(guess))) if truth else 0.0
+def cut(logits: Tensor, mask: Tensor) -> Tensor:
+    """Logits (1, C, H, W) of what is no mirror image: (1, C, h, w)."""
+    height, width = mask.shape
+    return logits[..., :height, :width]
 
 
-def _balanced(truth: Sequence[int], guess: Sequence[int]) -> float:
+def _accuracy(truth: Sequence[int], guess: Sequence[int]) -> float | None:
+    return float(np.mean(np.array(truth) == np.array(guess))) if truth else None
+
+
+def _balanced(truth: Sequence[int], guess: Sequence[int]) -> float | None:
     wanted, given = np.array(truth), np.array(guess)
     recalls = [np.mean(given[wanted == index] == index) for index in sorted(set(truth))]
-    return float(np.mean(recalls)) if recalls else 0.0
+    return float(np.mean(recalls)) if recalls else None
