@@ -60,8 +60,8 @@ def tables(reports: Reports, about: str) -> str:
     """Both tables, and single-task against multi-task."""
     parts = [
         f"Written by `tools/thesis_tables.py` from `thesis_rows.json`. {about} Figures are of test tiles, means "
-        "over tiles, cut as `annotate` cuts; in brackets 95 % intervals by patient. By patient is the true figure. Lumina are cut to "
-        "glands only by a net that finds glands.",
+        "over tiles, cut as `annotate` cuts; in brackets 95 % intervals by patient. By patient is the true figure. "
+        "Lumina are cut to glands only by a net that finds glands.",
         "### Table 1: accuracy of the six categories",
         "\n".join(_table_1(reports)),
         *(
