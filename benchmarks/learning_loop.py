@@ -4,7 +4,7 @@ The new domain is one category of EBHI-SEG, of patients that the base model has 
 split; presets are tuned with ``--side validation`` and another category), recoloured to another stain (``STAINS``).
 Some of its patients give tiles to learn from, as a user would export them; the others are scored. The old domain is the
 other categories' patients of that side, stain untouched. Every model is scored as users get it (``score_tile``): Dice
-of glands, mean over tiles, interval by patient.
+of glands, mean over tiles; intervals by patient, those of gain and change over the same patients in both models.
 
 Training goes through the same plan and child process as the dock's; of the tiles given some patients validate and are
 held out, as there. What is done is kept in ``--out`` and not done again. The table goes between two marks in
@@ -45,8 +45,9 @@ from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import GLANDS
 from napari_cerberus.training.config import TrainConfig, read_config
 from napari_cerberus.training.data import LoadedTile, Tile, collect
+from napari_cerberus.training.metrics.bootstrap import PatientBootstrap
 from napari_cerberus.training.run import by_side
-from napari_cerberus.training.scoring import score_tile
+from napari_cerberus.training.scoring import TileScore, score_tile
 from napari_cerberus.training.summary import summarise_tasks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,24 +60,24 @@ LOOK_EVERY_S = 1.0
 _HAEMATOXYLIN, _EOSIN = 0, 1
 
 
+Scored = Sequence[tuple[str, float]]
+"""Patient and Dice of each tile of a domain, always in the same order."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One model: figures on the new and the old domain. ``tiles`` 0 and no preset: the base model.
+    """One model: scores on the new and the old domain. ``tiles`` 0 and no preset: the base model.
 
     ``told`` are the minutes that the dock's estimate tells before the run starts.
     """
 
     tiles: int
     preset: str
-    minutes: float
-    new: float
-    new_low: float | None
-    new_high: float | None
-    old: float
-    old_low: float | None
-    old_high: float | None
-    steps: int = 0
+    new: Scored
+    old: Scored
+    minutes: float = 0.0
     told: float = 0.0
+    steps: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,15 +111,12 @@ def main() -> int:
 
 def _measure(arguments: argparse.Namespace, domains: Domains, tiles: int, preset: str) -> Row:
     if not tiles:
-        return _scored(open_model(arguments.base), domains, Row(tiles=0, preset="", minutes=0.0, **_NOTHING))
+        return Row(tiles=0, preset="", **_scores(open_model(arguments.base), domains))
     folder = _write_pairs(arguments.out / f"pairs-{tiles}", domains.learning[:tiles])
     state = _trained(arguments, folder, tiles, preset)
     told = float(json.loads((state.folder / "told.json").read_text(encoding="utf-8")))
-    row = Row(tiles=tiles, preset=preset, minutes=_minutes(state.folder), told=told, steps=state.step, **_NOTHING)
-    return _scored(open_model(state.model_name), domains, row)
-
-
-_NOTHING = dict.fromkeys(("new", "new_low", "new_high", "old", "old_low", "old_high"), 0.0)
+    scores = _scores(open_model(state.model_name), domains)
+    return Row(tiles=tiles, preset=preset, minutes=_minutes(state.folder), told=told, steps=state.step, **scores)
 
 
 def _trained(arguments: argparse.Namespace, folder: Path, tiles: int, preset: str) -> RunState:
@@ -255,16 +253,17 @@ def _write_pairs(root: Path, tiles: Iterable[Tile]) -> Path:
     return root
 
 
-def _scored(model: Model, domains: Domains, row: Row) -> Row:
-    new, old = _dice(model, domains.new), _dice(model, domains.old)
-    return replace(row, new=new[0], new_low=new[1], new_high=new[2], old=old[0], old_low=old[1], old_high=old[2])
+def _scores(model: Model, domains: Domains) -> dict[str, Scored]:
+    return {"new": _dice(model, domains.new), "old": _dice(model, domains.old)}
 
 
-def _dice(model: Model, tiles: Iterable[Tile]) -> tuple[float, float | None, float | None]:
-    scores = [run_to_end(score_tile(model, tile)).score for tile in tiles]
-    glands = next(summary for summary in summarise_tasks(scores) if summary.task == GLANDS)
-    figure = glands.groups[0].figures["dice"]
-    return float(figure.value or 0.0), figure.low, figure.high
+def _dice(model: Model, tiles: Iterable[Tile]) -> Scored:
+    return [(tile.patient, _dice_of(run_to_end(score_tile(model, tile)).score)) for tile in tiles]
+
+
+def _dice_of(score: TileScore) -> float:
+    glands = next(summary for summary in summarise_tasks([score]) if summary.task == GLANDS)
+    return float(glands.groups[0].figures["dice"].value or 0.0)
 
 
 def _known(out: Path) -> list[Row]:
@@ -274,22 +273,37 @@ def _known(out: Path) -> list[Row]:
 
 def _cells(row: Row, rows: Sequence[Row]) -> str:
     base = next(one for one in rows if not one.tiles)
-    kept = "yes" if row.old >= base.old - AIM_LOSS else "**no**"
     cells = [
         str(row.tiles) if row.tiles else "none",
         row.preset or "base model",
         f"{row.minutes:.1f} ({row.told:.1f})" if row.tiles else "",
-        f"{row.new:.3f} {_interval(row.new_low, row.new_high)}",
-        f"{row.new - base.new:+.3f}" if row.tiles else "",
-        f"{row.old:.3f} {_interval(row.old_low, row.old_high)}",
-        f"{row.old - base.old:+.3f}" if row.tiles else "",
-        kept if row.tiles else "",
+        _figure(row.new),
+        _difference(row.new, base.new) if row.tiles else "",
+        _figure(row.old),
+        _difference(row.old, base.old) if row.tiles else "",
+        ("yes" if _mean(row.old) >= _mean(base.old) - AIM_LOSS else "**no**") if row.tiles else "",
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def _interval(low: float | None, high: float | None) -> str:
-    return f"({low:.3f} to {high:.3f})" if low is not None and high is not None else ""
+def _mean(scores: Scored) -> float:
+    return float(np.mean([dice for _patient, dice in scores]))
+
+
+def _figure(scores: Scored, shape: str = ".3f") -> str:
+    """Mean over tiles, with its interval by patient."""
+    rows = [{"dice": dice, "tiles": 1.0} for _patient, dice in scores]
+    found = PatientBootstrap(rows, [patient for patient, _dice in scores]).estimate(
+        lambda sums: sums["dice"] / sums["tiles"]
+    )
+    between = "" if found.low is None or found.high is None else f" ({found.low:{shape}} to {found.high:{shape}})"
+    return f"{found.value:{shape}}{between}"
+
+
+def _difference(scores: Scored, base: Scored) -> str:
+    """The same, of the difference tile by tile."""
+    pairs = zip(scores, base, strict=True)
+    return _figure([(patient, dice - before) for (patient, dice), (_same, before) in pairs], "+.3f")
 
 
 def _write_document(rows: Sequence[Row], arguments: argparse.Namespace) -> None:
@@ -330,7 +344,7 @@ def plot(rows: Sequence[Row]) -> str:
     for row in sorted(rows, key=lambda row: row.tiles):
         if row.tiles:
             lines[row.preset].append(row)
-    low = min(min(row.new, row.old) for row in rows) - 0.02
+    low = min(_mean(scores) for row in rows for scores in (row.new, row.old)) - 0.02
     width, height, margin = 520, 300, 50
     most = max(row.tiles for row in rows) or 1
 
@@ -340,10 +354,10 @@ def plot(rows: Sequence[Row]) -> str:
     parts = []
     for (preset, members), colour in zip(lines.items(), ("#0072b2", "#d55e00", "#009e73"), strict=False):
         for name, dashes in (("new", "none"), ("old", "5 4")):
-            points = " ".join(at(row.tiles, getattr(row, name)) for row in (base, *members))
+            points = " ".join(at(row.tiles, _mean(getattr(row, name))) for row in (base, *members))
             style = f'fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"'
             parts.append(f'<polyline points="{points}" {style}><title>{preset}, {name} domain</title></polyline>')
-        x, y = at(members[-1].tiles, members[-1].new).split(",")
+        x, y = at(members[-1].tiles, _mean(members[-1].new)).split(",")
         parts.append(f'<text x="{float(x) + 4:.1f}" y="{y}" fill="{colour}">{preset}</text>')
     for tiles in sorted({row.tiles for row in rows}):
         x = at(tiles, low).split(",")[0]
