@@ -87,6 +87,14 @@ def test_a_resumed_run_remembers_the_same(base, tmp_path):
     assert losses[0] == losses[1]
 
 
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_run_in_bfloat16_remembers_too(base, tmp_path, cached):
+    plan = config(base, precision="bf16", cache_features=cached, cache_views=1, train_decoder_from_block=4, steps=2)
+    trained = run_to_end(train(plan, tiny_run.data(), tmp_path))
+    assert trained.step == 2
+    assert all(torch.isfinite(value).all() for value in trained.network.state_dict().values())
+
+
 def test_heads_that_the_base_model_lacks_are_not_asked(base):
     tasks = (*tiny_run.TASKS, instances("lumina"))
     batches = (dataclasses.replace(tiny_run.config().batches[0], tasks=("glands", "lumina")),)

@@ -85,12 +85,17 @@ class FrozenPart:
         block = self._decoder(key).trains_from
         return (*_maps(LAST_BLOCK + 1 - block), "reduced" if block == 1 else f"{key}/{block - 1}")
 
+    def precision(self) -> AbstractContextManager[None]:
+        """Mixed precision as training has it."""
+        device = next(self.network.parameters()).device
+        return torch.autocast(device.type, torch.bfloat16, enabled=self._bf16)
+
     @torch.no_grad()
     def compute(self, image: Tensor, keys: Iterable[str]) -> dict[str, Tensor]:
         """Everything that some tasks need of (1, 3, S, S) RGB 0..255: name → (C, h, w) float16 tensor in memory."""
         wanted = {name for key in keys for name in self.names(key)}
         device = next(self.network.parameters()).device
-        with self._precision(device):
+        with self.precision():
             found = self._all(image.to(device, memory_format=training_format(device, bf16=self._bf16)), wanted)
         return {name: found[name][0].float().clamp(-_LARGEST, _LARGEST).to(KEPT).cpu() for name in sorted(wanted)}
 
@@ -159,9 +164,6 @@ class FrozenPart:
 
     def _on(self, maps: Tensor, device: torch.device) -> Tensor:
         return maps.to(device, memory_format=training_format(device, bf16=self._bf16)).float()
-
-    def _precision(self, device: torch.device) -> AbstractContextManager[None]:
-        return torch.autocast(device.type, torch.bfloat16, enabled=self._bf16)
 
 
 def _maps(count: int) -> tuple[str, ...]:

@@ -40,7 +40,11 @@ class Remembered:
     def loss(self, frozen: FrozenPart, step: int) -> Tensor:
         """Kullback-Leibler divergence from the base model's answers, mean over pixels and tasks; some tiles a step."""
         drawn = np.random.default_rng([self._seed, step]).choice(len(self._maps), min(A_STEP, len(self._maps)), False)
-        logits = frozen.logits(_batch(frozen, [self._maps[i] for i in drawn], self._keys))
+        batch = _batch(
+            frozen, [self._maps[i] for i in drawn], self._keys
+        )  # torch cannot stack float16 in mixed precision
+        with frozen.precision():
+            logits = frozen.logits(batch)
         parts = []
         for key in self._keys:
             wanted = torch.stack([self._answers[i][key] for i in drawn]).to(logits[key].device).float()

@@ -120,7 +120,7 @@ class Trainer:
             losses = self._losses(batch)
             total = torch.stack([self._config.head_weights.get(key, 1.0) * loss for key, loss in losses.items()]).sum()
             if self._memory is not None:
-                total = total + self._config.remember * self._forgotten(self._memory)
+                total = total + self._config.remember * self._memory.loss(self.frozen, self.step)
             if not finite(total):
                 raise DataError(
                     f"The loss is not finite at step {self.step}; the last checkpoint is kept. Lower the learning rate."
@@ -152,10 +152,6 @@ class Trainer:
                 else:
                     losses[key] = self._tissue_loss(answer, target)
         return losses
-
-    def _forgotten(self, memory: Remembered) -> Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
-            return memory.loss(self.frozen, self.step)
 
     def _tissue_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         config = self._config
