@@ -6,11 +6,15 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import OutputError
+
+_TRIES, _TRY_EVERY_S = 10, 0.05
+_ON_WINDOWS = os.name == "nt"
 
 
 @contextmanager
@@ -31,7 +35,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         yield beside
         _flush(beside)
         beside.chmod(0o644)
-        beside.replace(target)
+        _take_place(beside, target)
     except OSError as error:
         raise OutputError(f"{target} cannot be written: {error.strerror or error}.") from error
     finally:
@@ -89,6 +93,18 @@ def sha256_of(path: Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _take_place(beside: Path, target: Path) -> None:
+    """Windows refuses it while somebody reads ``target``: a moment later it goes."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            beside.replace(target)
+            return
+        except PermissionError:
+            if not _ON_WINDOWS or not tries_left:
+                raise
+            time.sleep(_TRY_EVERY_S)
 
 
 def _flush(path: Path) -> None:

@@ -1,15 +1,19 @@
 """``napari-cerberus finetune``: the same functions as the dock's, in a terminal."""
 
 import json
+import signal
 import sys
 import types
+from dataclasses import replace
 
 import pytest
 
+from napari_cerberus.cli import finetune as command
 from napari_cerberus.cli import main
 from napari_cerberus.finetune import child, process
 from napari_cerberus.finetune import estimate as estimating
-from napari_cerberus.finetune.state import find_runs
+from napari_cerberus.finetune.proof_record import proof_path
+from napari_cerberus.finetune.state import RunState, find_runs
 from napari_cerberus.model.library import list_models
 from napari_cerberus.progress import Progress
 
@@ -53,9 +57,24 @@ def test_pairs_that_cannot_be_used_are_one_line(computer, capsys):
     assert "--resume" in capsys.readouterr().err
 
 
+def test_ctrl_c_ends_the_process_and_waits_for_it(computer, monkeypatch, capsys):
+    states = [RunState(folder=computer, name="mine", base_name="base", status="running", pid=pid) for pid in (0, 7, 7)]
+    states.append(replace(states[0], status="interrupted"))
+    killed = []
+    monkeypatch.setattr(command, "read_state", lambda folder: states.pop(0))
+    monkeypatch.setattr(command.os, "kill", lambda pid, sign: killed.append((pid, sign)))
+    monkeypatch.setattr(command, "_LOOK_EVERY_S", 0.0)
+    command._interrupt(computer)
+    assert killed == [(7, signal.SIGTERM)]
+    assert states == [], "it waited until the process had ended"
+    assert "--resume" in capsys.readouterr().err
+
+
 def test_a_run_that_is_over_cannot_go_on(computer, pairs, capsys):
     words = ["--base", "base", "--tasks", "glands", "--epochs", "1", "--preset", "standard"]
     assert main(["finetune", str(pairs), *words]) == 0
     (state,) = find_runs()
+    proof_path(state.folder).parent.mkdir()
+    proof_path(state.folder).write_text("{}", encoding="utf-8")
     assert main(["finetune", "--resume", str(state.folder)]) == 1
     assert "only a run that was interrupted or failed" in capsys.readouterr().err

@@ -1,20 +1,23 @@
 """What the child does when something goes wrong: one clear sentence, base model and library untouched."""
 
+import sys
 import types
 
 import pytest
 
 from finetune import tiny_net
 from finetune.pairs_folder import add_pair
-from napari_cerberus.errors import SettingsError
-from napari_cerberus.finetune import child, process
+from napari_cerberus.errors import DeviceError, OutputError, SettingsError
+from napari_cerberus.finetune import child, learning, process
+from napari_cerberus.finetune import reporter as reporting
 from napari_cerberus.finetune.control import Wish, write_wish
 from napari_cerberus.finetune.learning import drive
 from napari_cerberus.finetune.plan import prepare
+from napari_cerberus.finetune.proof_record import proof_path
 from napari_cerberus.finetune.reporter import Reporter
 from napari_cerberus.finetune.settings import FinetuneSettings
 from napari_cerberus.finetune.state import read_state
-from napari_cerberus.model.library import list_models
+from napari_cerberus.model.library import entry_of, list_models, open_model, rename
 from napari_cerberus.progress import Progress, run_to_end
 from napari_cerberus.training import loop
 from napari_cerberus.training.config import read_config
@@ -60,10 +63,25 @@ def test_a_plan_with_a_stop_cannot_begin(computer, tmp_path):
     assert not (computer / "runs").exists()
 
 
+def draw_over(pairs):
+    """Another picture and another mask for a patient."""
+    add_pair(pairs, "Polyp", 200, seed=77)
+
+
 def test_pairs_that_changed_since_the_check_are_refused(computer, pairs):
     folder = process.begin(planned(pairs))
-    add_pair(pairs, "Polyp", 999)
+    draw_over(pairs)
     assert "changed since they were checked (2 files, for example Polyp/" in failed(computer, folder)
+
+
+def test_pairs_that_were_added_since_the_check_are_left_alone(computer, pairs):
+    folder = process.begin(planned(pairs))
+    add_pair(pairs, "Polyp", 999)
+    assert child.main([str(folder)]) == 0
+    state = read_state(folder)
+    assert "changed" not in state.message
+    record = open_model(state.model_name).spec.provenance
+    assert not any("0999" in name for side in ("train", "validation", "test") for name in record[f"{side}_patients"])
 
 
 def test_pairs_that_change_while_it_trains_are_said(computer, pairs, monkeypatch):
@@ -71,7 +89,7 @@ def test_pairs_that_change_while_it_trains_are_said(computer, pairs, monkeypatch
     judge = loop.validate
 
     def validate(*given):
-        add_pair(pairs, "Polyp", 999)
+        draw_over(pairs)
         return judge(*given)
 
     monkeypatch.setattr(loop, "validate", validate)
@@ -85,6 +103,84 @@ def test_a_base_model_that_was_swapped_is_refused(computer, pairs):
     folder = process.begin(planned(pairs))
     tiny_net.save_base(computer / "models" / "base", seed=8)
     assert "not the one this run was planned with" in failed(computer, folder)
+
+
+def test_a_base_model_that_was_renamed_is_found_again(computer, pairs):
+    folder = process.begin(planned(pairs))
+    rename("base", "my first one")
+    assert child.main([str(folder)]) == 0
+    state = read_state(folder)
+    assert state.message.startswith("Proven.")
+    assert state.model_sha256 == entry_of("mine").sha256
+
+
+def test_a_model_that_was_not_proven_is_proven_when_asked_and_only_once(computer, pairs, monkeypatch):
+    def broken(folder, *, base, candidate):
+        yield Progress("Proving")
+        raise DeviceError("The graphics card failed.")
+
+    folder = process.begin(planned(pairs))
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "napari_cerberus.finetune.proof", types.SimpleNamespace(prove=broken))
+        assert child.main([str(folder)]) == 0
+    assert "could not be proven: The graphics card failed." in read_state(folder).message
+    rename("mine", "ours")
+    process.resume(folder)
+    assert child.main([str(folder)]) == 0
+    state = read_state(folder)
+    assert (state.status, state.message) == ("finished", "Proven.")
+    assert own_models(computer) == ["base", "ours"]
+    proof_path(folder).parent.mkdir()
+    proof_path(folder).write_text("{}", encoding="utf-8")
+    with pytest.raises(SettingsError, match="only a run that was interrupted or failed"):
+        process.resume(folder)
+
+
+def test_a_stop_that_keeps_something_waits_with_a_resumed_run_for_its_turn(computer, pairs, monkeypatch):
+    folder = process.begin(planned(pairs, epochs=3))
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "append_metrics", dies_at(3))
+        assert "cut off" in failed(computer, folder)
+    process.stop(folder, "best")
+    waited = []
+
+    def rest(_):
+        waited.append(read_state(folder).status)
+        monkeypatch.setattr(child, "_before", lambda mine: "")
+
+    monkeypatch.setattr(child, "_before", lambda mine: "another one")
+    monkeypatch.setattr(child.time, "sleep", rest)
+    assert child.main([str(folder)]) == 0
+    assert waited
+    assert own_models(computer) == ["base", "mine"]
+    assert "Stopped by you" in read_state(folder).early_stop
+
+
+def test_a_full_disk_does_not_end_a_run_that_only_wants_to_tell(computer, pairs, monkeypatch):
+    folder = process.begin(planned(pairs))
+    write = reporting.write_state
+
+    def full(state):
+        if state.status == "running" and state.step and not state.model_name:
+            raise OutputError("state.json cannot be written: No space left on device.")
+        write(state)
+
+    monkeypatch.setattr(reporting, "write_state", full)
+    monkeypatch.setattr(learning, "draw_overlays", lambda *_: (_ for _ in ()).throw(OutputError("full")))
+    assert child.main([str(folder)]) == 0
+    assert read_state(folder).status == "finished"
+
+
+def dies_at(step):
+    """Stands for ``append_metrics``; the run dies at a step's row, after the checkpoint of the step before."""
+    append = loop.append_metrics
+
+    def die(folder, row):
+        if row["step"] == step and "rate" in row:
+            raise SettingsError("cut off")
+        append(folder, row)
+
+    return die
 
 
 def test_a_checkpoint_that_was_swapped_is_refused(computer, pairs, monkeypatch):

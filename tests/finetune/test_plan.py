@@ -135,6 +135,16 @@ def test_patients_that_the_base_model_learned_from_are_not_held_out_and_proven_o
     assert plan.stops == ()
 
 
+def test_where_nearly_all_patients_were_held_out_for_the_base_model_some_are_learned_from(computer, pairs):
+    held = [f"other:0{100 * category + number}" for category in (1, 2) for number in range(5)]
+    tiny_net.save_base(computer / "models" / "second", test_patients=held[1:])
+    plan = plan_of(pairs, base_model="second")
+    assert plan.stops == ()
+    assert plan.sides["train"][1] >= 5
+    assert plan.sides["held_out"][1] >= 1
+    assert any("does not speak for the new model" in sentence for sentence in plan.warnings)
+
+
 def test_a_base_model_that_knows_all_patients_is_said_to_have_an_advantage(computer, pairs):
     names = [f"pairs:0{100 * category + number}" for category in (1, 2) for number in range(5)]
     tiny_net.save_base(computer / "models" / "second", train_patients=names)

@@ -11,7 +11,7 @@ from PIL import Image
 from finetune.made_scores import pair
 from model.shelf import open_shelf, put
 from napari_cerberus.errors import DataError
-from napari_cerberus.finetune import reference
+from napari_cerberus.finetune import proof_scores, reference
 from napari_cerberus.finetune.gallery import BEST, WORST, chosen_tiles, draw
 from napari_cerberus.finetune.proof import SCORES_FOLDER, Fold, prove
 from napari_cerberus.finetune.proof_record import proof_path, read_proof
@@ -111,6 +111,26 @@ def test_a_better_model(run, told):
     assert proof.base == {"name": "base", "sha256": "base" * 8}
     assert read_proof(run) == proof
     assert not (run / SCORES_FOLDER).exists()
+
+
+def test_pairs_are_scored_for_every_task_of_the_model_where_the_run_was_at_the_end(run, told, monkeypatch):
+    text = (
+        (run / "config.toml").read_text().replace('"ebhi"', '"pairs"').replace("seed = 0", 'seed = 0\ndevice = "cpu"')
+    )
+    head, source = text.split("[[source]]")
+    source = source.replace('["glands", "lumina", "tissue"]', '["tissue"]')
+    (run / "config.toml").write_text(f"{head}[[source]]{source}")
+    devices = []
+    score = proof_scores.score_tile
+
+    def scored(model, tile, settings):
+        devices.append(settings.device)
+        return score(model, tile, settings)
+
+    monkeypatch.setattr(proof_scores, "score_tile", scored)
+    proof = run_to_end(prove(run, base=model("base"), candidate=model("new")))
+    assert {row.task for row in proof.rows} >= {"glands", "tissue"}
+    assert set(devices) == {"cpu"}
 
 
 def test_a_candidate_from_the_library_keeps_its_verdict(run, told, tmp_path, monkeypatch):
@@ -215,7 +235,7 @@ def test_the_bases_own_validation_tiles_are_the_reference_where_they_are_here(ru
     proof = run_to_end(prove(run, base=model("base", **record), candidate=model("new")))
     assert "on 2 of the base model's own validation tiles (2 patients)" in proof.forgetting_sentence
     monkeypatch.setenv("CERBERUS_DATA", str(tree.parent))
-    named = reference.reference_set(model("base", **{**record, "data": {"old": "old"}}), taught=["old:7"])
+    named = reference.reference_set(model("base", **{**record, "data": {"old": "old"}}), taught=["7"])
     assert [tile.patient for tile in named.tiles] == ["old:8"]
     assert named.weak == {"lumina"}
 

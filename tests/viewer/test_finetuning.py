@@ -9,7 +9,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from fake_runs import FakeCheck, alive, write_proof, write_run
-from napari_cerberus.errors import DataError
+from napari_cerberus.errors import DataError, OutputError
 from napari_cerberus.finetune.settings import FinetuneSettings
 from napari_cerberus.finetune.state import STATE_FILE, read_state
 from napari_cerberus.viewer import finetuning as module
@@ -107,6 +107,35 @@ def test_only_runs_that_need_a_word_are_shown_by_themselves(opened: Open) -> Non
     assert finetuning.state is None, "it was judged"
     assert [run.name for run in finetuning.runs] == ["done"], "but it can be looked at"
     assert decision_of(done.folder) is Decision.KEPT
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted"])
+def test_a_run_that_was_cut_off_is_shown_until_it_is_discarded(opened: Open, status: str) -> None:
+    finetuning = opened()
+    write_run("done", "finished", model_name="old", started_at=3.0)
+    finetuning.look_and_show()
+    finetuning.decide(Decision.KEPT)
+    write_run("mine", status)
+    finetuning.look_and_show()
+    assert finetuning.state is not None
+    assert finetuning.state.name == "mine"
+    finetuning.stop("discard")
+    finetuning.show(None)
+    finetuning.look_and_show()
+    assert finetuning.state is None
+
+
+def test_a_word_that_cannot_be_kept_is_said(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OutputError("decision.txt cannot be written: No space left on device.")
+
+    finetuning = opened()
+    write_run("done", "finished", model_name="mine")
+    finetuning.look_and_show()
+    monkeypatch.setattr(module, "decide", full)
+    finetuning.decide(Decision.PROMOTED)
+    assert "No space left" in finetuning.status.message
+    assert finetuning.decision is Decision.PROMOTED, "it was promoted, whatever the disk says"
 
 
 def test_a_damaged_run_is_left_out(opened: Open) -> None:

@@ -16,8 +16,10 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QMessageBox, QPushButton, 
 
 from fake_jobs import FakeAnnotate, no_pixel_size
 from fake_runs import FakeCheck, alive, write_model, write_proof, write_run
+from napari_cerberus.files import sha256_of
 from napari_cerberus.finetune.state import RunState
 from napari_cerberus.model.library import promoted, promotion_history
+from napari_cerberus.model.spec import WEIGHTS_FILE
 from napari_cerberus.viewer import finetuning as finetuning_module
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.decisions import Decision
@@ -118,7 +120,9 @@ def test_two_clicks_from_the_last_export_to_a_run(open_desk: Callable[..., Desk]
     desk.click(panel.check)
     desk.settle()
     assert panel.report.headline.text() == "40 pairs of 12 patients in 2 categories"
-    assert panel.report.cost.text() == "About 7 minutes (5 to 9) and 910 MB of memory on this computer."
+    assert panel.report.cost.text() == (
+        "About 7 minutes (5 to 9) and 910 MB of memory on this computer, and the comparison afterwards."
+    )
     assert desk.primary() == ["Fine-tune"]
     desk.click(panel.start)
     desk.settle()
@@ -268,6 +272,35 @@ def test_promoting_against_the_verdict_asks_once(
     assert promoted().name == "mine"
     assert len(asked) == 2
     assert "worse" in asked[0]
+
+
+def test_a_model_without_a_proof_can_be_compared_and_a_renamed_one_promoted(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk()
+    folder = write_model("mine")
+    made = write_run("mine", "finished", model_name="mine", model_sha256=sha256_of(folder / WEIGHTS_FILE))
+    desk.show(made)
+    proof = desk.panel.proof
+    assert proof.verdict.text() == "Not proven"
+    desk.click(proof.prove)
+    desk.settle()
+    assert desk.fake.resumed == [made.folder]
+    write_proof(made.folder)
+    desk.show(made)
+    assert not proof.prove.isVisible()
+    desk.controller.library.rename("mine", "ours")
+    desk.click(proof.promote)
+    assert promoted().name == "ours"
+    assert proof.roll_back.isVisible()
+
+
+def test_what_is_being_checked_stays_what_is_shown(open_desk: Callable[..., Desk], tmp_path: Path) -> None:
+    desk = open_desk()
+    desk.controller.choose.pairs_folder(tmp_path / "pairs")
+    desk.click(desk.panel.check)
+    desk.controller.choose.pairs_folder(tmp_path / "later")
+    assert desk.panel.form.folder.text() == str(tmp_path / "pairs")
+    desk.settle()
+    assert desk.panel.start.isVisible()
 
 
 def test_a_discarded_model_leaves_the_library(open_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from fake_runs import write_model
-from napari_cerberus.model.library import promoted, read_record, set_verdict
+from fake_runs import alive, write_model, write_run
+from napari_cerberus.cli import main
+from napari_cerberus.model.library import entry_of, promoted, read_record, set_verdict
 from napari_cerberus.viewer.library import Library
 from napari_cerberus.viewer.session import JobState
 from napari_cerberus.widgets.models_dialog import ModelsDialog
@@ -19,6 +20,7 @@ from napari_cerberus.widgets.style import PRIMARY_BUTTON
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
     monkeypatch.setenv("NAPARI_CERBERUS_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("NAPARI_CERBERUS_RUNS", str(tmp_path / "runs"))
     write_model(
         "mine",
         started_from={"name": "starter", "sha256": "ab" * 32},
@@ -78,6 +80,27 @@ def test_rename_notes_and_delete(library: Library) -> None:
     assert library.delete("third")
     assert library.find("third") is None
     assert renamed == [("other", "third")]
+
+
+def test_a_model_that_a_run_needs_is_not_deleted(library: Library) -> None:
+    needed = library.find("other")
+    assert needed is not None
+    run = write_run("now", base_sha256=needed.entry.sha256)
+    with alive(run.folder):
+        assert not library.delete("other")
+        assert "fine-tuning 'now' needs 'other'" in library.status.message
+        assert main(["models", "delete", "other"]) == 1
+    assert library.delete("other")
+
+
+def test_the_model_of_a_run_is_found_under_its_new_name(library: Library) -> None:
+    run = write_run("now", "finished", model_name="mine", model_sha256=entry_of("mine").sha256)
+    assert library.made_by(run) == entry_of("mine")
+    library.rename("mine", "ours")
+    library.rename("other", "mine")
+    assert library.made_by(run) == entry_of("ours")
+    library.delete("ours")
+    assert library.made_by(run) is None
 
 
 def test_export_and_a_damaged_import_run_beside_the_window(library: Library, qtbot: QtBot, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import CerberusError, DataError, SettingsError
@@ -14,7 +15,7 @@ from ..finetune.estimate import Estimate, estimate
 from ..finetune.plan import Plan, prepare
 from ..finetune.process import begin, command_line, resume
 from ..finetune.settings import PRESETS, FinetuneSettings
-from ..finetune.state import RunState, read_state
+from ..finetune.state import STARTING_S, RunState, read_state
 from ..progress import Job, Progress, Result, run_to_end
 from .report import ProgressLine
 
@@ -48,8 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
     if (arguments.pairs is None) == (arguments.resume is None):
         raise SettingsError("Name a folder of pairs, or a run to go on with (--resume).")
     if arguments.resume is not None:
-        resume(arguments.resume)
-        return _follow(arguments.resume)
+        folder = arguments.resume.absolute()
+        resume(folder)
+        return _follow(folder)
     plan = _said(prepare(settings_of(arguments)), "Checking")
     _describe(plan)
     if plan.stops:
@@ -127,7 +129,12 @@ def _until_over(folder: Path, line: ProgressLine) -> RunState:
 
 
 def _interrupt(folder: Path) -> None:
-    state = read_state(folder)
-    if state.live and state.pid:
-        os.kill(state.pid, signal.SIGTERM)
+    """End the run's process, and wait until it has ended: the next command may be to resume it."""
+    end, killed = time.monotonic() + STARTING_S, 0
+    while (state := read_state(folder)).live and time.monotonic() < end:
+        if state.pid != killed:  # 0 while the process is only starting
+            killed = state.pid
+            with suppress(ProcessLookupError):
+                os.kill(killed, signal.SIGTERM)
+        time.sleep(_LOOK_EVERY_S / 5)
     sys.stderr.write(f"\nInterrupted. To go on: napari-cerberus finetune --resume {folder}\n")

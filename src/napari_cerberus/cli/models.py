@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import ModelError
+from ..finetune.state import refuse_in_use
 from ..model.compare import compare_models
 from ..model.entries import ModelEntry, entry_of, list_models
 from ..model.exchange import export_model, import_model
@@ -108,6 +109,7 @@ def _rename(arguments: argparse.Namespace) -> int:
 
 
 def _delete(arguments: argparse.Namespace) -> int:
+    refuse_in_use(arguments.name)
     delete(arguments.name)
     return _say(f"{arguments.name} was deleted.")
 

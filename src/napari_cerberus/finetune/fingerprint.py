@@ -42,8 +42,11 @@ def combined(files: Mapping[str, str]) -> str:
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """What changed between two looks, in words ("2 files, for example Polyp/image/a.png"); "" for nothing."""
-    differing = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    """What changed between two looks, in words ("2 files, for example Polyp/image/a.png"); "" for nothing.
+
+    Files that were added change nothing: the split does not name them, so a run leaves them alone.
+    """
+    differing = sorted(name for name, sha256 in before.items() if after.get(name) != sha256)
     return f"{counted(len(differing), 'file')}, for example {differing[0]}" if differing else ""
 
 

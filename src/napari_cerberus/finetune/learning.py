@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import CerberusError, DataError
+from ..errors import CerberusError, DataError, OutputError
 from ..model.library import open_model
 from ..model.spec import load_spec
 from ..progress import Job, run_to_end
@@ -41,15 +42,17 @@ def learn(reporter: Reporter) -> None:
     """
     folder = reporter.state.folder
     about = read_object(folder / PAIRS_FILE, max_bytes=_MAX_PAIRS_BYTES)
+    trained = reporter.state.early_stop
     if not reporter.state.model_name:
         _refuse_changed(about, reporter)
         model_folder = _train(reporter, Watcher(reporter))
         note = _changed_meanwhile(about, reporter)
         entry = register(model_folder, reporter.state, about)
         early = _ended_early(model_folder, reporter)
-        message = " ".join(filter(None, [early, note])) or "Trained."
-        reporter.say(model_name=entry.name, seconds_left=None, early_stop=early, message=message)
-    _prove(reporter, about)
+        trained = " ".join(filter(None, [early, note])) or "Trained."
+        made = {"model_name": entry.name, "model_sha256": entry.sha256}
+        reporter.say(**made, seconds_left=None, early_stop=early, message=trained)
+    _prove(reporter, about, trained)
     _tidy(folder / TRAINING_FOLDER)
 
 
@@ -74,7 +77,8 @@ class Watcher(Watch):
     def judged(self, view: Judged) -> None:
         """Note a validation, and draw some of its tiles."""
         self._reporter.judged(view.step, view.best_step, view.scores)
-        self._reporter.say(overlays=draw_overlays(self._folder, view))
+        with suppress(OutputError):
+            self._reporter.mention(overlays=draw_overlays(self._folder, view))
 
     def wants_checkpoint(self) -> bool:
         """Before a pause."""
@@ -85,9 +89,8 @@ class Watcher(Watch):
         wish = read_wish(self._folder)
         if wish.what == "stop" and wish.keep != "discard" and self._reporter.state.step:
             step = self._reporter.state.step
-            end_here(
-                self._folder / CONFIG_FILE, step, wish.keep
-            )  # before the wish is forgotten: a kill changes nothing
+            # Before the wish is forgotten, so that a kill changes nothing.
+            end_here(self._folder / CONFIG_FILE, step, wish.keep)
             write_wish(self._folder, Wish())
             self._reporter.say(status="stopping", early_stop=f"Stopped by you at step {step}; kept: {wish.keep}.")
             return wish.keep
@@ -182,23 +185,23 @@ def _ended_early(model_folder: Path, reporter: Reporter) -> str:
     return str(told) or reporter.state.early_stop
 
 
-def _prove(reporter: Reporter, about: dict[str, Any]) -> None:
+def _prove(reporter: Reporter, about: dict[str, Any], trained: str) -> None:
     from .proof import prove
 
     state = reporter.state
-    reporter.say(status="proving")
-    message = state.message
+    reporter.say(status="proving", message=trained)
     try:
-        base, candidate = open_model(_start_of(state.folder)), open_model(state.model_name)
+        base = open_model(_start_of(state.folder), about["base_sha256"])
+        candidate = open_model(state.model_name, state.model_sha256)
         if base.sha256 != about["base_sha256"]:
             raise DataError("the base model is not there any more as it was")
         proof = drive(prove(state.folder, base=base, candidate=candidate), reporter)
-        message = f"{proof.sentence} {message}"
+        message = f"{proof.sentence} {trained}"
     except StoppedError:
-        message = f"The proof was stopped. {message}"
+        message = f"The proof was stopped. {trained}"
     except CerberusError as error:
         message = f"The model is in the library, but it could not be proven: {error}"
-    reporter.say(status="finished", message=message, seconds_left=None)
+    reporter.say(status="finished", message=message.strip(), seconds_left=None)
 
 
 def _start_of(folder: Path) -> str:

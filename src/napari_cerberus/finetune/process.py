@@ -19,6 +19,7 @@ from ..errors import CerberusError, OutputError, SettingsError
 from ..files import write_text
 from ..pairs.split import write_split
 from .control import Keep, Wish, write_wish
+from .proof_record import proof_path
 from .state import RunState, is_alive, read_state, runs_folder, stored_state, write_state
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def begin(plan: Plan) -> Path:
 
 
 def resume(folder: Path) -> None:
-    """Go on with a run that was interrupted or failed, from its last checkpoint.
+    """Go on with a run that was interrupted or failed, from its last checkpoint, or prove one that was not proven.
 
     Raises
     ------
@@ -84,8 +85,10 @@ def resume(folder: Path) -> None:
         If the run works already, or is over.
     DataError, OutputError
     """
-    state = read_state(folder)
-    if state.status not in ("interrupted", "failed"):
+    state = read_state(folder.absolute())
+    folder = state.folder
+    unproven = state.status == "finished" and not proof_path(folder).is_file()
+    if not unproven and state.status not in ("interrupted", "failed"):
         raise SettingsError(f"{state.name} is {state.status}; only a run that was interrupted or failed can go on.")
     write_wish(folder, Wish())
     _restart(state)
@@ -117,7 +120,8 @@ def stop(folder: Path, keep: Keep) -> None:
     OutputError
     """
     wish = Wish(what="stop", keep=keep)
-    state = read_state(folder)
+    state = read_state(folder.absolute())
+    folder = state.folder
     if state.live:
         write_wish(folder, wish)
     elif state.status not in ("interrupted", "failed"):
@@ -176,8 +180,16 @@ def _write(folder: Path, plan: Plan) -> None:
         "files": dict(plan.files),
     }
     write_text(folder / PAIRS_FILE, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
-    state = RunState(folder=folder, name=plan.name, base_name=plan.base_name, message="Starting.", steps=plan.steps)
-    write_state(replace(state, started_at=time.time()))
+    state = RunState(
+        folder=folder,
+        name=plan.name,
+        base_name=plan.base_name,
+        base_sha256=plan.base_sha256,
+        message="Starting.",
+        steps=plan.steps,
+        started_at=time.time(),
+    )
+    write_state(state)
 
 
 def _restart(state: RunState) -> None:

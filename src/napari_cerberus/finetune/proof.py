@@ -21,7 +21,7 @@ from ..model.checkpoint import Model
 from ..model.library import library_folder, set_verdict
 from ..pairs.split import apply_split, read_split
 from ..progress import Job, Progress
-from ..training.config import read_config
+from ..training.config import TrainConfig, read_config
 from ..training.data import LoadedTile, Tile, collect
 from ..training.metrics.bootstrap import MIN_PATIENTS
 from ..training.run_folder import SPLIT_FILE
@@ -33,6 +33,7 @@ from .paired import Compared, PairedScores, compare
 from .proof_record import PROOF_FOLDER, Proof, Verdict, write_record
 from .proof_scores import Trial, TrialScores, gained_and_lost, score_trial
 from .reference import Reference, reference_set
+from .taught import bare_patient, taught
 from .verdict import NOTHING_HELD_OUT, verdict_of
 
 CONFIG_FILE = "config.toml"
@@ -85,13 +86,15 @@ def prove(
         If a model cannot run here.
     """
     yield Progress("Preparing the proof")
-    chosen = settings or ScoreSettings()
-    trials, weak = _trials(run_folder, base, candidate, folds)
+    config = read_config(run_folder / CONFIG_FILE)
+    # A run that lost its graphics card goes on without it.
+    chosen = settings or ScoreSettings(device="cpu" if config.device == "cpu" else "auto")
+    trials, weak = _trials(run_folder, config, base, candidate, folds)
     results: list[TrialScores] = []
     for number, trial in enumerate(trials):
         folder = run_folder / SCORES_FOLDER / f"held out {number}"
         results.append((yield from score_trial(trial, folder, chosen, "Comparing the models")))
-    reference = reference_set(base, _taught(candidate))
+    reference = reference_set(base, taught(candidate))
     old = yield from score_trial(
         Trial(base=base, candidate=candidate, tiles=reference.tiles),
         run_folder / SCORES_FOLDER / "reference",
@@ -114,11 +117,10 @@ def prove(
 
 
 def _trials(
-    run_folder: Path, base: Model, candidate: Model, folds: Sequence[Fold]
+    run_folder: Path, config: TrainConfig, base: Model, candidate: Model, folds: Sequence[Fold]
 ) -> tuple[list[Trial], frozenset[str]]:
     """What is run on which tiles, and the tasks whose labels come from a rule."""
-    config = read_config(run_folder / CONFIG_FILE)
-    tiles = collect(config, config.root(run_folder))
+    tiles = collect(_with_all_labels(config), config.root(run_folder))
     by_id = {tile.id: tile for tile in tiles}
     held_out = apply_split(read_split(run_folder / SPLIT_FILE), tiles).test
     trials = [Trial(base=base, candidate=candidate, tiles=tuple(held_out))]
@@ -136,20 +138,20 @@ def _trials(
     return trials, weak_tasks(source for source in config.sources if source.name in used)
 
 
+def _with_all_labels(config: TrainConfig) -> TrainConfig:
+    """Pairs with the labels of every task of the model: a moved encoder changes what no label has taught, too."""
+    keys = tuple(task.key for task in config.tasks)
+    sources = [replace(source, tasks=keys) if source.kind == "pairs" else source for source in config.sources]
+    return replace(config, sources=tuple(sources))
+
+
 def _refuse_taught(trial: Trial) -> None:
-    learnt = sorted({tile.patient for tile in trial.tiles} & _taught(trial.candidate))
+    learnt = sorted({bare_patient(tile.patient) for tile in trial.tiles} & taught(trial.candidate))
     if learnt:
         raise DataError(
-            f"Patient {learnt[0].partition(':')[2] or learnt[0]} is held out, but the new model has learnt from him, "
+            f"Patient {learnt[0]} is held out, but the new model has learnt from him, "
             "so nothing can be proven; fine-tune again with a split by patient."
         )
-
-
-def _taught(model: Model) -> frozenset[str]:
-    """Patients that the model's record names as trained on or as having chosen its weights."""
-    record = model.spec.provenance
-    sides = [record.get(f"{side}_patients") for side in ("train", "validation")]
-    return frozenset(name for names in sides if isinstance(names, list) for name in names if isinstance(name, str))
 
 
 def _judged(
@@ -196,10 +198,10 @@ def _verdict(compared: Compared) -> tuple[Verdict, str, int | None]:
 
 def _notes(compared: Compared, pairs: Sequence[PairedScores], base: Model, trials: int) -> tuple[str, ...]:
     notes = []
-    patients = {pair.candidate.patient for pair in pairs}
+    patients = {bare_patient(pair.candidate.patient) for pair in pairs}
     if trials > 1:
         notes.append(f"Cross-validation: {trials} models, each on the patients it has not seen; the folds are pooled.")
-    if seen := patients & _taught(base):
+    if seen := patients & taught(base):
         notes.append(
             f"The base model has learnt from {len(seen)} of the {len(patients)} held-out patients, so it looks better "
             "here than it is."

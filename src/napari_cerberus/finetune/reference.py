@@ -18,6 +18,7 @@ from ..synthetic import TileSettings, make_tile
 from ..training.config import DATA_ROOT_VARIABLE, BatchSettings, SourceSettings, TrainConfig
 from ..training.data import LoadedTile, Tile, collect
 from ..training.selection import EBHI_PIXEL_SIZE_UM, kind_of, weak_tasks
+from .taught import bare_patient, recorded
 
 MOST_TILES = 24
 """Of the base model's validation tiles, spread evenly."""
@@ -51,7 +52,7 @@ def reference_set(base: Model, taught: Collection[str]) -> Reference:
     ----------
     base : Model
     taught : collection of str
-        Patients the candidate has learnt from: left out.
+        Patients the candidate has learnt from, without their source: left out.
     """
     own = _own_validation(base.spec, frozenset(taught))
     if own is not None:
@@ -75,7 +76,7 @@ def reference_set(base: Model, taught: Collection[str]) -> Reference:
 
 
 def _own_validation(spec: ModelSpec, taught: frozenset[str]) -> Reference | None:
-    patients = _names(spec.provenance.get("validation_patients")) - taught
+    patients = {name for name in recorded(spec, "validation") if bare_patient(name) not in taught}
     sources = [found for source in _sources(spec) if (found := _on_this_computer(source)) is not None]
     if not patients or not sources:
         return None
@@ -158,10 +159,6 @@ def _config(source: SourceSettings, spec: ModelSpec) -> TrainConfig:
         pixel_size_um=spec.pixel_size_um,
         steps=1,
     )
-
-
-def _names(value: Any) -> frozenset[str]:
-    return frozenset(name for name in value if isinstance(name, str)) if isinstance(value, list) else frozenset()
 
 
 def _drawn_tile(settings: TileSettings, tasks: frozenset[str]) -> Tile:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ..training.validate import Scores
 
 _WRITE_EVERY_S = 1.0
-_TRIES, _TRY_EVERY_S = 5, 0.05
 _POINTS = 200
 """Points of the loss curves that a whole run gives."""
 
@@ -38,22 +37,19 @@ class Reporter:
     def say(self, **changes: Any) -> None:
         """Change fields and write at once. Raises ``OutputError``."""
         self.state = replace(self.state, **changes)
-        for tries_left in reversed(range(_TRIES)):
-            try:
-                write_state(self.state)
-                break
-            except OutputError:  # on Windows, while somebody reads it
-                if not tries_left:
-                    raise
-                time.sleep(_TRY_EVERY_S)
+        write_state(self.state)
         self._written = time.monotonic()
+
+    def mention(self, **changes: Any) -> None:
+        """As ``say``, but a full disk is no error: a run ends when it cannot save, not when it cannot tell."""
+        with suppress(OutputError):
+            self.say(**changes)
 
     def beat(self, **changes: Any) -> None:
         """Change fields; written when the last writing is a second old."""
         self.state = replace(self.state, **changes)
         if time.monotonic() - self._written >= _WRITE_EVERY_S:
-            with suppress(OutputError):  # a full disk ends a run when it cannot save, not when it cannot tell
-                self.say()
+            self.mention()
 
     def go_back_to(self, step: int) -> None:
         """Forget points after ``step``."""
@@ -80,7 +76,7 @@ class Reporter:
         if scores.tissue_accuracy is not None and scores.tissue_balanced_accuracy is not None:
             figures["tissue"] = (scores.tissue_accuracy + scores.tissue_balanced_accuracy) / 2
         self._add(Point(step=step, losses=self._means(), figures=figures, by_category=scores.by_category))
-        self.say(best_step=best_step)
+        self.mention(best_step=best_step)
 
     def rest(self) -> None:
         """Leave a pause out of the time that a batch takes."""

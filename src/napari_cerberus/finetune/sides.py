@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from ..model.spec import ModelSpec
 from ..pairs.hashing import image_print, near_duplicates
 from ..pairs.pixels import read_rgb
 from ..pairs.split import SIDES, Split, Splittable, split_by_patient
 from ..pairs.words import counted
 from ..progress import Job, Progress
 from ..training.data import Tile
+from .taught import bare_patient, patients_of
 
 SHARES = (0.6, 0.2, 0.2)
 ENOUGH_HELD_OUT = 5
 """Held-out patients below which a proof will hardly say anything."""
+
+ENOUGH_TO_LEARN = 3
+"""Patients to learn from below which those that the base model was proven on are no longer kept aside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,25 +58,24 @@ class _Groups:
     free: list[_Member] = field(default_factory=list)
 
 
-def divide(tiles: Sequence[Tile], provenance: Mapping[str, Any], seed: int) -> Job[Sides]:
+def divide(tiles: Sequence[Tile], base: ModelSpec, seed: int) -> Job[Sides]:
     """Split by patient.
 
     Patients that the base model was proven on stay held out, and those it has learned from are never held out, so that
-    the proof compares both models on patients that neither has seen. Patients with (nearly) the same picture count as
-    one.
+    the proof compares both models on patients that neither has seen. Where too few others are left to learn from, those
+    it was proven on are shared out like new ones. Patients with (nearly) the same picture count as one.
 
     Parameters
     ----------
     tiles : sequence of Tile
-    provenance : mapping
-        Of the base model.
+    base : ModelSpec
     seed : int
     """
     groups = yield from _grouped(tiles)
     patients = {member.patient for member in groups}
     if len(patients) < 2:
         return Sides(split=_split(seed, groups, {}), counts={}, stops=(_one_patient(tiles),))
-    sides, warnings = _assign(groups, provenance, seed)
+    sides, warnings = _assign(groups, base, seed)
     split = _split(seed, groups, sides)
     counts = _counts(tiles, sides)
     number = counts["held_out"][1]
@@ -113,10 +116,16 @@ def _grouped(tiles: Sequence[Tile]) -> Job[list[_Member]]:
     return [_Member(tile.id, root(tile.patient), tile.stratum) for tile in tiles]
 
 
-def _assign(members: Sequence[_Member], provenance: Mapping[str, Any], seed: int) -> tuple[dict[str, str], list[str]]:
+def _assign(members: Sequence[_Member], base: ModelSpec, seed: int) -> tuple[dict[str, str], list[str]]:
     """Side of each group's tiles by id, and what is to be said."""
-    groups = _by_history(members, provenance)
+    groups = _by_history(members, base)
     warnings = []
+    if _number([*groups.seen, *groups.free]) < ENOUGH_TO_LEARN <= _number(groups.held):
+        warnings.append(
+            "Nearly all of these patients were held out for the base model's own proof; some are learned from now, so "
+            "that proof does not speak for the new model."
+        )
+        groups = _Groups(seen=groups.seen, free=[*groups.free, *groups.held])
     known, fresh = groups.seen, groups.free
     if not fresh and not groups.held:
         warnings.append("The base model has learned from all these patients, so a proof on them favours it.")
@@ -154,21 +163,14 @@ def _fill_validation(members: Sequence[_Member], sides: dict[str, str]) -> None:
             sides |= dict.fromkeys(tiles[smallest], needy)
 
 
-def _by_history(members: Sequence[_Member], provenance: Mapping[str, Any]) -> _Groups:
-    proven = _patients(provenance, "test")
-    learned = _patients(provenance, "train") | _patients(provenance, "validation")
+def _by_history(members: Sequence[_Member], base: ModelSpec) -> _Groups:
+    proven, learned = patients_of(base, "test"), patients_of(base, "train") | patients_of(base, "validation")
     groups = _Groups()
     for member in members:
-        name = member.patient.partition(":")[2]
+        name = bare_patient(member.patient)
         bin_ = groups.seen if name in learned else groups.held if name in proven else groups.free
         bin_.append(member)
     return groups
-
-
-def _patients(provenance: Mapping[str, Any], side: str) -> set[str]:
-    """Patients of a side without the name of their source: one patient may come from several."""
-    listed = provenance.get(f"{side}_patients", ())
-    return {str(name).partition(":")[2] for name in listed}
 
 
 def _number(members: Iterable[Splittable]) -> int:

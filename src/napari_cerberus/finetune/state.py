@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from ..errors import DataError
+from ..errors import DataError, ModelError
 from ..file_lock import lock
 from ..files import folders_in, write_text
-from ..model.library import library_folder
+from ..model.library import entry_of, library_folder
 from ..strict_json import read_object
 from .control import read_wish
 
@@ -43,6 +43,7 @@ STARTING_S = 60.0
 """How long a process that was just started may take before it holds its lock."""
 
 _MAX_BYTES = 64 << 20
+_READ_AGAIN_S = 0.05
 _INTERRUPTED = "Interrupted: its process ended without a word. Go on from the last checkpoint, or discard it."
 _UNPROVEN = "Interrupted while it was compared with the old model; the new one is in the library."
 
@@ -75,8 +76,8 @@ class RunState:
     Attributes
     ----------
     folder : Path
-    name, base_name : str
-        Of the new model and of the one it starts from.
+    name, base_name, base_sha256 : str
+        Of the new model and of the one it starts from; SHA-256 of the latter's weights.
     status : str
         See ``Status``.
     message : str
@@ -102,6 +103,7 @@ class RunState:
     folder: Path
     name: str
     base_name: str
+    base_sha256: str = ""
     status: Status = "queued"
     message: str = ""
     step: int = 0
@@ -154,7 +156,7 @@ def read_state(folder: Path) -> RunState:
 def stored_state(folder: Path) -> RunState:
     """The state as the file has it, whether or not its process lives. Raises ``DataError``."""
     path = folder / STATE_FILE
-    data = read_object(path, max_bytes=_MAX_BYTES)
+    data = _read(path)
     try:
         if unknown := sorted(set(data) - {item.name for item in fields(RunState)}):
             raise DataError(f"{path}: unknown field {unknown[0]!r}.")
@@ -165,6 +167,15 @@ def stored_state(folder: Path) -> RunState:
         return RunState(**{**data, "folder": folder})
     except (TypeError, KeyError) as error:
         raise DataError(f"{path} is damaged: {error}; discard this run.") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Once more where it fails: on Windows it cannot be opened at the moment it is replaced."""
+    try:
+        return read_object(path, max_bytes=_MAX_BYTES)
+    except DataError:
+        time.sleep(_READ_AGAIN_S)
+        return read_object(path, max_bytes=_MAX_BYTES)
 
 
 def write_state(state: RunState) -> None:
@@ -186,6 +197,14 @@ def find_runs() -> list[RunState]:
         except (DataError, OSError):
             continue  # half-written by a kill, by a newer version, or somebody else's: nothing that can be shown
     return sorted(found, key=lambda state: (-state.started_at, state.folder.name))
+
+
+def refuse_in_use(model_name: str) -> None:
+    """Raises ``ModelError`` if a run that works, waits or is paused starts from this model of the library."""
+    sha256 = entry_of(model_name).sha256
+    for run in find_runs():
+        if run.live and sha256 in (run.base_sha256, run.model_sha256):
+            raise ModelError(f"The fine-tuning {run.name!r} needs {model_name!r}; wait for its end, or stop it first.")
 
 
 def is_alive(folder: Path) -> bool:

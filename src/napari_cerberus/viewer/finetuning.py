@@ -13,7 +13,7 @@ from typing import Any
 
 from psygnal import Signal
 
-from ..errors import CerberusError, DataError
+from ..errors import CerberusError, DataError, OutputError
 from ..finetune import process
 from ..finetune.proof_record import Proof, proof_path, read_proof
 from ..finetune.settings import FinetuneSettings
@@ -119,7 +119,7 @@ class FineTuning:
         """List the runs, and show the one that most needs a look: it works, was interrupted, or waits for a word."""
         self.look()
         wanted = next((run for run in self.runs if run.live), None) or next(
-            (run for run in self.runs if run.status == "interrupted" or _waits_for_a_word(run)), None
+            (run for run in self.runs if _waits_for_a_word(run)), None
         )
         if wanted is not None:
             self.show(wanted.folder)
@@ -173,7 +173,7 @@ class FineTuning:
                 logger.warning("%s could not be stopped.", run.folder, exc_info=True)
 
     def resume(self) -> None:
-        """Go on with an interrupted run from its last checkpoint."""
+        """Go on with an interrupted run from its last checkpoint, or compare a model that was not proven."""
         if self.state is not None:
             folder = self.state.folder
             self._run(lambda: self._resume(folder), self._on_begun, "Going on")
@@ -183,11 +183,15 @@ class FineTuning:
         return "" if self.state is None else process.command_line(self.state.folder)
 
     def decide(self, decision: Decision) -> None:
-        """Remember what became of the shown run's model. Raises ``OutputError``."""
-        if self.state is not None:
+        """Remember what became of the shown run's model; a problem is shown, not raised."""
+        if self.state is None:
+            return
+        try:
             decide(self.state.folder, decision)
-            self.decision = decision
-            self.shown_changed.emit()
+        except OutputError as error:
+            self._say(JobStatus(state=JobState.FAILED, message=str(error)))
+        self.decision = decision
+        self.shown_changed.emit()
 
     def close(self) -> None:
         """Stop the check; runs go on. Safe to call twice."""
@@ -255,5 +259,5 @@ class FineTuning:
 
 
 def _waits_for_a_word(run: RunState) -> bool:
-    """Whether a run has made a model that nobody has promoted or discarded yet."""
-    return bool(run.model_name) and decision_of(run.folder) is None
+    """Whether nobody has said yet what becomes of a run's model, or of a run that was cut off or failed."""
+    return (bool(run.model_name) or run.status in CAN_RESUME) and decision_of(run.folder) is None

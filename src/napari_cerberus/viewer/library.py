@@ -9,6 +9,7 @@ from typing import Any
 from psygnal import Signal
 
 from ..errors import CerberusError
+from ..finetune.state import RunState, refuse_in_use
 from ..model import library as shelf
 from ..model.compare import CompareRow, compare_models
 from ..progress import Job, Progress
@@ -56,6 +57,15 @@ class Library:
     def find(self, name: str) -> ModelFacts | None:
         """A model by name."""
         return next((model for model in self.models if model.name == name), None)
+
+    @staticmethod
+    def made_by(run: RunState) -> shelf.ModelEntry | None:
+        """The model that a run has made, whatever it is called by now; None once it is gone."""
+        entries = shelf.list_models()
+        named = next((entry for entry in entries if entry.name == run.model_name), None)
+        if not run.model_sha256 or (named is not None and named.sha256 == run.model_sha256):
+            return named  # without a hash: a run of an older version
+        return next((entry for entry in entries if entry.sha256 == run.model_sha256), None)
 
     def look(self) -> None:
         """List the models anew."""
@@ -107,6 +117,7 @@ class Library:
         """Delete a model for good."""
 
         def step() -> str:
+            refuse_in_use(name)
             shelf.delete(name)
             return f"“{name}” was deleted."
 

@@ -111,7 +111,8 @@ class FinetunePanel(QWidget):
         self.finetuning.show(Path(folder) if folder else None)
 
     def _propose(self) -> None:
-        self.form.propose(self._session.pairs_folder)
+        if not self.finetuning.status.state.busy:  # what is being checked stays what is shown
+            self.form.propose(self._session.pairs_folder)
 
     def _show_models(self) -> None:
         self.form.advanced.show_models(model.name for model in self._session.models)

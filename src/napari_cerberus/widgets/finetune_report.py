@@ -21,6 +21,7 @@ _SIDES = {
     "held_out": ("Prove with", "Never seen while training; the proof rests on these alone."),
 }
 _MOST_LINES = 8
+_HERE = "on this computer, and the comparison afterwards."
 
 
 class FinetuneReport(QWidget):
@@ -90,17 +91,17 @@ def headline(plan: Plan) -> str:
 
 
 def cost(estimate: Estimate) -> str:
-    """ "About 7 minutes (5 to 9) and 900 MB of memory on this computer."."""
+    """ "About 7 minutes (5 to 9) and 900 MB of memory on this computer, and the comparison afterwards."."""
     megabytes = f"{estimate.memory_mb} MB" if estimate.memory_mb < 1000 else f"{estimate.memory_mb / 1000:.1f} GB"
     memory = f" and {megabytes} of memory" if estimate.memory_mb else ""
     if estimate.high < 1:
-        return f"Less than a minute{memory} on this computer."
+        return f"Less than a minute{memory} {_HERE}"
     if estimate.minutes >= 120:
         hours, low, high = (f"{minutes / 60:.1f}" for minutes in (estimate.minutes, estimate.low, estimate.high))
-        return f"About {hours} hours ({low} to {high}){memory} on this computer."
+        return f"About {hours} hours ({low} to {high}){memory} {_HERE}"
     low, high = (str(max(1, round(minutes))) for minutes in (estimate.low, estimate.high))
     between = f" ({low} to {high})" if low != high else ""
-    return f"About {counted(max(1, round(estimate.minutes)), 'minute')}{between}{memory} on this computer."
+    return f"About {counted(max(1, round(estimate.minutes)), 'minute')}{between}{memory} {_HERE}"
 
 
 def _listed(sentences: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidge
 
 from ..finetune.proof_record import Proof
 from ..finetune.state import RunState
+from ..model.library import ModelEntry
 from ..viewer.controller import Controller
 from ..viewer.decisions import Decision
 from .forms import button_row
@@ -19,6 +20,7 @@ _SAID = {
     Decision.KEPT: "The old model stays in use; the new one is in the library.",
     Decision.DISCARDED: "Discarded: the model was deleted.",
 }
+_UNPROVEN = "The new model was not compared with the old one, so nobody knows whether it is better."
 
 
 class ProofSummary(QWidget):
@@ -40,6 +42,8 @@ class ProofSummary(QWidget):
             QPushButton(words) for words in ("Promote", "Keep the old one", "Discard")
         )
         self.details, self.roll_back = QPushButton("Details and pictures …"), QPushButton("Roll back")
+        self.prove = QPushButton("Compare with the old model")
+        self.prove.setToolTip("On the held-out patients, in a process of its own.")
         self.promote.setToolTip("Annotate uses the new model from now on; one click takes it back.")
         self.keep.setToolTip("Annotate goes on with the old model; the new one stays in the library.")
         self.discard.setToolTip("Delete the new model for good.")
@@ -51,29 +55,32 @@ class ProofSummary(QWidget):
         self.discard.clicked.connect(self._discard)
         self.roll_back.clicked.connect(self._roll_back)
         self.details.clicked.connect(self._show_details)
+        self.prove.clicked.connect(self._finetuning.resume)
 
     def show_run(self, state: RunState, proof: Proof | None, decision: Decision | None) -> None:
         """Show what a finished run has come to."""
         tone = Tone.CAUTION if proof is None else TONES[proof.verdict]
         self.verdict.setText("Not proven" if proof is None else proof.verdict.capitalize())
         self.verdict.setStyleSheet(f"font-size: 20px; font-weight: 700; color: {tone.value};")
-        self.sentence.setText("This run left no proof." if proof is None else proof.sentence)
+        self.sentence.setText(_UNPROVEN if proof is None else proof.sentence)
         self.table.show_rows([] if proof is None else primary(proof.rows))
         self.exchanged.setText("" if proof is None else exchanged(proof))
         self.exchanged.setVisible(bool(self.exchanged.text()))
         self.forgetting.say("" if proof is None else proof.forgetting_sentence, Tone.INFO)
         self.details.setVisible(proof is not None)
+        there = self._controller.library.made_by(state) is not None
+        self.prove.setVisible(proof is None and there)
         self.said.say("" if decision is None else _SAID[decision], Tone.GOOD)
         speaks_for = proof is not None and proof.verdict == "better"
         self.promote.setStyleSheet(PRIMARY_BUTTON if speaks_for else "")
         self.keep.setStyleSheet("" if speaks_for else PRIMARY_BUTTON)
-        self.promote.setVisible(decision is None or decision is Decision.KEPT)
+        self.promote.setVisible(there and decision in (None, Decision.KEPT))
         self._others.setVisible(decision is None)
         self.roll_back.setVisible(decision is Decision.PROMOTED and self._is_used(state))
 
     def _is_used(self, state: RunState) -> bool:
         used = self._controller.library.promoted
-        return used is not None and used.name == state.model_name
+        return used is not None and used.entry == self._controller.library.made_by(state)
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
@@ -81,27 +88,31 @@ class ProofSummary(QWidget):
         layout.setSpacing(SPACING_PX)
         for widget in (self.verdict, self.sentence, self.table, self.exchanged, self.forgetting, self.details):
             layout.addWidget(widget)
-        for widget in (self.promote, self._others, self.said, self.roll_back):
+        for widget in (self.prove, self.promote, self._others, self.said, self.roll_back):
             layout.addWidget(widget)
 
     def _promote(self) -> None:
-        state, question = self._finetuning.state, question_before(self._finetuning.proof)
-        if state is None or (question and not self._sure(question)):
+        proof, made = self._finetuning.proof, self._made()
+        question = question_before(proof)
+        if made is None or (question and not self._sure(question)):
             return
-        proof = self._finetuning.proof
-        if self._controller.library.promote(state.model_name, "" if proof is None else proof.verdict):
+        if self._controller.library.promote(made.name, "" if proof is None else proof.verdict):
             self._finetuning.decide(Decision.PROMOTED)
         else:
             self._say_why_not()
 
     def _discard(self) -> None:
-        state = self._finetuning.state
-        if state is None or not self._sure(f"Delete “{state.model_name}” for good?"):
+        made = self._made()
+        if made is not None and not self._sure(f"Delete “{made.name}” for good?"):
             return
-        if self._controller.library.delete(state.model_name):
+        if made is None or self._controller.library.delete(made.name):
             self._finetuning.decide(Decision.DISCARDED)
         else:
             self._say_why_not()
+
+    def _made(self) -> ModelEntry | None:
+        state = self._finetuning.state
+        return None if state is None else self._controller.library.made_by(state)
 
     def _roll_back(self) -> None:
         if self._controller.library.roll_back():
