@@ -11,7 +11,7 @@ from napari_cerberus.files import write_text
 
 @pytest.fixture
 def busy(monkeypatch):
-    """A system on which a file cannot be replaced while somebody reads it, as on Windows; a list of the refusals left."""
+    """A system on which a file cannot be replaced while somebody reads it, as on Windows: refusals left."""
     refusals = []
     replace = pathlib.Path.replace
 
@@ -31,7 +31,7 @@ def test_a_file_that_is_being_read_is_replaced_a_moment_later(busy, tmp_path, mo
     write_text(tmp_path / "state.json", "new")
     assert (tmp_path / "state.json").read_text() == "new"
     busy += [PermissionError(13, "in use")] * 99
-    with pytest.raises(OutputError, match="state.json cannot be written: in use"):
+    with pytest.raises(OutputError, match=r"state\.json cannot be written: in use"):
         write_text(tmp_path / "state.json", "newer")
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
     assert (tmp_path / "state.json").read_text() == "new"
