@@ -35,7 +35,7 @@ def test_an_absent_device_is_an_error_when_asked_for(device: str) -> None:
 @pytest.mark.usefixtures("_no_graphics")
 @pytest.mark.parametrize(("native", "precision"), [(True, "bfloat16"), (False, "float32")])
 def test_auto_falls_back_to_the_cpu_and_says_why(monkeypatch: pytest.MonkeyPatch, native: bool, precision: str) -> None:
-    monkeypatch.setattr("napari_cerberus.inference.device.cpu_has_bfloat16", lambda: native)
+    monkeypatch.setattr("napari_cerberus.inference.device.has_bfloat16", lambda device: native)
     runtime = choose_runtime("auto")
     assert runtime.device.type == "cpu"
     assert runtime.precision == precision

@@ -15,6 +15,9 @@ from napari_cerberus.tasks import EBHI_CLASSES, TaskSpec
 TISSUE_ONLY = (TaskSpec(key="tissue", kind="tissue", classes=EBHI_CLASSES),)
 
 
+GLANDS_TASK = {"key": "glands", "kind": "instances", "classes": ["background", "inner", "contour"], "types_of": ""}
+
+
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(1)
@@ -98,6 +101,15 @@ def test_wrong_entries_are_named(folder, change, message):
         ("provenance", [], "provenance"),
         ("weights_sha256", None, "weights_sha256"),
         ("tissue_window_cells", True, "tissue_window_cells"),
+        ("tissue_window_cells", 10**6, "tissue_window_cells"),
+        ("pixel_size_um", 10**400, "pixel_size_um|too large"),
+        ("temperatures", {"tissue": float("inf")}, "tissue"),
+        ("name", "a\u202eb", "one line"),
+        ("name", "a" * 1000, "one line"),
+        ("tasks", [GLANDS_TASK] * 2, "a key of its own"),
+        ("tasks", [{**GLANDS_TASK, "key": f"t{number}"} for number in range(33)], "1 to 32 tasks"),
+        ("tasks", [{**GLANDS_TASK, "kind": "tissue", "classes": [str(n) for n in range(10**4)]}], "1000 names"),
+        ("tasks", [{**GLANDS_TASK, "kind": "tissue", "classes": ["a\n", "b"]}], "1000 names"),
     ],
 )
 def test_hostile_descriptions_are_named(folder, field, value, message):
@@ -110,6 +122,9 @@ def test_hostile_descriptions_are_named(folder, field, value, message):
 def test_missing_and_damaged_files_are_named(folder, tmp_path):
     with pytest.raises(ModelError, match=SPEC_FILE):
         load_model(tmp_path / "nowhere")
+    (folder / SPEC_FILE).write_text('{"name": ' + "9" * 5000 + "}")
+    with pytest.raises(ModelError, match="not valid JSON"):
+        load_model(folder)
     (folder / SPEC_FILE).write_text("{")
     with pytest.raises(ModelError, match="not valid JSON"):
         load_model(folder)

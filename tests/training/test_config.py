@@ -24,6 +24,8 @@ def test_the_starters_config_reads():
         ("crop_px = 128", "crop_px = 100", "crop_px"),
         ('kind = "ebhi"', 'kind = "zip"', r"source\.kind"),
         ("object_diameter_um = 8.0", "", "object_diameter_um"),
+        ("pixel_size_um = 1.3", "pixel_size_um = 1.3\nobject_diameter_um = 8.0", "for kind 'instances' alone"),
+        ("[optimiser]", "[ending]\nat_step = 9999\n[optimiser]", r"ending\.at_step"),
         ('tasks = ["nuclei"]', 'tasks = ["teeth"]', "teeth"),
         ('name = "adamw"', 'name = "magic"', r"optimiser\.name"),
         ("scale = 0.3", "flip = 3", r"augment\.flip"),

@@ -18,5 +18,8 @@ def test_two_processes_train_one_network(tmp_path):
     first, second = (torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
     for name, value in first.items():
         torch.testing.assert_close(value, second[name], msg=name)
+    assert (tmp_path / "judged by 0").exists()
+    assert not (tmp_path / "judged by 1").exists(), "one process validates"
+    assert (tmp_path / "step0.txt").read_text() == (tmp_path / "step1.txt").read_text()
     rows = [row for row in read_metrics(tmp_path) if "rate" in row]
     assert [row["step"] for row in rows] == [1, 2, 3]

@@ -10,11 +10,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_cerberus.errors import CerberusError, DataError
 from napari_cerberus.progress import run_to_end
+from napari_cerberus.training import run_folder
 from napari_cerberus.training.averaging import RunningAverage
 from napari_cerberus.training.config import OptimiserSettings
+from napari_cerberus.training.failures import DeviceLostError, MemoryRanOutError
 from napari_cerberus.training.loop import train
 from napari_cerberus.training.prefetch import workers_for
-from napari_cerberus.training.run_folder import CHECKPOINT_FILE, load_checkpoint, read_metrics
+from napari_cerberus.training.run_folder import CHECKPOINT_FILE, load_checkpoint, read_metrics, save_checkpoint
 from napari_cerberus.training.sampler import TaskSampler
 from napari_cerberus.training.trainer import Trainer
 from training import tiny_run
@@ -92,6 +94,13 @@ def test_a_cpu_prepares_its_batches_itself_unless_told_otherwise(wanted, device,
     assert workers_for(wanted, torch.device(device)) == count
 
 
+@pytest.mark.parametrize(("system", "team", "count"), [("Linux", 1, 7), ("Linux", 3, 2), ("Darwin", 1, 0)])
+def test_helpers_share_the_cores_and_are_forked_on_linux_alone(monkeypatch, system, team, count):
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert workers_for(None, torch.device("cuda"), team) == count
+
+
 def test_the_running_average_is_torchs_own_and_passes_over_what_is_frozen():
     network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2))
     network[0].requires_grad_(False)
@@ -129,6 +138,50 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_pa
     with pytest.raises(DataError, match="not finite at step"):
         run_to_end(job)
     assert load_checkpoint(tmp_path)["step"] == good
+
+
+def test_gradients_that_are_not_finite_stop_before_anything_moves(tmp_path):
+    config, data = tiny_run.config(optimiser=OptimiserSettings(clip_norm=0.0)), tiny_run.data()
+    trainer, sampler = Trainer(config), TaskSampler(config, data.train, data.loaded)
+    before = {name: value.clone() for name, value in trainer.network.named_parameters()}
+    trainer.network.encoder.conv1.weight.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(DataError, match="gradients are not finite at step 0"):
+        trainer.advance(sampler.batch(0))
+    assert all(torch.equal(value, before[name]) for name, value in trainer.network.named_parameters())
+    assert trainer.step == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(torch.OutOfMemoryError("CUDA out of memory."), MemoryRanOutError), (RuntimeError("CUDA error"), DeviceLostError)],
+)
+@pytest.mark.parametrize("where", ["loop.validate", "trainer.RunningAverage", "trainer.nn.utils.clip_grad_norm_"])
+def test_a_failure_of_torch_is_explained_wherever_it_comes(tmp_path, monkeypatch, where, error, kind):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(f"napari_cerberus.training.{where}", fail)
+    with pytest.raises(kind):
+        run_to_end(train(tiny_run.config(), tiny_run.data(), _made(tmp_path)))
+
+
+def test_two_kills_at_the_worst_moment_leave_a_checkpoint_that_is_known(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, {"step": 1})
+    note = run_folder._note_hashes
+
+    def note_and_die(folder, hashes):
+        note(folder, hashes)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_folder, "_note_hashes", note_and_die)
+        for step in (2, 3):
+            with pytest.raises(KeyboardInterrupt):
+                save_checkpoint(tmp_path, {"step": step})
+    assert load_checkpoint(tmp_path) == {"step": 1}
+    save_checkpoint(tmp_path, {"step": 4})
+    assert load_checkpoint(tmp_path) == {"step": 4}
+    assert len((tmp_path / "checkpoint.sha256").read_text().split()) == 1
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):

@@ -103,6 +103,14 @@ def test_heads_that_the_base_model_lacks_are_not_asked(base):
     assert trainer._memory._keys == ["glands"]
 
 
+@pytest.mark.parametrize(("layer", "keys"), [(5, ["nuclei"]), (4, ["glands", "nuclei"])])
+def test_where_the_encoder_moves_every_dense_head_is_held(base, layer, keys):
+    batches = tiny_run.config().batches[1:]
+    trainer = Trainer(config(base, batches=batches, train_from_layer=layer))
+    run_to_end(trainer.ask_the_base())
+    assert trainer._memory._keys == keys
+
+
 def test_where_only_the_tissue_head_trains_there_is_nothing_to_ask(base):
     batches = (dataclasses.replace(tiny_run.config().batches[0], tasks=("tissue",)),)
     trainer = Trainer(config(base, batches=batches))

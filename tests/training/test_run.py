@@ -1,16 +1,21 @@
 """A whole run from a TOML file over a small EBHI-style tree: check, split, train, model folder, resume, refusals."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from napari_cerberus.errors import DataError, OutputError
+from napari_cerberus.errors import DataError, OutputError, SettingsError
 from napari_cerberus.model.checkpoint import load_model
 from napari_cerberus.pairs.split import Split, read_split, write_split
 from napari_cerberus.progress import run_to_end
+from napari_cerberus.training.config import read_config
+from napari_cerberus.training.data import collect
+from napari_cerberus.training.precheck import same_names
 from napari_cerberus.training.run import run_training
+from napari_cerberus.training.run_folder import data_hash
 
 CATEGORIES = ("Normal", "Polyp")
 CONFIG = """
@@ -107,6 +112,70 @@ def test_damaged_files_are_listed_and_left_out(project):
     folder = run_to_end(run_training(project / "run.toml", project / "out"))
     assert broken.name in (project / "out" / "data_check.txt").read_text(encoding="utf-8")
     assert sum(load_model(folder).spec.provenance["tiles"].values()) == 15
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"), [("steps = 2", "steps = 3", "steps"), ("crop_px = 32", "crop_px = 48", "batches")]
+)
+def test_a_run_is_not_resumed_with_another_config(project, old, new, field):
+    run_to_end(run_training(project / "run.toml", project / "out"))
+    text = (project / "run.toml").read_text()
+    (project / "run.toml").write_text(text.replace(old, new))
+    with pytest.raises(SettingsError, match=f"begun with another {field}"):
+        run_to_end(run_training(project / "run.toml", project / "out", resume=True))
+    (project / "run.toml").write_text(text.replace('device = "cpu"', 'device = "cpu"\nthreads = 1'))
+    run_to_end(run_training(project / "run.toml", project / "out", resume=True))
+
+
+def test_data_that_lack_a_tile_of_the_split_or_have_more_train_and_say_so(project):
+    members = [add_tile(project, number) for number in range(100, 130)]
+    ids = {"train": members[:20], "validation": members[20:25], "test": [*members[25:], "ebhi/Polyp/GTP9-1-400-001"]}
+    counts = {side: {"Polyp": len(some)} for side, some in ids.items()}
+    sides = {side: tuple(some) for side, some in ids.items()}
+    write_split(project / "given.json", Split(seed=0, unit="patient", counts=counts, **sides))
+    write_config(project, 'split_file = "given.json"')
+    folder = run_to_end(run_training(project / "run.toml", project / "out"))
+    record = load_model(folder).spec.provenance
+    assert record["tiles"] == {"train": 20, "validation": 5, "test": 5}
+    lacking, more = record["notes"]
+    assert "1 tile of the split left out" in lacking
+    assert "GTP9-1-400-001" in lacking
+    assert more.startswith("16 tiles left alone")
+    for one in members[:3]:
+        (project / "data" / "tree" / "Polyp" / "image" / f"{one.rpartition('/')[2]}.png").unlink()
+    with pytest.raises(DataError, match="names 4 tiles that the data does not hold"):
+        run_to_end(run_training(project / "run.toml", project / "out2"))
+
+
+def test_patients_of_one_name_in_two_sources_are_pointed_out(project):
+    text = (project / "run.toml").read_text()
+    source = text[text.index("[[source]]") : text.index("[[batch]]")]
+    (project / "run.toml").write_text(text.replace("[[batch]]", source.replace('"ebhi"', '"twin"', 1) + "[[batch]]"))
+    config = read_config(project / "run.toml")
+    tiles = collect(config, project / "data")
+    first, second = (next(tile.id for tile in tiles if tile.id.startswith(name)) for name in ("ebhi/", "twin/"))
+    counts = {"train": {"Normal": 1}, "validation": {}, "test": {"Normal": 1}}
+    split = Split(seed=0, unit="patient", counts=counts, train=(first,), validation=(), test=(second,))
+    (sentence,) = same_names(split, config, tiles)
+    assert "1 patient of one name" in sentence
+    assert same_names(replace(split, test=()), config, tiles) == ()
+
+
+def test_the_hash_of_the_data_knows_the_labels(project):
+    config = read_config(project / "run.toml")
+    before = data_hash(collect(config, project / "data"))
+    label = next((project / "data" / "tree" / "Polyp" / "label").iterdir())
+    Image.new("L", (40, 40), 255).save(label)
+    assert data_hash(collect(config, project / "data")) != before
+
+
+def add_tile(project, patient):
+    """One more tile of a patient; returns its id."""
+    rng = np.random.default_rng(patient)
+    tree, name = project / "data" / "tree" / "Polyp", f"GTP{patient}-1-400-001"
+    Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(tree / "image" / f"{name}.png")
+    Image.new("L", (40, 40), 255).save(tree / "label" / f"{name}.png")
+    return f"ebhi/Polyp/{name}"
 
 
 def test_missing_data_is_named(project):

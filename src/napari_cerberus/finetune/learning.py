@@ -13,6 +13,7 @@ from ..model.library import open_model
 from ..model.spec import load_spec
 from ..progress import Job, run_to_end
 from ..strict_json import read_object
+from ..training.ending import Keep
 from ..training.failures import DeviceLostError, MemoryRanOutError
 from ..training.run import run_training
 from ..training.run_folder import CHECKPOINT_FILE, FEATURES_FOLDER, MODEL_FOLDER, read_metrics
@@ -84,11 +85,10 @@ class Watcher(Watch):
         """Before a pause."""
         return read_wish(self._folder).what == "pause"
 
-    def wants_end(self) -> Any:
+    def wants_end(self, step: int) -> Keep | None:
         """The user's stop, once something was learned."""
         wish = read_wish(self._folder)
-        if wish.what == "stop" and wish.keep != "discard" and self._reporter.state.step:
-            step = self._reporter.state.step
+        if wish.what == "stop" and wish.keep != "discard" and step:
             # Before the wish is forgotten, so that a kill changes nothing.
             end_here(self._folder / CONFIG_FILE, step, wish.keep)
             write_wish(self._folder, Wish())

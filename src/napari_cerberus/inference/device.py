@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 
 from ..errors import DeviceError, SettingsError
-from ..model.runtime import cpu_has_bfloat16, keep_freed_memory
+from ..model.runtime import has_bfloat16, keep_freed_memory
 from .openvino_engine import openvino_is_installed
 from .settings import DeviceChoice
 
@@ -91,8 +91,7 @@ def _is_there(device: str) -> bool:
 
 
 def _cuda(why: str) -> Runtime:
-    # Emulated bfloat16 (cards before Ampere) is slower than float32.
-    native = torch.cuda.get_device_capability() >= (8, 0)
+    native = has_bfloat16(torch.device("cuda"))
     how = "bfloat16, which the card computes natively" if native else "float32: the card has no bfloat16"
     dtype = torch.bfloat16 if native else torch.float32
     name = torch.cuda.get_device_name()
@@ -101,7 +100,7 @@ def _cuda(why: str) -> Runtime:
 
 def _cpu(engine: Literal["torch", "openvino"], why: str) -> Runtime:
     keep_freed_memory()
-    native = cpu_has_bfloat16()
+    native = has_bfloat16(torch.device("cpu"))
     how = "bfloat16, which this processor computes natively" if native else "float32: this processor has no bfloat16"
     dtype = torch.bfloat16 if native else torch.float32
     return Runtime(device=torch.device("cpu"), dtype=dtype, reason=f"CPU: {why}; {how}.", engine=engine)

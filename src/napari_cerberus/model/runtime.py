@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP_BYTES = 1 << 30
+_AMPERE = (8, 0)
 
 
 @cache
@@ -30,9 +31,21 @@ def keep_freed_memory() -> bool:
     return all(done)
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """True where a device multiplies bfloat16 natively, so that it is faster.
+
+    Graphics cards from Ampere on (older ones emulate it, slower than float32); processors with AVX-512 BF16, AMX or
+    Arm BF16.
+    """
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= _AMPERE
+    return device.type == "cpu" and _cpu_has_bfloat16()
+
+
 @cache
-def cpu_has_bfloat16() -> bool:
-    """True where the CPU multiplies bfloat16 natively (AVX-512 BF16, AMX or Arm BF16), so that it is faster."""
+def _cpu_has_bfloat16() -> bool:
     import torch
 
     for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported", "_is_arm_bf16_supported"):

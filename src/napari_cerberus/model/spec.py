@@ -26,6 +26,10 @@ _MAX_SPEC_BYTES = 8 << 20
 FORMAT = "napari-cerberus model"
 FORMAT_VERSION = 1
 PIXEL_SIZE_RANGE_UM = (0.05, 20.0)
+MAX_TASKS, MAX_CLASSES, MAX_TEXT = 32, 1000, 200
+"""Of a model: more is a damaged or hostile file, and would cost memory before anybody could see that."""
+
+_MAX_WINDOW_CELLS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +65,14 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         low, high = PIXEL_SIZE_RANGE_UM
-        if not self.name.strip() or "\n" in self.name:
-            raise SettingsError("A model's name must be one line of text.")
+        if not self.name.strip() or not self.name.isprintable() or len(self.name) > MAX_TEXT:
+            raise SettingsError(f"A model's name must be one line of text of at most {MAX_TEXT} characters.")
         if not (low <= self.pixel_size_um <= high):
             raise SettingsError(f"pixel_size_um must lie in {low}..{high} µm, not {self.pixel_size_um}.")
-        if self.tissue_window_cells < 1 or not self.tasks:
-            raise SettingsError("A model needs a task and a tissue window of at least one cell.")
+        if not 1 <= self.tissue_window_cells <= _MAX_WINDOW_CELLS:
+            raise SettingsError(f"tissue_window_cells must lie in 1..{_MAX_WINDOW_CELLS}.")
+        if not 1 <= len(self.tasks) <= MAX_TASKS or len({task.key for task in self.tasks}) != len(self.tasks):
+            raise SettingsError(f"A model has 1 to {MAX_TASKS} tasks, each with a key of its own.")
         for key, value in {**self.temperatures, **self.thresholds}.items():
             if not (math.isfinite(value) and value > 0):
                 raise SettingsError(f"Calibration of {key!r} must be a positive number, not {value}.")
@@ -110,7 +116,7 @@ class ModelSpec:
                 thresholds=_numbers(data, "thresholds"),
                 provenance=_typed(data, "provenance", dict),
             )
-        except (SettingsError, TypeError, KeyError, ValueError) as error:
+        except (SettingsError, TypeError, KeyError, ValueError, OverflowError) as error:
             reason = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
             raise ModelError(f"{where} is damaged: {reason}") from error
 
@@ -147,19 +153,27 @@ def _task(item: Any) -> TaskSpec:
     if not isinstance(item, dict):
         raise TypeError("field 'tasks' must hold one mapping per task.")
     classes = _typed(item, "classes", list)
-    if not all(isinstance(name, str) for name in classes):
-        raise TypeError("field 'classes' must hold names.")
+    key = _typed(item, "key", str)
+    names = [key, *classes]
+    if len(names) > MAX_CLASSES or not all(isinstance(one, str) and _is_short_line(one) for one in names):
+        raise TypeError(
+            f"fields 'key' and 'classes' must be at most {MAX_CLASSES} names of at most {MAX_TEXT} letters."
+        )
     return TaskSpec(
-        key=_typed(item, "key", str),
+        key=key,
         kind=_typed(item, "kind", str),
         classes=tuple(classes),
         types_of=_typed(item, "types_of", str),
     )
 
 
+def _is_short_line(text: str) -> bool:
+    return text.isprintable() and len(text) <= MAX_TEXT
+
+
 def _read_json(path_name: str, text: str) -> Any:
     """Parse ``text``; a damaged file is a ``ModelError`` that names ``path_name``."""
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
         raise ModelError(f"{path_name} is not valid JSON: {error}") from error

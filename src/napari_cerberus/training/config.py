@@ -54,8 +54,14 @@ class SourceSettings:
     def __post_init__(self) -> None:
         _require(self.kind in SOURCE_KINDS, f"source.kind must be one of {SOURCE_KINDS}, not {self.kind!r}.")
         _require(self.use in ("all", "train"), f"source.use must be 'all' or 'train', not {self.use!r}.")
+        by_objects = self.kind == "instances"
+        _require(
+            by_objects or self.object_diameter_um is None,
+            f"source {self.name!r}: object_diameter_um is for kind 'instances' alone; give pixel_size_um.",
+        )
         known = (self.pixel_size_um or 0) > 0 or (self.object_diameter_um or 0) > 0 or self.kind == "pairs"
-        _require(known, f"source {self.name!r} needs pixel_size_um or object_diameter_um, in µm.")
+        wanted = "pixel_size_um or object_diameter_um" if by_objects else "pixel_size_um"
+        _require(known, f"source {self.name!r} needs {wanted}, in µm.")
         _require(bool(self.tasks), f"source {self.name!r} needs at least one task.")
 
 
@@ -291,6 +297,7 @@ class TrainConfig:
             unknown = set(wanted) - keys
             _require(not unknown, f"{where}: tasks {sorted(unknown)} are not among the model's {sorted(keys)}.")
         _require(bool(self.sources) and bool(self.batches), "A run needs a source and a batch kind.")
+        _require(self.ending.at_step <= self.steps, f"ending.at_step must not be above steps ({self.steps}).")
 
     @property
     def has_base(self) -> bool:

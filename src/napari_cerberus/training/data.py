@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..pairs.ebhi import PairRecord, index_tree, read_mask, read_rgb
 from ..pairs.instances import index_class_folders, index_instances, read_labels
 from ..pairs.labelled import read_pair
 from ..pairs.problems import Problem
+from ..pairs.sidecar import sidecar_paths
 from ..pairs.sidecar_read import sidecar_of
 from ..tasks import CERBERUS_TASKS, GLANDS, LUMINA
 from .config import SourceSettings, TrainConfig
@@ -61,6 +62,8 @@ class Tile:
         Index among the model's tissue classes; -1 where unknown.
     use : str
         "all", or "train" where the tile must stay out of validation and test.
+    label_paths : tuple of Path
+        Files that its labels come from.
     """
 
     id: str
@@ -71,6 +74,7 @@ class Tile:
     image_path: Path
     tissue: int = -1
     use: str = "all"
+    label_paths: tuple[Path, ...] = ()
 
 
 def collect(config: TrainConfig, root: Path) -> list[Tile]:
@@ -109,6 +113,7 @@ def _ebhi_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> 
             image_path=record.image_path,
             tissue=tissue.index(record.category) if record.category in tissue else -1,
             use=source.use,
+            label_paths=(record.label_path,),
         )
 
 
@@ -143,6 +148,7 @@ def _pair_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> 
             image_path=record.image_path,
             tissue=place,
             use=source.use,
+            label_paths=(record.label_path, *_sidecar_files(record)),
         )
 
 
@@ -163,6 +169,11 @@ def _tasks_of(record: PairRecord, source: SourceSettings) -> frozenset[str]:
     classed = {(one.task, one.class_name) for one in sidecar.objects}
     typed = {key for key, task in _TYPES.items() if any((task.types_of, name) in classed for name in task.classes[1:])}
     return frozenset(source.tasks) & (frozenset(sidecar.tasks) | typed)
+
+
+def _sidecar_files(record: PairRecord) -> tuple[Path, ...]:
+    paths = sidecar_paths(record.image_path.parent.parent, record.name)
+    return tuple(path for path in paths if path.is_file())
 
 
 def _load_pair(source: SourceSettings, record: PairRecord) -> LoadedTile:
@@ -201,25 +212,36 @@ def _instance_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str])
             patient=f"{source.name}:{record.patient}",
             stratum=source.name,
             tasks=frozenset(source.tasks),
-            load=partial(_load_instances, source, record.image_path, record.label_path),
+            load=partial(_load_instances, source, folder, record.image_path, record.label_path),
             image_path=record.image_path,
             use=source.use,
+            label_paths=(record.label_path,),
         )
 
 
-def _load_instances(source: SourceSettings, image_path: Path, label_path: Path) -> LoadedTile:
+def _load_instances(source: SourceSettings, folder: Path, image_path: Path, label_path: Path) -> LoadedTile:
     labels = read_labels(label_path)
-    pixel_size_um = source.pixel_size_um or _estimated_pixel_size(labels, source, label_path)
+    pixel_size_um = source.pixel_size_um or _estimated_pixel_size(labels, source) or _usual_pixel_size(source, folder)
     return LoadedTile(image=read_rgb(image_path), labels={source.tasks[0]: labels}, pixel_size_um=pixel_size_um)
 
 
-def _estimated_pixel_size(labels: NDArray[np.int32], source: SourceSettings, path: Path) -> float:
-    """µm/px at which the median object has the stated diameter: an estimate, for images of unknown scale."""
+def _estimated_pixel_size(labels: NDArray[np.int32], source: SourceSettings) -> float:
+    """µm/px at which the median object has the stated diameter: an estimate, for unknown scales; 0 without objects."""
     areas = np.bincount(labels.ravel())[1:]
     areas = areas[areas > 0]
-    if not len(areas) or source.object_diameter_um is None:
-        raise DataError(f"{path} holds no object, so its pixel size cannot be estimated.")
-    return float(source.object_diameter_um / np.sqrt(4 * np.median(areas) / np.pi))
+    if not len(areas):
+        return 0.0
+    return float((source.object_diameter_um or 0.0) / np.sqrt(4 * np.median(areas) / np.pi))
+
+
+@lru_cache(maxsize=8)
+def _usual_pixel_size(source: SourceSettings, folder: Path) -> float:
+    """Median estimate of a source's images, for those without any object."""
+    records, _ = index_instances(folder)
+    found = [_estimated_pixel_size(read_labels(record.label_path), source) for record in records]
+    if not any(found):
+        raise DataError(f"No image of {folder} holds an object, so its pixel size cannot be estimated.")
+    return float(np.median([size for size in found if size]))
 
 
 def _class_folder_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> Iterable[Tile]:

@@ -6,15 +6,18 @@ Frozen decoders are why this is not torch's DDP wrapper: which parameters have g
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import nn
 
 from ..errors import SettingsError
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,32 @@ class Team:
                 dist.all_reduce(buffer)
                 buffer /= self.size
 
+    def leaders(self, ask: Callable[[], Answer]) -> Answer:
+        """What the leader answers, in every process; the others do not work it out."""
+        box = [ask() if self.leads else None]
+        if self.size > 1:
+            dist.broadcast_object_list(box)
+        return cast(Answer, box[0])
+
     def wait(self) -> None:
         """Come together: nobody goes on before the leader has written."""
         if self.size > 1:
             dist.barrier()
 
 
+def leads_the_team() -> bool:
+    """Whether this process is the one that writes; true without ``torchrun``."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
-def team() -> Iterator[Team]:
+def team(device: str = "auto") -> Iterator[Team]:
     """The team that ``torchrun`` started, or a team of one.
+
+    Parameters
+    ----------
+    device : str
+        Of the run; on graphics cards each process has its own.
 
     Raises
     ------
@@ -77,9 +97,10 @@ def team() -> Iterator[Team]:
     if size == 1:
         yield Team()
         return
-    if torch.cuda.is_available():
+    on_cards = torch.cuda.is_available() and (device == "auto" or device.startswith("cuda"))
+    if on_cards:
         torch.cuda.set_device(local)
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", rank=rank, world_size=size)
+    dist.init_process_group("nccl" if on_cards else "gloo", rank=rank, world_size=size)
     try:
         yield Team(rank, size)
     finally:

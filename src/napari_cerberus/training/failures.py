@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from ..errors import CerberusError, DeviceError
@@ -16,6 +19,15 @@ class MemoryRanOutError(DeviceError):
 
 class DeviceLostError(DeviceError):
     """The graphics card failed or went away."""
+
+
+@contextmanager
+def explaining(step: int) -> Iterator[None]:
+    """Whatever torch fails with at ``step`` becomes our own error."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        raise explained(error, step) from error
 
 
 def explained(error: BaseException, step: int) -> CerberusError:

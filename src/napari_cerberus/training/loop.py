@@ -17,7 +17,7 @@ from .curves import write_curves
 from .data import LoadedTile, Tile
 from .distributed import Team, team
 from .ending import Keep
-from .failures import explained
+from .failures import explaining
 from .feature_cache import FeatureCache, ViewStore
 from .prefetch import Prefetched, workers_for
 from .run_folder import FEATURES_FOLDER, append_metrics, load_checkpoint, save_checkpoint, trim_metrics
@@ -75,7 +75,7 @@ def train(
     keep_freed_memory()
     if config.threads:
         torch.set_num_threads(config.threads)
-    with team() as us:
+    with team(config.device) as us:
         return (yield from _train(config, data, folder, us, resume, watch or Watch()))
 
 
@@ -90,10 +90,8 @@ def _train(config: TrainConfig, data: TrainingData, folder: Path, us: Team, resu
             trim_metrics(folder, trainer.step)
     with _batches(config, data, trainer, folder, us) as batches:
         if isinstance(batches, FeatureCache):
-            try:
+            with explaining(trainer.step):
                 yield from batches.fill(range(trainer.step, config.steps))
-            except (RuntimeError, MemoryError) as error:
-                raise explained(error, trainer.step) from error
         keep = yield from _advance(config, data, folder, us, trainer, batches, watch)
     return trainer.result(keep)
 
@@ -114,7 +112,7 @@ def _batches(config: TrainConfig, data: TrainingData, trainer: Trainer, folder: 
 
 def _fresh(config: TrainConfig, data: TrainingData, trainer: Trainer, us: Team) -> Iterator[TaskSampler | Prefetched]:
     sampler = TaskSampler(config, data.train, data.loaded, rank=us.rank)
-    workers = workers_for(config.workers, trainer.device)
+    workers = workers_for(config.workers, trainer.device, us.size)
     if not workers:
         yield sampler
         return
@@ -135,7 +133,7 @@ def _advance(
     watch: Watch,
 ) -> Job[Keep]:
     saved = time.monotonic()
-    while (keep := trainer.ending(watch)) is None:
+    while (keep := us.leaders(lambda: trainer.ending(watch))) is None:
         losses = trainer.advance(batches.batch(trainer.step))
         if us.leads:
             append_metrics(folder, {"step": trainer.step, "rate": trainer.rate, **losses})
@@ -157,10 +155,8 @@ def _advance(
 
 def _judge(trainer: Trainer, data: TrainingData, config: TrainConfig, folder: Path, us: Team, watch: Watch) -> None:
     network = trainer.kept()
-    try:
-        scores = validate(network, data.validation, data.loaded, config)
-    except (RuntimeError, MemoryError) as error:
-        raise explained(error, trainer.step) from error
+    with explaining(trainer.step):
+        scores = us.leaders(lambda: validate(network, data.validation, data.loaded, config))
     trainer.judge(network, scores)
     if us.leads:
         append_metrics(folder, {"step": trainer.step, "validation": asdict(scores)})

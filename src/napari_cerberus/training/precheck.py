@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from ..pairs.check import check_data
 from ..pairs.leak import LeakReport, leak_report
 from ..pairs.problems import Problem
 from ..pairs.split import Split
+from ..pairs.words import counted
 from ..progress import Job, Progress
 from .config import TrainConfig
 from .data import Tile
+from .distributed import leads_the_team
 
 _SHOWN = 3
 
@@ -43,11 +46,30 @@ def usable_tiles(config: TrainConfig, root: Path, tiles: Sequence[Tile], report:
         usable |= {f"{source.name}/{record.id}" for record in found.records}
         problems += found.problems
         yield Progress("Checking tiles", message=f"{source.name}: {found.summary}")
-    write_text(report, "".join(f"{problem.severity}: {problem}\n" for problem in problems))
+    if leads_the_team():
+        write_text(report, "".join(f"{problem.severity}: {problem}\n" for problem in problems))
     if stops := [problem for problem in problems if problem.severity == "stops"]:
         more = f" ({len(stops) - _SHOWN} more in {report})" if len(stops) > _SHOWN else ""
         raise DataError(f"{' '.join(map(str, stops[:_SHOWN]))}{more}")
     return [tile for tile in tiles if tile.id in usable]
+
+
+def same_names(split: Split, config: TrainConfig, tiles: Sequence[Tile]) -> tuple[str, ...]:
+    """A sentence where patients of one name in several sources stand on two sides: they may be one and the same."""
+    by_people = {source.name for source in config.sources if source.kind in ("ebhi", "pairs")}
+    where: dict[str, set[str]] = defaultdict(set)
+    sides = {id_: side for side, ids in split.sides.items() for id_ in ids}
+    for tile in tiles:
+        source, _, patient = tile.patient.partition(":")
+        if source in by_people and tile.id in sides:
+            where[patient].add(sides[tile.id])
+    both = sorted(patient for patient, found in where.items() if len(found) > 1)
+    if not both or split.unit != "patient":
+        return ()
+    return (
+        f"{counted(len(both), 'patient')} of one name stand on two sides, from different sources, for example "
+        f"{both[0]!r}; if they are the same people, no figure of this run can be trusted.",
+    )
 
 
 def refuse_leaks(config: TrainConfig, split: Split, tiles: Sequence[Tile]) -> Job[LeakReport]:

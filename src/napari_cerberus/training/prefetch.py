@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import platform
 from collections.abc import Iterator
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from .failures import explained
+from .failures import explaining
 from .sampler import Batch, TaskSampler
 
 _MOST_BY_ITSELF = 16
 _AHEAD = 4
 
 
-def workers_for(wanted: int | None, device: torch.device) -> int:
-    """How many processes prepare batches.
+def workers_for(wanted: int | None, device: torch.device, team_size: int = 1) -> int:
+    """How many processes prepare batches for each process of a team.
 
     None on a CPU, which the network needs itself. Beside a graphics card one a core but one, where processes can be
     forked; where they cannot, each would hold a copy of all tiles, so there they must be asked for.
     """
     if wanted is not None:
         return wanted
-    if device.type == "cpu" or "fork" not in multiprocessing.get_all_start_methods():
+    if device.type == "cpu" or not _can_fork():
         return 0
-    return min(_MOST_BY_ITSELF, (os.cpu_count() or 1) - 1)
+    return min(_MOST_BY_ITSELF, ((os.cpu_count() or 1) - 1) // team_size)
+
+
+def _can_fork() -> bool:
+    """On macOS it is there, but Apple's libraries do not bear it."""
+    return platform.system() == "Linux"
 
 
 class Prefetched:
@@ -42,7 +47,7 @@ class Prefetched:
 
     def __init__(self, sampler: TaskSampler, steps: range, workers: int) -> None:
         self._sampler = sampler
-        context = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
+        context = "fork" if _can_fork() else None
         loader = DataLoader(
             _Steps(sampler, steps),
             batch_size=None,
@@ -60,10 +65,8 @@ class Prefetched:
         CerberusError
             If a process was killed.
         """
-        try:
+        with explaining(step):
             batch = next(self._batches)
-        except RuntimeError as error:
-            raise explained(error, step) from error
         torch.manual_seed(self._sampler.seed(step))
         return batch
 

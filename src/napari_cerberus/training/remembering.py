@@ -54,12 +54,14 @@ class Remembered:
 
 
 def remember(config: TrainConfig, frozen: FrozenPart, fresh: Collection[str]) -> Job[Remembered | None]:
-    """Draw tissue and ask the network, as it comes from the base model, about the dense tasks that will train.
+    """Draw tissue and ask the network, as it comes from the base model, about the dense tasks whose answers may change.
 
-    ``fresh`` are tasks that the base model does not know. None where no task is left.
+    Those are the tasks that learn, or all of them where the encoder moves. ``fresh`` are tasks that the base model does
+    not know. None where no task is left.
     """
+    dense = set(frozen.network.decoders)
     taught = {key for batch in config.batches for key in batch.tasks}
-    keys = sorted((taught & set(frozen.network.decoders)) - set(fresh))
+    keys = sorted((dense if frozen.encoder_trains else taught & dense) - set(fresh))
     maps, answers = [], []
     frozen.network.eval()
     for number in range(TILES if keys else 0):

@@ -6,28 +6,44 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, ModelError, OutputError
+from ..errors import DataError, ModelError, OutputError, SettingsError
 from ..files import sha256_of, write_text
 from ..model.checkpoint import save_model
 from ..model.library import open_model
 from ..model.spec import ModelSpec
 from ..model.stain import FIELD, ModelStain
 from ..pairs.leak import LeakReport
+from ..pairs.present import present
 from ..pairs.split import SIDES, Split, apply_split, read_split, split_by_patient, under_sources, write_split
 from ..progress import Job, Progress
-from .config import TrainConfig, read_config
+from .config import SourceSettings, TrainConfig, read_config
 from .data import Tile, collect, in_memory
+from .distributed import leads_the_team
 from .loop import TrainingData, train
-from .precheck import refuse_leaks, usable_tiles
-from .run_folder import CHECK_FILE, CHECKPOINT_FILE, MODEL_FOLDER, RUN_FILE, SPLIT_FILE, data_hash, environment
+from .precheck import refuse_leaks, same_names, usable_tiles
+from .run_folder import (
+    CHECK_FILE,
+    CHECKPOINT_FILE,
+    CONFIG_FILE,
+    MODEL_FOLDER,
+    RUN_FILE,
+    SPLIT_FILE,
+    data_hash,
+    environment,
+)
 from .stain import base_spec, measure_stain
 from .trainer import Trained
 from .transfer import base_record
 from .watch import Watch
+
+_MAY_CHANGE = frozenset(
+    {"device", "threads", "workers", "checkpoint_every_s", "cache_memory_mb", "data_root", "split_file", "ending"}
+)
+"""Fields of a config that a resumed run may have otherwise: it learns the same, or ends earlier."""
 
 
 def run_training(config_path: Path, folder: Path, *, resume: bool = False, watch: Watch | None = None) -> Job[Path]:
@@ -40,7 +56,7 @@ def run_training(config_path: Path, folder: Path, *, resume: bool = False, watch
     folder : Path
         Run folder: config, split, metrics, checkpoint and, at the end, ``model/``.
     resume : bool
-        Go on from the folder's last checkpoint, with the folder's own config and split.
+        Go on from the folder's last checkpoint, with the folder's own split; the config must be the folder's own too.
     watch : Watch or None
         Looks on, and may ask for a checkpoint or the end.
 
@@ -49,24 +65,57 @@ def run_training(config_path: Path, folder: Path, *, resume: bool = False, watch
     SettingsError, DataError, OutputError
     """
     config = read_config(config_path)
+    if resume:
+        refuse_other_config(config, folder)
     if not resume and (folder / CHECKPOINT_FILE).exists():
         raise OutputError(f"{folder} already holds a run; add --resume to go on with it, or name another folder.")
     yield Progress("Gathering data")
     refuse_other_base(config)
     root = config.root(config_path.parent)
     tiles = yield from usable_tiles(config, root, collect(config, root), folder / CHECK_FILE)
-    split = read_split(folder / SPLIT_FILE) if resume else make_split(config, config_path.parent, tiles)
+    planned = read_split(folder / SPLIT_FILE) if resume else make_split(config, config_path.parent, tiles)
+    split, notes = present(planned, tiles)
+    notes += same_names(split, config, tiles)
+    for note in notes:
+        yield Progress("Gathering data", message=note)
     leaks = yield from refuse_leaks(config, split, tiles)
     sides = by_side(tiles, split)
-    if not resume:
-        _begin(folder, config_path, config, split, tiles)
+    if not resume and leads_the_team():
+        _begin(folder, config_path, planned, _record(config_path, config, tiles, notes))
     learning = {side: _of_use(members, config) for side, members in sides.items()}
     yield Progress("Loading tiles", message=f"{len(learning['train'])} tiles to learn from")
     loaded = in_memory([*learning["train"], *learning["validation"]])
     data = TrainingData(train=learning["train"], validation=learning["validation"], loaded=loaded)
     trained = yield from train(config, data, folder, resume=resume, watch=watch)
     stain = yield from measure_stain(learning["train"], loaded, base_spec(config))
+    if not leads_the_team():
+        return folder / MODEL_FOLDER
     return finish(folder, config, sides, trained, leaks, stain)
+
+
+def refuse_other_config(config: TrainConfig, folder: Path) -> None:
+    """Make sure that a run goes on as it began.
+
+    Raises
+    ------
+    SettingsError
+        If the folder's own config is missing or differs in more than where data lie and what does the work.
+    """
+    own = read_config(folder / CONFIG_FILE)
+    for field in fields(TrainConfig):
+        before, now = (_without_places(getattr(one, field.name)) for one in (own, config))
+        if field.name not in _MAY_CHANGE and before != now:
+            raise SettingsError(
+                f"The run in {folder} was begun with another {field.name}; resume it with {folder / CONFIG_FILE}, or "
+                "start a new run in another folder."
+            )
+
+
+def _without_places(value: Any) -> Any:
+    """Sources of a config without their folders; anything else as it is."""
+    if isinstance(value, tuple) and value and isinstance(value[0], SourceSettings):
+        return tuple(replace(source, path="") for source in value)
+    return value
 
 
 def refuse_other_base(config: TrainConfig) -> None:
@@ -184,14 +233,18 @@ def _usual_pixel_size(config: TrainConfig, tiles: Sequence[Tile]) -> float:
     return usual.pixel_size_um or config.pixel_size_um if usual else config.pixel_size_um
 
 
-def _begin(folder: Path, config_path: Path, config: TrainConfig, split: Split, tiles: Sequence[Tile]) -> None:
+def _begin(folder: Path, config_path: Path, split: Split, record: Mapping[str, Any]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(config_path, folder / "config.toml")
+        shutil.copyfile(config_path, folder / CONFIG_FILE)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror}.") from error
     write_split(folder / SPLIT_FILE, split)
-    record: dict[str, Any] = {
+    write_text(folder / RUN_FILE, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+def _record(config_path: Path, config: TrainConfig, tiles: Sequence[Tile], notes: Sequence[str]) -> dict[str, Any]:
+    return {
         "run": config.name,
         "seed": config.seed,
         "steps": config.steps,
@@ -200,5 +253,5 @@ def _begin(folder: Path, config_path: Path, config: TrainConfig, split: Split, t
         "data_sha256": data_hash(tiles),
         "counts": dict(Counter(tile.stratum for tile in tiles)),
         "environment": environment(),
+        **({"notes": list(notes)} if notes else {}),
     }
-    write_text(folder / RUN_FILE, json.dumps(record, indent=2, ensure_ascii=False) + "\n")

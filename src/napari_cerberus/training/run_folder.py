@@ -20,6 +20,7 @@ CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_HASH_FILE = "checkpoint.sha256"
 METRICS_FILE = "metrics.jsonl"
 CURVES_FILE = "curves.png"
+CONFIG_FILE = "config.toml"
 RUN_FILE = "run.json"
 SPLIT_FILE = "split.json"
 CHECK_FILE = "data_check.txt"
@@ -31,9 +32,14 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
     """Replace the run's checkpoint in one step, and note its SHA-256. Raises ``OutputError``."""
     with atomic_path(folder / CHECKPOINT_FILE) as beside:
         torch.save(dict(state), beside)
-        # Noted before it takes its place, beside the hash of the one before: a kill between the two harms nothing.
-        noted = [*_noted_hashes(folder)[-1:], sha256_of(beside)]
-        write_text(folder / CHECKPOINT_HASH_FILE, "\n".join(noted) + "\n")
+        # Noted before it takes its place, beside those that may lie there now: a kill at any moment harms nothing.
+        sha256 = sha256_of(beside)
+        _note_hashes(folder, [*_noted_hashes(folder), sha256])
+    _note_hashes(folder, [sha256])
+
+
+def _note_hashes(folder: Path, hashes: Iterable[str]) -> None:
+    write_text(folder / CHECKPOINT_HASH_FILE, "".join(f"{sha256}\n" for sha256 in hashes))
 
 
 def _noted_hashes(folder: Path) -> list[str]:
@@ -102,9 +108,10 @@ def environment() -> dict[str, Any]:
 
 
 def data_hash(tiles: Iterable[Tile]) -> str:
-    """SHA-256 over the tiles' ids and image bytes: the same data gives the same hash on any machine."""
+    """SHA-256 over the tiles' ids, images and labels: the same data gives the same hash on any machine."""
     digest = hashlib.sha256()
     for tile in sorted(tiles, key=lambda tile: tile.id):
         digest.update(tile.id.encode(errors="backslashreplace"))
-        digest.update(tile.image_path.read_bytes())
+        for path in (tile.image_path, *tile.label_paths):
+            digest.update(path.read_bytes())
     return digest.hexdigest()

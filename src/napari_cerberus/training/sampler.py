@@ -28,7 +28,7 @@ class Batch:
 
     Attributes
     ----------
-    images : (N, 3, S, S) float32 tensor, RGB 0..255
+    images : (N, 3, S, S) uint8 tensor, RGB
     rows : mapping of task key to (n,) int64 tensor
         Which images carry labels of the task; a task without any is absent (its decoder stays frozen).
     targets : mapping of task key to tensor
@@ -193,7 +193,7 @@ def _labelled(image: Tensor, labels: Mapping[str, NDArray[np.int32]], tissue: in
 def collate(crops: Sequence[Crop]) -> Batch:
     """One batch of some crops; a tissue class that stands alone is left out."""
     rows, targets, weights = stack_targets(crops)
-    return Batch(images=torch.stack([c.image for c in crops]).float(), rows=rows, targets=targets, weights=weights)
+    return Batch(images=torch.stack([c.image for c in crops]), rows=rows, targets=targets, weights=weights)
 
 
 def stack_targets(crops: Sequence[Labelled]) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:

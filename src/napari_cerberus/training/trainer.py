@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,13 +13,13 @@ from torch import Tensor, nn
 
 from ..errors import DataError
 from ..model.network import Cerberus
-from ..model.runtime import cpu_has_bfloat16, training_format
+from ..model.runtime import has_bfloat16, training_format
 from ..progress import Job
 from .averaging import RunningAverage
 from .config import TrainConfig
 from .distributed import Team
 from .ending import Keep
-from .failures import explained
+from .failures import explaining
 from .frozen import FrozenPart, KeptBatch
 from .keeping import BaseKeeper
 from .losses import dense_loss, finite, tissue_loss
@@ -50,13 +51,12 @@ class Trainer:
         self._types = {task.key for task in config.tasks if task.kind == "types"}
         self._us = us or Team()
         self.device = _device(config.device)
-        self._bf16 = config.precision == "bf16" or (
-            config.precision == "auto" and (self.device.type == "cuda" or cpu_has_bfloat16())
-        )
+        self._bf16 = config.precision == "bf16" or (config.precision == "auto" and has_bfloat16(self.device))
         network, self.notes = starting_network(config)
         self._format = training_format(self.device, bf16=self._bf16)
-        self.network = network.to(self.device, memory_format=self._format).train()  # type: ignore[call-overload]
-        self._ema = RunningAverage(self.network, config.optimiser.ema_decay)
+        with explaining(0):
+            self.network = network.to(self.device, memory_format=self._format).train()  # type: ignore[call-overload]
+            self._ema = RunningAverage(self.network, config.optimiser.ema_decay)
         self._optimiser = make_optimiser(self.network, config.optimiser)
         self._schedule = make_schedule(self._optimiser, config.optimiser, config.steps)
         self._keeper = BaseKeeper(config)
@@ -69,7 +69,9 @@ class Trainer:
 
     def ask_the_base(self) -> Job[None]:
         """Note what the base model says of drawn tissue, for steps that are held to it; before the first step."""
-        if self._config.remember:
+        if not self._config.remember:
+            return
+        with explaining(self.step):
             self._memory = yield from remember(self._config, self.frozen, self._keeper.fresh)
 
     @property
@@ -103,7 +105,7 @@ class Trainer:
             return ending.keep
         if self.step % self._config.validate_every == 0:
             self._ended = ending.early_stop(self.step, self.best_step, self._config.validate_every)
-        return ending.keep if self._ended else watch.wants_end()
+        return ending.keep if self._ended else watch.wants_end(self.step)
 
     @property
     def frozen(self) -> FrozenPart:
@@ -116,28 +118,29 @@ class Trainer:
         self.network.train()
         self._keeper.hold_statistics(self.network)
         self._optimiser.zero_grad(set_to_none=True)
-        try:
+        with explaining(self.step):
             losses = self._losses(batch)
             total = torch.stack([self._config.head_weights.get(key, 1.0) * loss for key, loss in losses.items()]).sum()
             if self._memory is not None:
                 total = total + self._config.remember * self._memory.loss(self.frozen, self.step)
-            if not finite(total):
-                raise DataError(
-                    f"The loss is not finite at step {self.step}; the last checkpoint is kept. Lower the learning rate."
-                )
+            self._refuse_endless(total, "loss is")
             total.backward()  # type: ignore[no-untyped-call]
             self._us.average_gradients(self.network.parameters())
-        except (RuntimeError, MemoryError) as error:
-            raise explained(error, self.step) from error
-        if self._config.optimiser.clip_norm:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self._config.optimiser.clip_norm)
-        self._optimiser.step()
-        self._schedule.step()
-        self._us.share_statistics(self.network)
-        self._ema.update_parameters(self.network)
+            limit = self._config.optimiser.clip_norm or math.inf
+            self._refuse_endless(nn.utils.clip_grad_norm_(self.network.parameters(), limit), "gradients are")
+            self._optimiser.step()
+            self._schedule.step()
+            self._us.share_statistics(self.network)
+            self._ema.update_parameters(self.network)
         self.step += 1
         self._seconds += time.monotonic() - began
         return {key: float(loss.detach()) for key, loss in losses.items()}
+
+    def _refuse_endless(self, value: Tensor, what: str) -> None:
+        if not finite(value):
+            raise DataError(
+                f"The {what} not finite at step {self.step}; the last checkpoint is kept. Lower the learning rate."
+            )
 
     def _losses(self, batch: Batch | KeptBatch) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = {}
@@ -160,7 +163,7 @@ class Trainer:
         )
 
     def _logits(self, batch: Batch) -> dict[str, Tensor]:
-        images = batch.images.to(self.device, memory_format=self._format)
+        images = batch.images.to(self.device).to(torch.float32, memory_format=self._format)
         features = self.network.encode(images)
         logits = {}
         for key, rows in batch.rows.items():
@@ -170,7 +173,8 @@ class Trainer:
 
     def judge(self, network: Cerberus, scores: Scores) -> None:
         """Keep what was just judged as the last weights, and as the best if they are the best so far."""
-        weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+        with explaining(self.step):
+            weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
         figures = {**asdict(scores), "overall": scores.overall}
         self._last = {"weights": weights, "scores": figures, "step": self.step}
         if not self._best or scores.overall >= self._best["scores"]["overall"]:

@@ -16,7 +16,7 @@ from torchvision.transforms.v2 import functional
 
 from ..inference.grid import pad_to_stride
 from ..model.network import Cerberus
-from ..model.runtime import cpu_has_bfloat16
+from ..model.runtime import has_bfloat16
 from .augment import nearest_index
 from .config import TrainConfig
 from .data import LoadedTile, Tile
@@ -76,7 +76,7 @@ def chosen_tiles(tiles: Sequence[Tile], most: int) -> list[Tile]:
 def look(network: Cerberus, image: Tensor, keys: Sequence[str], config: TrainConfig) -> dict[str, Tensor]:
     """Logits of ``keys`` for one image (1, 3, h, w), in the precision that training uses on this device."""
     device = next(network.parameters()).device
-    bf16 = device.type == "cpu" and cpu_has_bfloat16() and config.precision != "fp32"
+    bf16 = device.type == "cpu" and has_bfloat16(device) and config.precision != "fp32"
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         return network(image.to(device), keys)  # type: ignore[no-any-return]
 

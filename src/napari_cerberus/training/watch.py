@@ -49,6 +49,6 @@ class Watch:
         """Asked after every batch: save now?"""
         return False
 
-    def wants_end(self) -> Keep | None:
-        """Asked before every batch: the weights to keep if training is to end now."""
+    def wants_end(self, step: int) -> Keep | None:
+        """Asked before every batch, after ``step`` of them: the weights to keep if training is to end now."""
         return None
