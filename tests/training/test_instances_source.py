@@ -1,4 +1,4 @@
-"""Instance folders of unknown scale: the pixel size is estimated from the objects, or from the other images' objects."""
+"""Instance folders of unknown scale: the pixel size is estimated from an image's objects, or from other images'."""
 
 import numpy as np
 import pytest
