@@ -48,7 +48,7 @@ def test_auto_falls_back_to_the_cpu_and_says_why(monkeypatch: pytest.MonkeyPatch
 def test_cuda_comes_first(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], precision: str) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Fine Card")
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     runtime = choose_runtime("auto")
     assert (runtime.device.type, runtime.precision) == ("cuda", precision)
     assert runtime.reason.startswith("Fine Card")
