@@ -27,6 +27,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from skimage.color import hed2rgb, rgb2hed
@@ -40,6 +41,7 @@ from napari_cerberus.finetune.settings import FinetuneSettings
 from napari_cerberus.finetune.state import RunState, read_state
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.library import open_model
+from napari_cerberus.model.runtime import has_bfloat16
 from napari_cerberus.pairs.split import read_split
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import GLANDS
@@ -320,7 +322,7 @@ def _write_document(rows: Sequence[Row], arguments: argparse.Namespace) -> None:
     stain = "as they are" if arguments.stain == "none" else f"recoloured ({arguments.stain})"
     table = [
         f"Dice of glands on {arguments.category} of patients that nobody learned from, {stain}, and on the other "
-        f"categories; {os.cpu_count()} CPU cores.",
+        f"categories; base model {arguments.base} ({open_model(arguments.base).sha256[:12]}); {_computer()}.",
         "",
         f"| {' | '.join(heads)} |",
         f"|{'---|' * len(heads)}",
@@ -335,6 +337,11 @@ def _write_document(rows: Sequence[Row], arguments: argparse.Namespace) -> None:
     after = rest.partition(END)[2]
     write_text(DOCUMENT, f"{before}{START}\n" + "\n".join(table) + f"\n{END}{after}")
     write_text(PLOT, plot(rows))
+
+
+def _computer() -> str:
+    without = "" if has_bfloat16(torch.device("cpu")) else "out"
+    return f"{os.cpu_count()} CPU cores with{without} bfloat16"
 
 
 def plot(rows: Sequence[Row]) -> str:
