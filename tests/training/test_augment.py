@@ -71,3 +71,13 @@ def test_stain_jitter_keeps_white_white_and_moves_colour():
     jittered = stain_jitter(image, 0.3)
     assert (jittered[:, 4:].float() - 255).abs().max() < 25
     assert (jittered[:, :4].float() - image[:, :4].float()).abs().max() > 3
+
+
+def test_a_small_crop_without_rotation_can_be_deformed():
+    settings = AugmentSettings(elastic=1.0, rotation=0.0)
+    image, labels = disc_tile(40)
+    side_px = round(16 * margin_factor(settings))
+    window, masks = crop_window(image, {"nuclei": labels}, side_px=side_px, zoom=1.0, rng=np.random.default_rng(0))
+    pixels, moved = augment(window, masks, settings, 16)
+    assert pixels.shape == (3, 16, 16)
+    assert moved["nuclei"].shape == (16, 16)

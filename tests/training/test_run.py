@@ -178,6 +178,27 @@ def add_tile(project, patient):
     return f"ebhi/Polyp/{name}"
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_folder_of_tiles_by_class_teaches_the_tissue_head(project, precision):
+    rng = np.random.default_rng(0)
+    for category in CATEGORIES:
+        for number in range(8):
+            path = project / "data" / "classes" / category / f"{category}{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)).save(path)
+    text = (
+        (project / "run.toml")
+        .read_text()
+        .replace('"fp32"', f'"{precision}"')
+        .replace('path = "tree"', 'path = "classes"')
+    )
+    text = text.replace('kind = "ebhi"', 'kind = "tiles"').replace('"glands", "lumina", "tissue"', '"tissue"')
+    (project / "run.toml").write_text(text)
+    model = load_model(run_to_end(run_training(project / "run.toml", project / "out")))
+    assert model.spec.provenance["validation"]["tissue_accuracy"] is not None
+    assert model.spec.provenance["validation"]["dice"] == {}
+
+
 def test_missing_data_is_named(project):
     write_config(project)
     text = (project / "run.toml").read_text().replace('path = "tree"', 'path = "elsewhere"')

@@ -79,7 +79,7 @@ class Elastic(v2.ElasticTransform):  # type: ignore[misc]
         height, width = v2.query_size(flat_inputs)
         axes = []
         for size, alpha, sigma in zip((width, height), self.alpha, self.sigma, strict=True):
-            side = int(8 * sigma + 1) | 1
+            side = min(int(8 * sigma + 1) | 1, 2 * min(height, width) - 1)
             noise = torch.rand(1, 1, height, width) * 2 - 1
             for kernel in ([side, 1], [1, side]):
                 noise = functional.gaussian_blur(noise, kernel, list(self.sigma))
