@@ -144,7 +144,7 @@ class Studio:
         for part in parts:
             sheet.paste(part, (left, 0))
             left += part.width + GAP_PX
-        sheet.quantize(COLOURS).save(self.folder / f"{name}.png", optimize=True)
+        sheet.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(self.folder / f"{name}.png", optimize=True)
 
     def spoil(self, one: Any, index: int, *, at_edge: bool) -> None:
         """Give an object a hole, or a notch at its edge, as a brush would."""

@@ -281,6 +281,19 @@ def test_what_is_said_of_a_stage_goes_when_training_begins(computer, pairs):
     assert reporter.state.message == said
 
 
+def test_nothing_is_said_while_all_goes_well(computer, pairs, monkeypatch):
+    heard, trained = set(), Reporter.trained
+
+    def hear(self, step, losses):
+        if step > 1:
+            heard.add(self.state.message)
+        trained(self, step, losses)
+
+    monkeypatch.setattr(Reporter, "trained", hear)
+    assert child.main([str(process.begin(planned(pairs)))]) == 0
+    assert heard == {""}
+
+
 def test_early_stop_gives_its_reason_and_ends(computer, pairs, monkeypatch):
     folder = process.begin(planned(pairs, epochs=40))
     text = (folder / "config.toml").read_text(encoding="utf-8")

@@ -41,6 +41,7 @@ def learn(reporter: Reporter) -> None:
     StoppedError
         If the user wants nothing kept.
     """
+    reporter.mention(message="")
     folder = reporter.state.folder
     about = read_object(folder / PAIRS_FILE, max_bytes=_MAX_PAIRS_BYTES)
     trained = reporter.state.early_stop

@@ -14,7 +14,7 @@ from .style import SPACING_PX, small_label
 _ARROW_WIDTH_PX = 26
 _MOST_PX = 420
 _LONG_ROW = 3
-_GAP_PX = 4
+_GAP_PX = 4  # between the tiles of a row, as in finetune/overlays.py
 
 
 class FittedPicture(QLabel):
@@ -54,14 +54,16 @@ class FittedPicture(QLabel):
 
 def _folded(picture: QPixmap) -> QPixmap:
     """A long row of tiles becomes two rows: a dock is narrow."""
-    if picture.isNull() or picture.width() <= _LONG_ROW * picture.height():
+    pitch = picture.height() + _GAP_PX
+    tiles = (picture.width() + _GAP_PX) // pitch
+    if picture.isNull() or tiles <= _LONG_ROW:
         return picture
-    half = (picture.width() + 1) // 2
-    folded = QPixmap(half, 2 * picture.height() + _GAP_PX)
+    first = (tiles + 1) // 2 * pitch
+    folded = QPixmap(first - _GAP_PX, 2 * pitch - _GAP_PX)
     folded.fill(Qt.GlobalColor.white)
     painter = QPainter(folded)
-    painter.drawPixmap(0, 0, picture, 0, 0, half, picture.height())
-    painter.drawPixmap(0, picture.height() + _GAP_PX, picture, half, 0, picture.width() - half, picture.height())
+    painter.drawPixmap(0, 0, picture, 0, 0, first - _GAP_PX, picture.height())
+    painter.drawPixmap(0, pitch, picture, first, 0, picture.width() - first, picture.height())
     painter.end()
     return folded
 
