@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar, cast
 
 import torch
@@ -18,6 +19,8 @@ from torch import nn
 from ..errors import SettingsError
 
 Answer = TypeVar("Answer")
+_PATIENCE = timedelta(hours=2)
+"""How long the others wait for one of them: while the leader validates, say."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ def team(device: str = "auto") -> Iterator[Team]:
     on_cards = torch.cuda.is_available() and (device == "auto" or device.startswith("cuda"))
     if on_cards:
         torch.cuda.set_device(local)
-    dist.init_process_group("nccl" if on_cards else "gloo", rank=rank, world_size=size)
+    backend = "nccl" if on_cards else "gloo"
+    dist.init_process_group(backend, timeout=_PATIENCE, rank=rank, world_size=size)
     try:
         yield Team(rank, size)
     finally:
