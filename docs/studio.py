@@ -31,7 +31,8 @@ from napari_cerberus.viewer.tools import TOOLS
 from napari_cerberus.widgets.dock import CerberusDock
 
 SIZE = 1280, 860
-PART_PX, GAP_PX, COLOURS, MARGIN_PX = 280, 6, 64, 24
+PART_PX, GAP_PX, MARGIN_PX = 280, 6, 24
+COMMON_COLOURS, RARE_COLOURS, FAR_OFF = 64, 64, 24
 HOLE_PX = 3.0
 _WAIT_S = 600.0
 _ENDS = (JobState.RETURNED, JobState.FAILED, JobState.CANCELLED)
@@ -144,7 +145,7 @@ class Studio:
         for part in parts:
             sheet.paste(part, (left, 0))
             left += part.width + GAP_PX
-        sheet.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(self.folder / f"{name}.png", optimize=True)
+        _few_colours(sheet).save(self.folder / f"{name}.png", optimize=True)
 
     def spoil(self, one: Any, index: int, *, at_edge: bool) -> None:
         """Give an object a hole, or a notch at its edge, as a brush would."""
@@ -226,3 +227,16 @@ class Studio:
         """Let the button go."""
         QTest.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=point)
         self.settle()
+
+
+def _few_colours(sheet: Image.Image) -> Image.Image:
+    """Common colours, and some for what those miss: a thin green line among much pink."""
+    common = sheet.quantize(COMMON_COLOURS)
+    pixels = np.asarray(sheet)
+    missed = np.abs(pixels.astype(int) - np.asarray(common.convert("RGB"))).max(-1) > FAR_OFF
+    if not missed.any():
+        return common
+    rare = Image.fromarray(pixels[missed][None]).quantize(RARE_COLOURS)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([value for one in (common, rare) for value in one.getpalette() or []])
+    return sheet.quantize(palette=palette, dither=Image.Dither.NONE)
