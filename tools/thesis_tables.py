@@ -73,9 +73,8 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace, rows: list[Row], kept: Path) -> None:
     schedule = _schedule(arguments)
-    folder: Path = (
-        arguments.runs / f"{schedule.pixel_size_um:g}um-{schedule.steps}x{schedule.batch}-{schedule.crop_px}px"
-    )
+    crops = f"{schedule.steps}x{schedule.batch}-{schedule.crop_px}px"
+    folder: Path = arguments.runs / f"{schedule.pixel_size_um:g}um-{crops}-{schedule.precision}"
     folder.mkdir(parents=True, exist_ok=True)
     write_splits(folder, schedule, ROOT / "configs" / "starter.split.json", arguments.data)
     data = small_data(folder, arguments.data, schedule.tiles_per_category) if arguments.quick else arguments.data
@@ -152,6 +151,7 @@ def _schedule(arguments: argparse.Namespace) -> Schedule:
         "steps": arguments.steps,
         "batch": arguments.batch,
         "crop_px": arguments.crop,
+        "precision": arguments.precision,
     }
     return dataclasses.replace(chosen, **{name: value for name, value in given.items() if value})
 
@@ -169,6 +169,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, help="batches of every row")
     parser.add_argument("--batch", type=int, help="tiles a batch in every row")
     parser.add_argument("--crop", type=int, help="side of a crop in px in every row")
+    parser.add_argument("--precision", choices=("bf16", "fp32"), help="of training; fp32 without bfloat16 in hardware")
     return parser.parse_args()
 
 
