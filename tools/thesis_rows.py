@@ -64,8 +64,8 @@ class Schedule:
         return (
             f"Every row: {self.steps} steps of {self.batch} crops of {self.crop_px} px at {self.pixel_size_um:g} µm/px "
             f"(the tiles have 1.3), a small part of the thesis's 30 epochs, for 2 CPU cores; AdamW, a one-cycle "
-            f"rate up to {self.learning_rate:g}, {self.precision}, the augmentations of the thesis with stain and scale "
-            f"jitter, running average of weights, best weights by validation. "
+            f"rate up to {self.learning_rate:g}, {self.precision}, the augmentations of the thesis with stain and "
+            f"scale jitter, running average of weights, best weights by validation. "
             f"{_START.get(start, f'Transfer rows start from {start}.')}"
             f"{few if self.tiles_per_category else ''}"
         )
