@@ -40,7 +40,10 @@ def main(arguments: list[str]) -> int:
             with _told(reporter):
                 _work(reporter)
         except StoppedError:
-            discard(reporter.state)
+            if reporter.state.model_name:  # it only waited to be proven
+                reporter.say(status="finished", message="The proof was stopped.")
+            else:
+                discard(reporter.state)
         except CerberusError as error:
             sys.stderr.write(f"{error}\n")
             _say_failed(reporter, str(error))
