@@ -37,7 +37,7 @@ class Schedule:
         Of the nuclei model that the transfer rows start from, at 1 µm/px whatever the others have: nuclei are gone at
         coarser ones.
     precision : {"bf16", "fp32"}
-        Of training, not of scoring. bf16 takes a third of the time where the processor has it, and longer elsewhere.
+        Of training, not of scoring. bf16 is faster where the processor has it, and slower elsewhere.
     tiles_per_category : int
         Of each side of a split; 0: all of them.
     """
