@@ -43,13 +43,13 @@ class Schedule:
     """
 
     pixel_size_um: float = 3.9
-    steps: int = 300
+    steps: int = 1000
     batch: int = 8
     crop_px: int = 64
-    validate_every: int = 75
+    validate_every: int = 250
     validation_tiles: int = 80
     learning_rate: float = 1e-3
-    pretrain_steps: int = 300
+    pretrain_steps: int = 1000
     precision: str = "bf16"
     tiles_per_category: int = 0
 
@@ -114,6 +114,11 @@ class Row:
     network: str = ""
     scratch: bool = False
 
+    @property
+    def transfers(self) -> bool:
+        """Whether it starts from a trained encoder."""
+        return self.network in ("", "svm") and not self.scratch
+
 
 def all_rows() -> list[Row]:
     """Every row of both tables, the true (by patient) ones first."""
@@ -130,7 +135,6 @@ def all_rows() -> list[Row]:
 
 def write_config(folder: Path, row: Row, schedule: Schedule, start: str, data: Path) -> Path:
     """The row's training config, beside its folder; the comparison networks read it too."""
-    transfers = row.network in ("", "svm") and not row.scratch
     tasks = json.dumps(list(row.tasks))
     text = (
         f'name = "{row.name}"\nseed = 1\ndata_root = {json.dumps(data.absolute().as_posix())}\ntasks = {tasks}\n'
@@ -139,7 +143,7 @@ def write_config(folder: Path, row: Row, schedule: Schedule, start: str, data: P
         f"validation_tiles = {schedule.validation_tiles}\n"
         f'split_file = "{row.unit}.split.json"\nallow_leaks = {str(row.unit == "image").lower()}\n'
         f'balance = 0.5\ndice_weight = 0.5\nlabel_smoothing = 0.05\nprecision = "{schedule.precision}"\n'
-        f"start = {json.dumps(start if transfers else 'scratch')}\ntrain_from_layer = {row.layer}\n"
+        f"start = {json.dumps(start if row.transfers else 'scratch')}\ntrain_from_layer = {row.layer}\n"
         f'[[source]]\nname = "ebhi"\nkind = "ebhi"\npath = "ebhi-seg"\npixel_size_um = 1.3\ntasks = {tasks}\n'
         f"[head_weights]\nlumina = 1.0\nglands = 1.0\ntissue = 1.0\n"
         f"[[batch]]\ntasks = {tasks}\nsize = {schedule.batch}\ncrop_px = {schedule.crop_px}\n"

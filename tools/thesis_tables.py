@@ -9,7 +9,7 @@ One run a row, each in its own folder under ``runs/tables``. A killed row goes o
 one is kept in ``thesis_rows.json`` beside the results, which goes into git: another machine goes on from there. The
 tables are written anew after every row, from that file alone. One schedule for every row, stated above the tables; a
 file with another schedule is refused. Two processes, each with rows of its own (``--only``), use two cores better than
-one process does, the second once the first has made ``pretrain``.
+one process does; the one with rows by ``pretrain`` (all but ``scratch`` and the networks) makes it, the other must not.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def _run(arguments: argparse.Namespace, rows: list[Row], kept: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_splits(folder, schedule, ROOT / "configs" / "starter.split.json", arguments.data)
     data = small_data(folder, arguments.data, schedule.tiles_per_category) if arguments.quick else arguments.data
-    start = _start(folder, schedule, arguments.start, data)
     for row in rows:
+        start = _start(folder, schedule, arguments.start, data) if row.transfers else "scratch"
         print(f"== {row.name}", flush=True)
         report = _run_row(folder, row, write_config(folder, row, schedule, start, data))
         done = keep_row(kept, schedule, arguments.start, row.name, report)
