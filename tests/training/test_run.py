@@ -88,6 +88,15 @@ def test_a_finished_run_is_not_overwritten_and_can_be_resumed(project):
     assert load_model(again).sha256 == sha256
 
 
+def test_two_processes_do_not_train_in_one_folder(project):
+    first = run_training(project / "run.toml", project / "out")
+    next(first)
+    with pytest.raises(OutputError, match="Another process trains"):
+        next(run_training(project / "run.toml", project / "out"))
+    first.close()
+    assert load_model(run_to_end(run_training(project / "run.toml", project / "out"))).sha256
+
+
 def test_a_leaking_split_is_refused_unless_asked_for_by_name(project):
     image = project / "data" / "tree" / "Normal" / "image"
     label = project / "data" / "tree" / "Normal" / "label"

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from .run_folder import (
     SPLIT_FILE,
     data_hash,
     environment,
+    held,
 )
 from .stain import base_spec, measure_stain
 from .trainer import Trained
@@ -69,6 +71,12 @@ def run_training(config_path: Path, folder: Path, *, resume: bool = False, watch
         refuse_other_config(config, folder)
     if not resume and (folder / CHECKPOINT_FILE).exists():
         raise OutputError(f"{folder} already holds a run; add --resume to go on with it, or name another folder.")
+    # Under torchrun the leader holds the folder for all of them.
+    with held(folder) if leads_the_team() else nullcontext():
+        return (yield from _trained(config, config_path, folder, resume=resume, watch=watch))
+
+
+def _trained(config: TrainConfig, config_path: Path, folder: Path, *, resume: bool, watch: Watch | None) -> Job[Path]:
     yield Progress("Gathering data")
     refuse_other_base(config)
     root = config.root(config_path.parent)

@@ -6,13 +6,15 @@ import hashlib
 import json
 import pickle
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..errors import DataError, OutputError
+from ..file_lock import lock
 from ..files import atomic_path, sha256_of, write_text
 from .data import Tile
 
@@ -26,6 +28,27 @@ SPLIT_FILE = "split.json"
 CHECK_FILE = "data_check.txt"
 MODEL_FOLDER = "model"
 FEATURES_FOLDER = "features"
+LOCK_FILE = "train.lock"
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a run folder to this process; it is let go of at the end, however that comes.
+
+    Raises
+    ------
+    OutputError
+        If another process trains there, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = (folder / LOCK_FILE).open("ab")
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    with stream:
+        if not lock(stream.fileno()):
+            raise OutputError(f"Another process trains in {folder}; wait for its end, or name another folder.")
+        yield
 
 
 def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
