@@ -7,7 +7,7 @@ from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QApplication
 
 from napari_cerberus.finetune.state import Point
-from napari_cerberus.widgets.curves import Curves, round_above
+from napari_cerberus.widgets.curves import Curves, load_library, round_above
 
 STEPS = 100
 
@@ -50,6 +50,30 @@ def test_a_new_point_draws_each_plot_once(curves: Curves, qtbot) -> None:
     qtbot.wait(200)
     assert counter.count == 2
     assert list(curves.losses.lines["glands"].getData()[0]) == [5, 10, 15, 20, 25, 30, 35, 40]
+
+
+def test_while_points_are_awaited_the_empty_plots_come_one_after_the_other(qtbot) -> None:
+    curves = Curves()
+    qtbot.addWidget(curves)
+    load_library()
+    curves.show_points([], STEPS)
+    assert curves.isHidden()
+    qtbot.wait(300)
+    assert curves.losses is None
+    curves.show_points([], STEPS, awaited=True)
+    qtbot.waitUntil(lambda: curves.losses is not None, timeout=20_000)
+    assert curves.figures is None
+    qtbot.waitUntil(lambda: curves.figures is not None)
+    assert curves.isVisible()
+    assert not curves.losses.lines
+
+
+def test_a_run_without_points_does_not_show_those_of_another(curves: Curves) -> None:
+    curves.show_points([], STEPS, awaited=True)
+    assert curves.isVisible()
+    assert not curves.losses.lines
+    curves.show_points([], STEPS)
+    assert curves.isHidden()
 
 
 def test_axes_span_the_run_and_a_round_loss(curves: Curves) -> None:

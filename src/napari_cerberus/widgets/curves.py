@@ -1,17 +1,20 @@
 """How training goes: losses above, validation figures below, one colour a task.
 
 Every drawing goes through napari's whole window, so there is one at a time: the axes span the whole run and a round
-figure from the start, instead of following the data, which costs pyqtgraph a second drawing.
+figure from the start, instead of following the data, which costs pyqtgraph a second drawing; and the empty plots are
+made one after the other while the run still loads.
 """
 
 from __future__ import annotations
 
 import importlib
 import math
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ..finetune.state import Point
@@ -22,15 +25,27 @@ _HEIGHT_PX = 130
 _AXIS_WIDTH_PX = 34
 _GREY = (128, 128, 128)
 _MARK = (45, 125, 210)
+_LIBRARY = "pyqtgraph"
+_PIECE_EVERY_MS = 100
+_TITLES = ("Training: loss", "Validation: 1 is perfect")
+
+
+_loader = threading.Thread(target=importlib.import_module, args=(_LIBRARY,), daemon=True)
 
 
 def load_library() -> None:
     """Load pyqtgraph in a thread, before there is anything to draw: it takes a third of a second."""
-    threading.Thread(target=importlib.import_module, args=("pyqtgraph",), daemon=True).start()
+    if _loader.ident is None:
+        _loader.start()
+
+
+def _is_loaded() -> bool:
+    """Whether pyqtgraph is there as a whole: to import it while a thread does would wait for that."""
+    return _LIBRARY in sys.modules and not _loader.is_alive()
 
 
 class Curves(QWidget):
-    """Two plots over the same steps. pyqtgraph is loaded when there is a first point to draw, if not before."""
+    """Two plots over the same steps."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,14 +55,22 @@ class Curves(QWidget):
         self.losses: _Plot | None = None
         self.figures: _Plot | None = None
         self._shown: tuple[Point, ...] = ()
+        self._pieces = QTimer(self)
+        self._pieces.setInterval(_PIECE_EVERY_MS)
+        self._pieces.timeout.connect(self._make_a_piece)
         self.hide()
 
-    def show_points(self, history: Sequence[Point], steps: int, best_step: int = 0) -> None:
-        """Draw the curves of a run of ``steps``; ``best_step`` is marked in the lower plot."""
+    def show_points(self, history: Sequence[Point], steps: int, best_step: int = 0, *, awaited: bool = False) -> None:
+        """Draw the curves of a run of ``steps``; ``best_step`` is marked in the lower plot.
+
+        Where there are no points, nothing is shown, or else the empty plots, if points are ``awaited``.
+        """
         points = tuple(history)
-        self.setVisible(bool(points))
         if not points:
+            self._wait(awaited)
             return
+        self._pieces.stop()
+        self.show()
         losses, figures = self._plots()
         if points != self._shown:
             losses.draw({task: _series(points, "losses", task) for task in _tasks(points, "losses")})
@@ -58,13 +81,38 @@ class Curves(QWidget):
             self._shown = points
         figures.mark(best_step)
 
+    def _wait(self, awaited: bool) -> None:
+        if self._shown:
+            for plot in self._plots():
+                plot.clear()
+            self._shown = ()
+        self.setVisible(awaited and self.losses is not None)
+        if awaited and self.figures is None:
+            load_library()
+            self._pieces.start()
+        else:
+            self._pieces.stop()
+
+    def _make_a_piece(self) -> None:
+        if not _is_loaded():
+            return
+        if self.losses is None:
+            self.losses = self._add(_TITLES[0])
+            self.show()
+        else:
+            self._plots()
+            self._pieces.stop()
+
     def _plots(self) -> tuple[_Plot, _Plot]:
-        if self.losses is None or self.figures is None:
-            self.losses, self.figures = _Plot(), _Plot()
-            for title, plot in (("Training: loss", self.losses), ("Validation: 1 is perfect", self.figures)):
-                self._layout.addWidget(small_label(title))
-                self._layout.addWidget(plot.widget)
+        self.losses = self.losses or self._add(_TITLES[0])
+        self.figures = self.figures or self._add(_TITLES[1])
         return self.losses, self.figures
+
+    def _add(self, title: str) -> _Plot:
+        plot = _Plot()
+        self._layout.addWidget(small_label(title))
+        self._layout.addWidget(plot.widget)
+        return plot
 
 
 class _Plot:
@@ -107,6 +155,11 @@ class _Plot:
         if (steps, top) != self._span:
             self._span = (steps, top)
             self.widget.setRange(xRange=(0, max(steps, 1)), yRange=(0.0, top), padding=0.02)
+
+    def clear(self) -> None:
+        """Take everything away but the axes."""
+        self.draw({})
+        self.mark(0)
 
     def mark(self, step: int) -> None:
         """A vertical line at the best step; 0 shows none."""

@@ -93,7 +93,7 @@ class FinetuneLive(QWidget):
         self.skip.setVisible(state.status == "proving")
         self.resume.setVisible(state.status in CAN_RESUME and not state.model_name)
         self.discard.setVisible(state.status in CAN_RESUME and not state.model_name)
-        self.curves.show_points(state.history, state.steps, state.best_step)
+        self.curves.show_points(state.history, state.steps, state.best_step, awaited=live and state.status != "queued")
         self.figures.show_points(state.history)
         self.tiles.show_paths(state.overlays)
 
