@@ -29,9 +29,19 @@ def report(sha256):
         "split": {"side": "test"},
         "standing": {"kind": "held out", "sentence": "It has not learnt from them."},
         "tasks": [{"task": "lumina", "weak": True, "groups": [group]}],
+        "types": [
+            {
+                "types_of": "nuclei",
+                "objects": 51,
+                "figures": dict.fromkeys(("accuracy", "balanced_accuracy"), estimate(0.8)),
+                "classes": [
+                    {"name": "epithelial", "cases": 40, **dict.fromkeys(("recall", "precision", "f1"), estimate(0.9))}
+                ],
+            }
+        ],
         "tissue": {
             "figures": dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1", "ece"), estimate(0.7)),
-            "classes": [{"name": "Polyp", "tiles": 4, **dict.fromkeys(("recall", "precision", "f1"), estimate(0.6))}],
+            "classes": [{"name": "Polyp", "cases": 4, **dict.fromkeys(("recall", "precision", "f1"), estimate(0.6))}],
         },
     }
 
@@ -54,6 +64,8 @@ def test_the_card_tells_words_making_and_figures_and_the_weights_stay(model, tmp
     assert "| All | 7 | 3 | 0.625 (0.500-0.750) |" in text
     assert "not counted" in text
     assert "weak labels" in text
+    assert "### Classes of nuclei" in text
+    assert "| epithelial | 40 | 0.900 (0.500-0.750) |" in text
 
 
 def test_a_report_of_another_model_is_refused(model, tmp_path):

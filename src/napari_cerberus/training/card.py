@@ -112,19 +112,28 @@ def _figures(report: Mapping[str, Any]) -> Iterator[str]:
                 for group in task["groups"]
             ],
         )
+    for named in report.get("types", []):
+        yield ""
+        yield f"### Classes of {named['types_of']}"
+        yield ""
+        rows = [["accuracy", _cell(named["figures"]["accuracy"])]]
+        rows.append(["balanced accuracy", _cell(named["figures"]["balanced_accuracy"])])
+        yield from _table([f"{named['objects']} matched objects", "value"], rows)
+        yield ""
+        yield from _class_table(named["classes"], "objects")
     if tissue := report.get("tissue"):
         yield ""
         yield "### Tissue type"
         yield ""
         yield from _table(["figure", "value"], [[name, _cell(tissue["figures"][key])] for key, name in _TISSUE_ROWS])
         yield ""
-        yield from _table(
-            ["class", "tiles", "recall", "precision", "F1"],
-            [
-                [one["name"], one["tiles"], *(_cell(one[k]) for k in ("recall", "precision", "f1"))]
-                for one in tissue["classes"]
-            ],
-        )
+        yield from _class_table(tissue["classes"], "tiles")
+
+
+def _class_table(classes: Sequence[Mapping[str, Any]], cases: str) -> Iterator[str]:
+    figures = ("recall", "precision", "f1")
+    rows = [[one["name"], one["cases"], *(_cell(one[key]) for key in figures)] for one in classes]
+    yield from _table(["class", cases, "recall", "precision", "F1"], rows)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:

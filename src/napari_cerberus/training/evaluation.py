@@ -15,7 +15,15 @@ from .run_folder import data_hash, environment
 from .scoring import ScoreSettings, TileScore
 from .selection import Selection
 from .standing import Standing, standing
-from .summary import BootstrapSettings, TaskSummary, TissueSummary, summarise_tasks, summarise_tissue
+from .summary import (
+    BootstrapSettings,
+    TaskSummary,
+    TissueSummary,
+    TypeSummary,
+    summarise_tasks,
+    summarise_tissue,
+    summarise_types,
+)
 
 REPORT_FORMAT = "napari-cerberus evaluation/1"
 
@@ -51,6 +59,8 @@ class Evaluation:
     leaks : LeakReport or None
         None without a split.
     tasks : tuple of TaskSummary
+    types : tuple of TypeSummary
+        Classes of objects.
     tissue : TissueSummary or None
     scores : tuple of TileScore
         Every scored tile.
@@ -66,6 +76,7 @@ class Evaluation:
     standing: Standing
     leaks: LeakReport | None
     tasks: tuple[TaskSummary, ...]
+    types: tuple[TypeSummary, ...]
     tissue: TissueSummary | None
     scores: tuple[TileScore, ...]
     skipped: tuple[TileScore, ...]
@@ -116,6 +127,7 @@ def gather(
         standing=standing(model.spec, selection),
         leaks=leaks,
         tasks=summarise_tasks(good, weak=selection.weak, order=classes, bootstrap=settings.bootstrap),
+        types=summarise_types(good, model.spec.tasks, settings.bootstrap),
         tissue=summarise_tissue(good, classes, settings.bootstrap),
         scores=tuple(good),
         skipped=tuple(skipped),

@@ -102,6 +102,21 @@ OBJECT_FIGURES = (
     _tile_mean("object_dice", "Object Dice, tiles", "Object Dice, mean over tiles", prefix="tile_"),
 )
 
+TYPE_FIGURES = (
+    Figure(
+        key="accuracy",
+        heading="Accuracy",
+        meaning="Share named right of the drawn objects that have a class and were found (IoU > 0.5)",
+        formula=CLASS_FORMULAS["accuracy"],
+    ),
+    Figure(
+        key="balanced_accuracy",
+        heading="Balanced accuracy",
+        meaning="Mean recall over the classes that occur among these objects",
+        formula=CLASS_FORMULAS["balanced_accuracy"],
+    ),
+)
+
 TISSUE_FIGURES = (
     Figure(
         key="accuracy", heading="Accuracy", meaning="Share of tiles named right", formula=CLASS_FORMULAS["accuracy"]

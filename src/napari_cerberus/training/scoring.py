@@ -14,11 +14,13 @@ from ..inference.annotate import Annotation, annotate
 from ..inference.settings import AnnotateSettings, DeviceChoice, RepairSettings
 from ..model.checkpoint import Model
 from ..progress import Job
+from ..tasks import TaskSpec
 from .data import LoadedTile, Tile
 from .metrics.arrays import require_same_shape, tile_means
 from .metrics.classes import class_sums
 from .metrics.objects import ObjectSums, compare_objects
 from .metrics.pixels import PixelSums, compare_pixels
+from .metrics.types import object_confusion
 
 TISSUE = "tissue"
 
@@ -51,6 +53,8 @@ class TileScore:
     id, patient, stratum : str
         As in ``data.Tile``.
     tasks : mapping of task key to TaskScore
+    types : mapping of task key to tuple of tuple of int
+        Of tasks of kind "types": the confusion matrix of the tile's matched objects (``metrics.types``).
     tissue_truth : int
         Index among the model's tissue classes; -1 where the tile has none of them.
     tissue : tuple of float
@@ -67,6 +71,7 @@ class TileScore:
     patient: str
     stratum: str
     tasks: Mapping[str, TaskScore] = field(default_factory=dict)
+    types: Mapping[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
     tissue_truth: int = -1
     tissue: tuple[float, ...] = ()
     runtime: str = ""
@@ -93,7 +98,12 @@ class TileScore:
             key: TaskScore(pixels=PixelSums(**value["pixels"]), objects=ObjectSums(**value["objects"]))
             for key, value in dict(data["tasks"]).items()
         }
-        return cls(**{**data, "tasks": tasks, "tissue": tuple(float(share) for share in data["tissue"])})
+        types = {
+            str(key): tuple(tuple(int(count) for count in row) for row in rows)
+            for key, rows in dict(data["types"]).items()
+        }
+        tissue = tuple(float(share) for share in data["tissue"])
+        return cls(**{**data, "tasks": tasks, "types": types, "tissue": tissue})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,14 +161,14 @@ def score_tile(model: Model, tile: Tile, settings: ScoreSettings | None = None) 
             require_same_shape(labels, loaded.image[..., 0])
         chosen = (settings or ScoreSettings()).at(loaded.pixel_size_um)
         annotation = yield from annotate(loaded.image, model, chosen)
-        return compare(tile, loaded, annotation)
+        return compare(tile, loaded, annotation, model.spec.tasks)
     except (DataError, ImageError) as error:
         problem = TileScore(id=tile.id, patient=tile.patient, stratum=tile.stratum, problem=str(error))
         return Scored(score=problem)
 
 
-def compare(tile: Tile, loaded: LoadedTile, annotation: Annotation) -> Scored:
-    """Score an annotation of a tile; only tasks that both have are compared."""
+def compare(tile: Tile, loaded: LoadedTile, annotation: Annotation, specs: Sequence[TaskSpec] = ()) -> Scored:
+    """Score an annotation of a tile; only tasks that both have are compared, and of ``specs`` the types."""
     classes = tuple(annotation.tissue)
     truth = classes.index(tile.stratum) if TISSUE in tile.tasks and tile.stratum in classes else -1
     keys = [key for key in loaded.labels if key in annotation.labels]
@@ -167,6 +177,11 @@ def compare(tile: Tile, loaded: LoadedTile, annotation: Annotation) -> Scored:
         patient=tile.patient,
         stratum=tile.stratum,
         tasks={key: compare_labels(loaded.labels[key], annotation.labels[key]) for key in keys},
+        types={
+            spec.key: _named(spec, loaded, annotation)
+            for spec in specs
+            if spec.key in loaded.labels and spec.types_of in keys
+        },
         tissue_truth=truth,
         tissue=_shares(list(annotation.tissue.values())) if truth >= 0 else (),
         runtime=f"{annotation.device}, {annotation.precision}",
@@ -178,6 +193,14 @@ def compare(tile: Tile, loaded: LoadedTile, annotation: Annotation) -> Scored:
 def compare_labels(truth: NDArray[np.int32], predicted: NDArray[np.int32]) -> TaskScore:
     """Pixels and objects of two label images of one size."""
     return TaskScore(pixels=compare_pixels(truth, predicted), objects=compare_objects(truth, predicted))
+
+
+def _named(spec: TaskSpec, loaded: LoadedTile, annotation: Annotation) -> tuple[tuple[int, ...], ...]:
+    objects = annotation.objects[annotation.objects["task"] == spec.types_of].sort_values("index")
+    place = {name: index for index, name in enumerate(spec.classes)}
+    answers = [place.get(name, 0) for name in objects["class"]]
+    truth, predicted = loaded.labels[spec.types_of], annotation.labels[spec.types_of]
+    return object_confusion(truth, loaded.labels[spec.key], predicted, answers, spec.channels)
 
 
 def _shares(values: Sequence[float]) -> tuple[float, ...]:

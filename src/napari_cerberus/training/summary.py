@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .figures import OBJECT_FIGURES, PIXEL_FIGURES, TISSUE_FIGURES, Figure
+import numpy as np
+
+from ..tasks import TaskSpec
+from .figures import OBJECT_FIGURES, PIXEL_FIGURES, TISSUE_FIGURES, TYPE_FIGURES, Figure
 from .metrics.bootstrap import Estimate, Formula, PatientBootstrap
 from .metrics.classes import class_f1, class_precision, class_recall, reliability
 from .scoring import TileScore
@@ -51,10 +54,10 @@ class TaskSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFigures:
-    """One tissue class: how many tiles are of it, how many were named so, and its figures."""
+    """One class: how many cases (tiles, or objects) are of it, how many were named so, and its figures."""
 
     name: str
-    tiles: int
+    cases: int
     answers: int
     recall: Estimate
     precision: Estimate
@@ -84,6 +87,34 @@ class TissueSummary:
     classes: tuple[ClassFigures, ...]
     confusion: tuple[tuple[int, ...], ...]
     reliability: tuple[Mapping[str, float], ...]
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypeSummary:
+    """Figures of the classes of matched objects (``metrics.types``).
+
+    Attributes
+    ----------
+    task, types_of : str
+        Of the head, and of the instance task whose objects it names.
+    objects, tiles, patients : int
+        Matched objects whose class was drawn, and where they lie.
+    figures : mapping of figure key to Estimate
+    classes : tuple of ClassFigures
+    confusion : tuple of tuple of int
+        Rows: truth; columns: answer. The first class stands for none.
+    note : str
+    """
+
+    task: str
+    types_of: str
+    objects: int
+    tiles: int
+    patients: int
+    figures: Mapping[str, Estimate]
+    classes: tuple[ClassFigures, ...]
+    confusion: tuple[tuple[int, ...], ...]
     note: str
 
 
@@ -139,6 +170,55 @@ def summarise_tissue(
     )
 
 
+def summarise_types(
+    scores: Sequence[TileScore], specs: Sequence[TaskSpec], bootstrap: BootstrapSettings | None = None
+) -> tuple[TypeSummary, ...]:
+    """Figures of every head of ``specs`` that names objects and had some to name."""
+    settings = bootstrap or BootstrapSettings()
+    found = ((spec, [score for score in scores if _objects_named(score, spec.key)]) for spec in specs)
+    return tuple(_type_summary(spec, named, settings) for spec, named in found if named)
+
+
+def _objects_named(score: TileScore, key: str) -> int:
+    return sum(sum(row) for row in score.types.get(key, ()))
+
+
+def _type_summary(spec: TaskSpec, scores: Sequence[TileScore], settings: BootstrapSettings) -> TypeSummary:
+    def pool_of(members: Sequence[TileScore]) -> PatientBootstrap:
+        sums = [{"confusion": np.asarray(score.types[spec.key], np.float64)} for score in members]
+        patients = [score.patient for score in members]
+        return PatientBootstrap(sums, patients, samples=settings.samples, seed=settings.seed)
+
+    def estimate(place: int, formula: Formula, *, drawn: bool, named: bool) -> Estimate:
+        tables = ((score, np.asarray(score.types[spec.key])) for score in scores)
+        members = [s for s, table in tables if (drawn and table[place].any()) or (named and table[:, place].any())]
+        return pool_of(members).estimate(lambda sums: formula(sums)[..., place]) if members else Estimate(value=None)
+
+    pool = pool_of(scores)
+    confusion = pool.sums["confusion"].astype(int)
+    return TypeSummary(
+        task=spec.key,
+        types_of=spec.types_of,
+        objects=int(confusion.sum()),
+        tiles=pool.tiles,
+        patients=pool.patients,
+        figures=_figures(pool, TYPE_FIGURES),
+        classes=tuple(
+            ClassFigures(
+                name=name,
+                cases=int(confusion[place].sum()),
+                answers=int(confusion[:, place].sum()),
+                recall=estimate(place, class_recall, drawn=True, named=False),
+                precision=estimate(place, class_precision, drawn=False, named=True),
+                f1=estimate(place, class_f1, drawn=True, named=True),
+            )
+            for place, name in enumerate(spec.classes)
+        ),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        note=pool.note,
+    )
+
+
 def _groups(
     key: str, scores: Sequence[TileScore], order: Sequence[str], settings: BootstrapSettings
 ) -> tuple[Group, ...]:
@@ -187,7 +267,7 @@ def _class_figures(scores: Sequence[TileScore], place: int, name: str, settings:
 
     return ClassFigures(
         name=name,
-        tiles=len(truth),
+        cases=len(truth),
         answers=len(answers),
         recall=estimate(truth, class_recall),
         precision=estimate(answers, class_precision),

@@ -3,14 +3,16 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
 from napari_cerberus.errors import DataError, OutputError
 from napari_cerberus.pairs.split import split_by_image, split_by_patient
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.tasks import EBHI_CLASSES
+from napari_cerberus.tasks import CERBERUS_TASKS, EBHI_CLASSES
 from napari_cerberus.training import scoring
 from napari_cerberus.training.evaluate import evaluate
 from napari_cerberus.training.evaluation import EvaluateSettings
@@ -18,6 +20,7 @@ from napari_cerberus.training.report import REPORT_FILE
 from napari_cerberus.training.scoring import ScoreSettings
 from napari_cerberus.training.selection import Selection, select_folder
 from napari_cerberus.training.summary import BootstrapSettings
+from tiny import tiny_model
 from training.evaluation import trees
 
 SETTINGS = EvaluateSettings(scoring=ScoreSettings(device="cpu"), bootstrap=BootstrapSettings(samples=50))
@@ -162,6 +165,31 @@ def test_json_and_tables_hold_the_figures(tmp_path, told):
     with (tmp_path / "out" / "confusion.csv").open(encoding="utf-8", newline="") as stream:
         confusion = list(csv.reader(stream))
     assert [row[2] for row in confusion] == ["Polyp", "1", "6", "0", "0", "0", "0"]
+
+
+def test_classes_of_objects_stand_in_every_form_of_the_report(tmp_path, monkeypatch):
+    drawn = {"glands": trees.square(4, 4, 8), "gland_types": trees.square(4, 4, 8, index=2)}
+    tiles = tuple(trees.tile(f"t{i}", labels=drawn, tmp_path=tmp_path) for i in range(3))
+    objects = pd.DataFrame({"task": ["glands"], "index": [1], "class": ["gland"]})
+    found = replace(trees.annotation({"glands": trees.square(4, 4, 8)}), objects=objects)
+    monkeypatch.setattr(scoring, "annotate", trees.always(found))
+    model = tiny_model([task for task in CERBERUS_TASKS if "gland" in task.key], pixel_size_um=1.0, sha256="b" * 64)
+    out = tmp_path / "out"
+    chosen = Selection(tiles=tiles, everything=tiles, side="all")
+    first = run_to_end(evaluate(model, chosen, out, SETTINGS))
+    again = run_to_end(evaluate(model, chosen, out, SETTINGS, resume=True))
+    assert again.types == first.types
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert report["types"][0]["figures"]["accuracy"]["value"] == 0.0
+    assert report["types"][0]["confusion"][2] == [0, 3, 0]
+    page = (out / REPORT_FILE).read_text(encoding="utf-8")
+    _Parts(page)
+    assert "Glands: classes" in page
+    with (out / "confusion_gland_types.csv").open(encoding="utf-8") as stream:
+        assert list(csv.reader(stream))[3] == ["surface epithelium", "0", "3", "0"]
+    with (out / "figures.csv").open(encoding="utf-8") as stream:
+        rows = {(row["group"], row["figure"]): row["value"] for row in csv.DictReader(stream) if "types" in row["task"]}
+    assert rows["surface epithelium", "recall"] == "0.0"
 
 
 def test_a_failure_is_a_state_in_every_form_of_the_report(tmp_path, monkeypatch):

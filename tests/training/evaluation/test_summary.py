@@ -1,10 +1,18 @@
 """Figures of groups from scores of tiles."""
 
+from dataclasses import replace
+
 import pytest
 
-from napari_cerberus.tasks import EBHI_CLASSES
+from napari_cerberus.tasks import CERBERUS_TASKS, EBHI_CLASSES
 from napari_cerberus.training.scoring import compare
-from napari_cerberus.training.summary import OVERALL, BootstrapSettings, summarise_tasks, summarise_tissue
+from napari_cerberus.training.summary import (
+    OVERALL,
+    BootstrapSettings,
+    summarise_tasks,
+    summarise_tissue,
+    summarise_types,
+)
 from training.evaluation import trees
 
 BOOTSTRAP = BootstrapSettings(samples=200)
@@ -55,11 +63,25 @@ def test_tissue_figures_and_the_confusion_matrix():
     assert summary.figures["ece"].value == pytest.approx(0.0)
     assert summary.confusion[0][1] == 2
     polyp, normal = summary.classes[1], summary.classes[0]
-    assert (polyp.tiles, polyp.answers, normal.tiles) == (6, 8, 2)
+    assert (polyp.cases, polyp.answers, normal.cases) == (6, 8, 2)
     assert polyp.recall.value == 1.0
     assert polyp.precision.low is not None
     assert normal.recall.low is None, "two patients are too few for an interval"
     assert summary.classes[5].recall.value is None
+
+
+def test_classes_of_objects_are_summed_over_tiles():
+    spec = next(task for task in CERBERUS_TASKS if task.key == "gland_types")
+    tables = [((0, 0, 0), (0, 3, 1), (0, 0, 2)), ((0, 0, 0), (1, 5, 0), (0, 0, 0)), ((0, 0, 0),) * 3]
+    scores = [replace(score(str(i)), types={spec.key: table}) for i, table in enumerate(tables)]
+    (summary,) = summarise_types([*scores, score("untyped")], CERBERUS_TASKS, BOOTSTRAP)
+    assert (summary.task, summary.types_of, summary.objects, summary.tiles) == ("gland_types", "glands", 12, 2)
+    assert summary.figures["accuracy"].value == pytest.approx(10 / 12)
+    assert summary.figures["balanced_accuracy"].value == pytest.approx((8 / 10 + 1) / 2)
+    none, gland, surface = summary.classes
+    assert (none.answers, none.recall.value, none.precision.value) == (1, None, 0.0)
+    assert (gland.cases, gland.recall.value, gland.precision.value) == (10, 0.8, 1.0)
+    assert surface.f1.value == pytest.approx(2 * 2 / (2 + 3))
 
 
 def test_no_tissue_truth_gives_no_tissue_summary():

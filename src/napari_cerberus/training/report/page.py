@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..evaluation import Evaluation
-from ..figures import OBJECT_FIGURES, PIXEL_FIGURES, TISSUE_FIGURES
-from ..summary import TaskSummary, TissueSummary
+from ..figures import OBJECT_FIGURES, PIXEL_FIGURES, TISSUE_FIGURES, TYPE_FIGURES
+from ..summary import TaskSummary, TissueSummary, TypeSummary
 from .charts import interval_chart, reliability_chart
 from .examples import Example, Examples
 from .markup import Content, Markup, element
 from .style import STYLE
-from .tables import class_table, confusion_table, definitions, object_table, pixel_table, table, tissue_table
+from .tables import (
+    class_table,
+    confusion_table,
+    definitions,
+    object_table,
+    pixel_table,
+    table,
+    tissue_table,
+    type_table,
+)
 
 _TITLES = {"nuclei": "Nuclei", "glands": "Glands", "lumina": "Lumina"}
 _BANNERS = {
@@ -31,6 +40,7 @@ def page(evaluation: Evaluation, examples: Examples) -> str:
         _banners(evaluation),
         _facts(evaluation),
         [_task_section(summary, examples) for summary in evaluation.tasks],
+        [_type_section(summary) for summary in evaluation.types],
         _tissue_section(evaluation.tissue, examples.wrong) if evaluation.tissue else None,
         _how(evaluation),
     )
@@ -107,6 +117,20 @@ def _task_section(summary: TaskSummary, examples: Examples) -> Markup:
     )
 
 
+def _type_section(summary: TypeSummary) -> Markup:
+    title = _TITLES.get(summary.types_of, summary.types_of)
+    return element(
+        "section",
+        element("h2", f"{title}: classes"),
+        type_table(summary),
+        element("p", _interval_note([("", summary.note)]), class_="muted"),
+        element("h3", "Confusion matrix"),
+        confusion_table(summary),
+        element("h3", "Classes"),
+        class_table(summary, "Objects"),
+    )
+
+
 def _tissue_section(summary: TissueSummary, wrong: Sequence[Example]) -> Markup:
     return element(
         "section",
@@ -158,6 +182,7 @@ def _how(evaluation: Evaluation) -> Markup:
             for title, figures in (
                 ("Figures of pixels", PIXEL_FIGURES),
                 ("Figures of objects", OBJECT_FIGURES),
+                *((("Figures of the classes of objects", TYPE_FIGURES),) if evaluation.types else ()),
                 ("Figures of the tissue class", TISSUE_FIGURES),
             )
         ],

@@ -11,27 +11,28 @@ from ..metrics.bootstrap import Estimate
 from ..metrics.objects import OBJECT_FORMULAS
 from ..metrics.pixels import PIXEL_FORMULAS
 from ..scoring import TISSUE, TileScore
-from ..summary import OVERALL, Group, TaskSummary, TissueSummary
+from ..summary import OVERALL, ClassFigures, Group, TaskSummary, TissueSummary, TypeSummary
 from .tables import FAILURE, NOT_COUNTED
 
 Cell = str | int | float
 Row = Sequence[Cell]
 
 
-def figure_rows(tasks: Iterable[TaskSummary], tissue: TissueSummary | None) -> Iterator[Row]:
-    """One row a task, group and figure."""
+def figure_rows(
+    tasks: Iterable[TaskSummary], types: Iterable[TypeSummary], tissue: TissueSummary | None
+) -> Iterator[Row]:
+    """One row a task, group and figure; ``tiles`` of a single class of objects is the number of objects."""
     yield ("task", "labels", "group", "figure", "value", "low", "high", "tiles", "patients")
     for summary in tasks:
         labels = "weak" if summary.weak else "drawn"
         for group in summary.groups:
             for key, cells in _group_cells(group):
                 yield (summary.task, labels, group.name, key, *cells, group.tiles, group.patients)
-    if tissue:
-        for key, estimate in tissue.figures.items():
-            yield (TISSUE, "drawn", OVERALL, key, *_cells(estimate), tissue.tiles, tissue.patients)
-        for one in tissue.classes:
-            for key, estimate in (("recall", one.recall), ("precision", one.precision), ("f1", one.f1)):
-                yield (TISSUE, "drawn", one.name, key, *_cells(estimate), one.tiles, "")
+    named = [(one.task, one) for one in types] + ([(TISSUE, tissue)] if tissue else [])
+    for task, answers in named:
+        for key, estimate in answers.figures.items():
+            yield (task, "drawn", OVERALL, key, *_cells(estimate), answers.tiles, answers.patients)
+        yield from _class_rows(task, answers.classes)
 
 
 def tile_rows(scores: Iterable[TileScore]) -> Iterator[Row]:
@@ -69,12 +70,18 @@ def tissue_rows(scores: Iterable[TileScore], classes: Sequence[str]) -> Iterator
             yield (score.id, score.patient, truth, answer, *score.tissue)
 
 
-def confusion_rows(tissue: TissueSummary) -> Iterator[Row]:
+def confusion_rows(summary: TissueSummary | TypeSummary) -> Iterator[Row]:
     """Rows: truth; columns: answer."""
-    names = [one.name for one in tissue.classes]
+    names = [one.name for one in summary.classes]
     yield ("truth", *names)
-    for name, counts in zip(names, tissue.confusion, strict=True):
+    for name, counts in zip(names, summary.confusion, strict=True):
         yield (name, *counts)
+
+
+def _class_rows(task: str, classes: Iterable[ClassFigures]) -> Iterator[Row]:
+    for one in classes:
+        for key, estimate in (("recall", one.recall), ("precision", one.precision), ("f1", one.f1)):
+            yield (task, "drawn", one.name, key, *_cells(estimate), one.cases, "")
 
 
 def as_csv(rows: Iterable[Row]) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..figures import OBJECT_FIGURES, PIXEL_FIGURES, TISSUE_FIGURES, Figure
+from ..figures import OBJECT_FIGURES, PIXEL_FIGURES, TISSUE_FIGURES, TYPE_FIGURES, Figure
 from ..metrics.bootstrap import Estimate
-from ..summary import Group, TaskSummary, TissueSummary
+from ..summary import Group, TaskSummary, TissueSummary, TypeSummary
 from .markup import Markup, element
 
 _PIXEL_COLUMNS = ("dice", "jaccard", "conformity", "precision", "recall", "pooled_dice")
@@ -46,12 +46,19 @@ def tissue_table(summary: TissueSummary) -> Markup:
     return table(heads, [(summary.tiles, summary.patients, *cells)])
 
 
-def class_table(summary: TissueSummary) -> Markup:
-    """Figures of each tissue class."""
+def type_table(summary: TypeSummary) -> Markup:
+    """Overall figures of a head that names objects."""
+    heads = ("Objects", "Tiles", "Patients", *(figure.heading for figure in TYPE_FIGURES))
+    cells = (estimate_cell(summary.figures[figure.key]) for figure in TYPE_FIGURES)
+    return table(heads, [(summary.objects, summary.tiles, summary.patients, *cells)])
+
+
+def class_table(summary: TissueSummary | TypeSummary, cases: str = "Tiles") -> Markup:
+    """Figures of each class; ``cases`` says what is counted."""
     rows = [
         (
             one.name,
-            one.tiles,
+            one.cases,
             one.answers,
             estimate_cell(one.recall),
             estimate_cell(one.precision),
@@ -59,10 +66,10 @@ def class_table(summary: TissueSummary) -> Markup:
         )
         for one in summary.classes
     ]
-    return table(("Class", "Tiles", "Answers", "Recall", "Precision", "F1"), rows)
+    return table(("Class", cases, "Answers", "Recall", "Precision", "F1"), rows)
 
 
-def confusion_table(summary: TissueSummary) -> Markup:
+def confusion_table(summary: TissueSummary | TypeSummary) -> Markup:
     """Rows: truth; columns: answer; each cell is shaded by its share of the row."""
     names = [one.name for one in summary.classes]
     head = element("tr", element("th", "Truth ↓ / answer →"), [element("th", name, scope="col") for name in names])

@@ -21,7 +21,8 @@ _LEFT_OUT = ("scores", "skipped", "leaks")
 def write_report(folder: Path, evaluation: Evaluation, examples: Examples) -> Path:
     """Write ``report.json``, ``figures.csv``, ``tiles.csv``, ``tissue.csv``, ``confusion.csv`` and ``report.html``.
 
-    The last two tables only where there is a tissue head. Each file is written whole or not at all.
+    The last two tables only where there is a tissue head; a head that names objects has a ``confusion_<task>.csv``.
+    Each file is written whole or not at all.
 
     Returns
     -------
@@ -34,10 +35,12 @@ def write_report(folder: Path, evaluation: Evaluation, examples: Examples) -> Pa
         If the folder cannot be written.
     """
     tissue = evaluation.tissue
-    tables = {"figures": figure_rows(evaluation.tasks, tissue), "tiles": tile_rows(evaluation.scores)}
+    tables = {"figures": figure_rows(evaluation.tasks, evaluation.types, tissue), "tiles": tile_rows(evaluation.scores)}
     if tissue:
         tables["tissue"] = tissue_rows(evaluation.scores, [one.name for one in tissue.classes])
         tables["confusion"] = confusion_rows(tissue)
+    for one in evaluation.types:
+        tables[f"confusion_{one.task}"] = confusion_rows(one)
     for name, rows in tables.items():
         write_text(folder / f"{name}.csv", as_csv(rows))
     write_text(folder / JSON_FILE, json.dumps(to_json(evaluation), indent=2, allow_nan=False) + "\n")
