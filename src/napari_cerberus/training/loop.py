@@ -83,7 +83,7 @@ def _train(config: TrainConfig, data: TrainingData, folder: Path, us: Team, resu
     trainer = Trainer(config, us, tissue_frequency(config, data.train))
     for note in trainer.notes:
         yield Progress("Starting", message=note)
-    yield from trainer.ask_the_base()
+    yield from trainer.ask_the_base(data.train, data.loaded)
     if resume:
         trainer.restore(load_checkpoint(folder))
         if us.leads:

@@ -1,5 +1,6 @@
 """What a fine-tune holds on to: the base model's answers on drawn tissue (Li and Hoiem 2016, "Learning without
 forgetting"). The base model's own training data are seldom at hand; drawn tissue always is, and needs no labels here.
+Training tiles in an unknown stain are remembered too, in the colours of the drawn ones (``restained``).
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..progress import Job, Progress
 from ..synthetic import TileSettings, make_tile
 from .config import TrainConfig
+from .data import LoadedTile
 from .frozen import KEPT, FrozenPart, KeptBatch
+from .restained import restained
 
 TILES, A_STEP = 12, 2
 _FIRST_SEED = 7000  # other tissue than what forgetting is measured on (finetune/reference.py)
@@ -53,20 +57,27 @@ class Remembered:
         return torch.stack(parts).mean()
 
 
-def remember(config: TrainConfig, frozen: FrozenPart, fresh: Collection[str]) -> Job[Remembered | None]:
+def remember(
+    config: TrainConfig, frozen: FrozenPart, fresh: Collection[str], strange: Sequence[LoadedTile] = ()
+) -> Job[Remembered | None]:
     """Draw tissue and ask the network, as it comes from the base model, about the dense tasks whose answers may change.
 
     Those are the tasks that learn, or all of them where the encoder moves. ``fresh`` are tasks that the base model does
-    not know. None where no task is left.
+    not know; ``strange`` are training tiles in a stain that it does not know, which are asked about in the colours of
+    drawn tissue. None where no task is left.
     """
     dense = set(frozen.network.decoders)
     taught = {key for batch in config.batches for key in batch.tasks}
     keys = sorted((dense if frozen.encoder_trains else taught & dense) - set(fresh))
     maps, answers = [], []
     frozen.network.eval()
-    for number in range(TILES if keys else 0):
-        yield Progress("Asking the base model", number, TILES)
-        image = _drawn(config.batches[0].crop_px, config.pixel_size_um, _FIRST_SEED + number)
+    side, count = config.batches[0].crop_px, TILES + len(strange)
+    for number in range(count if keys else 0):
+        yield Progress("Asking the base model", number, count)
+        drawn = _drawn(side, config.pixel_size_um, _FIRST_SEED + number % TILES)
+        image = torch.from_numpy(drawn).permute(2, 0, 1)[None].float()
+        if number >= TILES:
+            image = restained(strange[number - TILES], drawn, side, config.pixel_size_um)
         maps.append(frozen.compute(image, keys))
         with torch.no_grad():
             logits = frozen.logits(_batch(frozen, maps[-1:], keys))
@@ -74,9 +85,9 @@ def remember(config: TrainConfig, frozen: FrozenPart, fresh: Collection[str]) ->
     return Remembered(keys, maps, answers, config.seed) if keys else None
 
 
-def _drawn(side_px: int, pixel_size_um: float, seed: int) -> Tensor:
+def _drawn(side_px: int, pixel_size_um: float, seed: int) -> NDArray[np.uint8]:
     settings = TileSettings(height_px=side_px, width_px=side_px, pixel_size_um=pixel_size_um, seed=seed)
-    return torch.from_numpy(make_tile(settings).image).permute(2, 0, 1)[None].float()
+    return make_tile(settings).image
 
 
 def _batch(frozen: FrozenPart, maps: Sequence[Named], keys: Sequence[str]) -> KeptBatch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from ..model.runtime import has_bfloat16, training_format
 from ..progress import Job
 from .averaging import RunningAverage
 from .config import TrainConfig
+from .data import LoadedTile, Tile
 from .distributed import Team
 from .ending import Keep
 from .failures import explaining
@@ -24,7 +25,8 @@ from .frozen import FrozenPart, KeptBatch
 from .keeping import BaseKeeper
 from .losses import dense_loss, finite, tissue_loss
 from .optimiser import make_optimiser, make_schedule
-from .remembering import Remembered, remember
+from .remembering import TILES, Remembered, remember
+from .restained import strange_tiles
 from .sampler import Batch
 from .transfer import starting_network
 from .validate import Scores
@@ -67,12 +69,16 @@ class Trainer:
         self._last: dict[str, Any] = {}
         self._ended = ""
 
-    def ask_the_base(self) -> Job[None]:
-        """Note what the base model says of drawn tissue, for steps that are held to it; before the first step."""
+    def ask_the_base(self, tiles: Sequence[Tile] = (), loaded: Mapping[str, LoadedTile] | None = None) -> Job[None]:
+        """Note what the base model says of drawn tissue, for steps that are held to it; before the first step.
+
+        ``tiles`` to learn from that are stained unlike its own are asked about too, in the colours of drawn tissue.
+        """
         if not self._config.remember:
             return
         with explaining(self.step):
-            self._memory = yield from remember(self._config, self.frozen, self._keeper.fresh)
+            strange = [loaded[id_] for id_ in strange_tiles(self._config, tiles, loaded, TILES)] if loaded else []
+            self._memory = yield from remember(self._config, self.frozen, self._keeper.fresh, strange)
 
     @property
     def rate(self) -> float:
