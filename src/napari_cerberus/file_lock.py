@@ -4,6 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
+from typing import IO
+
+from .errors import OutputError
+
+
+def open_lock_file(path: Path) -> IO[bytes]:
+    """Open the file to lock, making its folder. Raises ``OutputError`` where the folder cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab")
+    except OSError as error:
+        raise OutputError(f"{path.parent} cannot be written: {error.strerror or error}.") from error
+
 
 if sys.platform == "win32":
     import msvcrt

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import OutputError
-from ..file_lock import lock
+from ..file_lock import lock, open_lock_file
 from .entries import library_folder
 
 LOCK_FILE = ".lock"
@@ -25,12 +25,7 @@ def library_lock(wait_s: float = WAIT_S) -> Iterator[None]:
         If another program holds it for longer than ``wait_s``, or the folder cannot be written.
     """
     folder = library_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        stream = (folder / LOCK_FILE).open("ab")
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written: {error.strerror or error}.") from error
-    with stream:
+    with open_lock_file(folder / LOCK_FILE) as stream:
         until = time.monotonic() + wait_s
         while not lock(stream.fileno()):
             if time.monotonic() >= until:

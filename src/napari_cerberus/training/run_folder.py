@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ..errors import DataError, OutputError
-from ..file_lock import lock
+from ..file_lock import lock, open_lock_file
 from ..files import atomic_path, sha256_of, write_text
 from .data import Tile
 
@@ -40,12 +40,7 @@ def held(folder: Path) -> Iterator[None]:
     OutputError
         If another process trains there, or the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        stream = (folder / LOCK_FILE).open("ab")
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written: {error.strerror or error}.") from error
-    with stream:
+    with open_lock_file(folder / LOCK_FILE) as stream:
         if not lock(stream.fileno()):
             raise OutputError(f"Another process trains in {folder}; wait for its end, or name another folder.")
         yield
