@@ -42,10 +42,10 @@ class Schedule:
         Of each side of a split; 0: all of them.
     """
 
-    pixel_size_um: float = 3.9
+    pixel_size_um: float = 1.95
     steps: int = 1000
-    batch: int = 8
-    crop_px: int = 64
+    batch: int = 16
+    crop_px: int = 112
     validate_every: int = 250
     validation_tiles: int = 80
     learning_rate: float = 1e-3
@@ -63,9 +63,10 @@ class Schedule:
         few = f" **Smoke test on {self.tiles_per_category} tiles a category: the numbers mean nothing.**"
         return (
             f"Every row: {self.steps} steps of {self.batch} crops of {self.crop_px} px at {self.pixel_size_um:g} µm/px "
-            f"(the tiles have 1.3), a small part of the thesis's 30 epochs, for 2 CPU cores; AdamW, a one-cycle "
-            f"rate up to {self.learning_rate:g}, {self.precision}, the augmentations of the thesis with stain and "
-            f"scale jitter, running average of weights, best weights by validation. "
+            f"(the tiles have 1.3), about {self.steps * self.batch / _TRAINING_TILES:.0f} crops of each training tile "
+            f"against the thesis's 30 epochs of whole tiles; AdamW, a one-cycle rate up to {self.learning_rate:g}, "
+            f"{self.precision}, the augmentations of the thesis with stain and scale jitter, running average of "
+            f"weights, best weights by validation. "
             f"{_START.get(start, f'Transfer rows start from {start}.')}"
             f"{few if self.tiles_per_category else ''}"
         )
@@ -81,6 +82,9 @@ QUICK = Schedule(
     tiles_per_category=1,
 )
 """Whether everything runs from end to end; nothing is learnt."""
+
+_TRAINING_TILES = 1220
+"""Of EBHI-SEG, with either split, to about 3."""
 
 _START = {
     PRETRAIN: "Transfer rows start from an encoder that learnt nuclei only (TNBC, DSB 2018) and never saw EBHI-SEG; "
@@ -133,14 +137,16 @@ def all_rows() -> list[Row]:
     return rows
 
 
-def write_config(folder: Path, row: Row, schedule: Schedule, start: str, data: Path) -> Path:
+def write_config(
+    folder: Path, row: Row, schedule: Schedule, start: str, data: Path, workers: int | None = None
+) -> Path:
     """The row's training config, beside its folder; the comparison networks read it too."""
     tasks = json.dumps(list(row.tasks))
     text = (
         f'name = "{row.name}"\nseed = 1\ndata_root = {json.dumps(data.absolute().as_posix())}\ntasks = {tasks}\n'
         f"pixel_size_um = {schedule.pixel_size_um}\ntissue_window_cells = {schedule.tissue_window_cells}\n"
         f"steps = {schedule.steps}\nvalidate_every = {schedule.validate_every}\n"
-        f"validation_tiles = {schedule.validation_tiles}\n"
+        f"validation_tiles = {schedule.validation_tiles}\n{_workers(workers)}"
         f'split_file = "{row.unit}.split.json"\nallow_leaks = {str(row.unit == "image").lower()}\n'
         f'balance = 0.5\ndice_weight = 0.5\nlabel_smoothing = 0.05\nprecision = "{schedule.precision}"\n'
         f"start = {json.dumps(start if row.transfers else 'scratch')}\ntrain_from_layer = {row.layer}\n"
@@ -153,11 +159,12 @@ def write_config(folder: Path, row: Row, schedule: Schedule, start: str, data: P
     return folder / f"{row.name}.toml"
 
 
-def write_pretrain_config(folder: Path, schedule: Schedule, data: Path) -> Path:
+def write_pretrain_config(folder: Path, schedule: Schedule, data: Path, workers: int | None = None) -> Path:
     """The config of the model that transfer starts from: nuclei alone."""
     text = (
         f'name = "{PRETRAIN}"\nseed = 1\ndata_root = {json.dumps(data.absolute().as_posix())}\ntasks = ["nuclei"]\n'
         f"pixel_size_um = 1.0\nsteps = {schedule.pretrain_steps}\nvalidate_every = {schedule.validate_every}\n"
+        f"{_workers(workers)}"
         f'precision = "{schedule.precision}"\n'
         f"validation_tiles = {schedule.validation_tiles}\nsplit = [0.8, 0.2, 0.0]\ndice_weight = 0.5\n"
         '[[source]]\nname = "tnbc"\nkind = "instances"\npath = "tnbc-nuclei"\npixel_size_um = 0.25\n'
@@ -169,6 +176,10 @@ def write_pretrain_config(folder: Path, schedule: Schedule, data: Path) -> Path:
     )
     write_text(folder / f"{PRETRAIN}.toml", text)
     return folder / f"{PRETRAIN}.toml"
+
+
+def _workers(count: int | None) -> str:
+    return "" if count is None else f"workers = {count}\n"
 
 
 def write_splits(folder: Path, schedule: Schedule, starter_split: Path, data: Path) -> None:

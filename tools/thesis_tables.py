@@ -10,6 +10,7 @@ one is kept in ``thesis_rows.json`` beside the results, which goes into git: ano
 tables are written anew after every row, from that file alone. One schedule for every row, stated above the tables; a
 file with another schedule is refused. Two processes, each with rows of its own (``--only``), use two cores better than
 one process does; the one with rows by ``pretrain`` (all but ``scratch`` and the networks) makes it, the other must not.
+Many rows at once, on a GPU machine: ``--workers 1`` for each.
 """
 
 from __future__ import annotations
@@ -79,22 +80,22 @@ def _run(arguments: argparse.Namespace, rows: list[Row], kept: Path) -> None:
     write_splits(folder, schedule, ROOT / "configs" / "starter.split.json", arguments.data)
     data = small_data(folder, arguments.data, schedule.tiles_per_category) if arguments.quick else arguments.data
     for row in rows:
-        start = _start(folder, schedule, arguments.start, data) if row.transfers else "scratch"
+        start = _start(folder, schedule, arguments, data) if row.transfers else "scratch"
         print(f"== {row.name}", flush=True)
-        report = _run_row(folder, row, write_config(folder, row, schedule, start, data))
+        report = _run_row(folder, row, write_config(folder, row, schedule, start, data, arguments.workers))
         done = keep_row(kept, schedule, arguments.start, row.name, report)
         put_between(arguments.results, MARKERS, tables(done, schedule.sentence(arguments.start)))
     print(arguments.results)
 
 
-def _start(folder: Path, schedule: Schedule, start: str, data: Path) -> str:
+def _start(folder: Path, schedule: Schedule, arguments: argparse.Namespace, data: Path) -> str:
     """What the transfer rows start from; the model of nuclei is trained first where that is it."""
-    if start != PRETRAIN:
-        return start
+    if arguments.start != PRETRAIN:
+        return arguments.start
     target = folder / PRETRAIN
     if not (target / MODEL_FOLDER / "model.json").exists():
         print(f"== {PRETRAIN}", flush=True)
-        _train(write_pretrain_config(folder, schedule, data), target)
+        _train(write_pretrain_config(folder, schedule, data, arguments.workers), target)
     return str((target / MODEL_FOLDER).absolute())
 
 
@@ -170,6 +171,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, help="tiles a batch in every row")
     parser.add_argument("--crop", type=int, help="side of a crop in px in every row")
     parser.add_argument("--precision", choices=("bf16", "fp32"), help="of training; fp32 without bfloat16 in hardware")
+    parser.add_argument("--workers", type=int, help="processes of a row that prepare batches; default: cores less one")
     return parser.parse_args()
 
 
