@@ -58,10 +58,11 @@ def describe(outcome: Calibrated) -> list[str]:
             f"{fit.log_loss_after:.3f}, ECE {fit.ece_before:.3f} → {fit.ece_after:.3f}"
         )
     for task, choice in outcome.thresholds.items():
-        point = next(point for point in choice.curve if point.threshold == choice.threshold)
+        point = max((one for one in choice.curve if one.threshold <= choice.threshold), key=lambda one: one.threshold)
+        measured = "" if point.threshold == choice.threshold else f" at {point.threshold:g}"
         lean = "" if choice.leans_to_recall else "; no threshold gives recall ≥ precision"
         lines.append(
-            f"{task}: threshold {choice.threshold:g} from {choice.tiles} tiles; Dice {point.dice:.3f}, precision "
-            f"{point.precision:.3f}, recall {point.recall:.3f}, F1 {point.f1:.3f}{lean}"
+            f"{task}: threshold {choice.threshold:g} from {choice.tiles} tiles;{measured} Dice {point.dice:.3f}, "
+            f"precision {point.precision:.3f}, recall {point.recall:.3f}, F1 {point.f1:.3f}{lean}"
         )
     return lines

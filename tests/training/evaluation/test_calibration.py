@@ -1,6 +1,7 @@
 """Temperature and thresholds: fitted on validation, in the terms of what the user reads."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from napari_cerberus.model.spec import load_spec
 from napari_cerberus.pairs.split import Split
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import GLANDS, LUMINA
-from napari_cerberus.training.calibrate import calibrate
+from napari_cerberus.training.calibrate import Calibrated, calibrate
 from napari_cerberus.training.calibration import (
     THRESHOLDS,
     ThresholdPoint,
@@ -143,6 +144,13 @@ def test_calibrating_writes_a_new_model_with_its_record(tmp_path):
     assert model.spec.thresholds == {}
     sentences = command.describe(outcome)
     assert any(line.startswith("glands: threshold") for line in sentences)
+
+
+def test_a_threshold_between_two_candidates_is_told_with_the_figures_of_the_one_below():
+    choice = choose_threshold([point(0.5, 0.90, 0.88, 0.92), point(0.7, 0.92, 0.96, 0.85)], tiles=3)
+    outcome = Calibrated(folder=Path("new"), sha256="", temperature=None, thresholds={"glands": choice}, skipped=())
+    (sentence,) = command.describe(outcome)
+    assert sentence.startswith("glands: threshold 0.55 from 3 tiles; at 0.5 Dice 0.900, precision 0.880")
 
 
 @pytest.mark.parametrize("side", ["train", "test", "all"])
