@@ -83,9 +83,16 @@ def _run(arguments: argparse.Namespace, rows: list[Row], kept: Path) -> None:
         start = _start(folder, schedule, arguments, data) if row.transfers else "scratch"
         print(f"== {row.name}", flush=True)
         report = _run_row(folder, row, write_config(folder, row, schedule, start, data, arguments.workers))
-        done = keep_row(kept, schedule, arguments.start, row.name, report)
-        put_between(arguments.results, MARKERS, tables(done, schedule.sentence(arguments.start)))
+        keep_row(kept, schedule, arguments.start, row.name, report)
+        _write(arguments, kept)
+    _write(arguments, kept)
     print(arguments.results)
+
+
+def _write(arguments: argparse.Namespace, kept: Path) -> None:
+    schedule = _schedule(arguments)
+    rows = kept_rows(kept, schedule, arguments.start)
+    put_between(arguments.results, MARKERS, tables(rows, schedule.sentence(arguments.start)))
 
 
 def _start(folder: Path, schedule: Schedule, arguments: argparse.Namespace, data: Path) -> str:
