@@ -12,6 +12,7 @@ from napari_cerberus.finetune.new_name import new_model_name
 from napari_cerberus.finetune.plan import prepare
 from napari_cerberus.finetune.settings import FinetuneSettings
 from napari_cerberus.model.keeping import checked_name
+from napari_cerberus.model.library import open_model
 from napari_cerberus.pairs.split import apply_split
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.config import read_config
@@ -44,6 +45,14 @@ def test_a_plan_counts_and_splits_by_patient_and_its_config_can_be_read(computer
     assert config.steps == plan.steps
     assert config.start_sha256 == plan.base_sha256
     assert len(plan.files) == 20
+
+
+def test_a_model_of_ones_own_is_found_again_though_it_is_called_as_the_shipped_one(computer, pairs):
+    own = computer / "elsewhere" / "starter"
+    tiny_net.save_base(own)
+    (computer / "plan.toml").write_text(plan_of(pairs, base_model=str(own)).config_text, encoding="utf-8")
+    config = read_config(computer / "plan.toml")
+    assert open_model(config.start).sha256 == config.start_sha256
 
 
 @pytest.mark.parametrize(("patients", "kept", "patience"), [(10, "last", 0), (30, "best", 5)])

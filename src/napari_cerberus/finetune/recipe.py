@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model.checkpoint import Model
-from ..model.library import STARTER
+from ..model.entries import shipped_folder
 from ..training.ending import Keep
 from .settings import FinetuneSettings
 from .sides import Sides
@@ -187,7 +187,11 @@ def _batches(recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def _start(base: Model) -> str:
-    """The base model as the config names it: by folder, which stays the same when the library changes its names."""
-    if base.path is None or base.name == STARTER:
+    """The base model as the config names it: by folder, which stays the same when the library changes its names.
+
+    A model that came with the program goes by its name, on any computer.
+    """
+    if base.path is None:
         return base.name
-    return str(Path(base.path).resolve())
+    folder = Path(base.path).resolve()
+    return folder.name if folder.parent == shipped_folder().resolve() else str(folder)
