@@ -2,9 +2,10 @@
 
 The new domain is one category of EBHI-SEG, of patients that the base model has not learned from (the test side of its
 split; presets are tuned with ``--side validation`` and another category), recoloured to another stain (``STAINS``).
-Some of its patients give tiles to learn from, as a user would export them; the others are scored. The old domain is the
-other categories' patients of that side, stain untouched. Every model is scored as users get it (``score_tile``): Dice
-of glands, mean over tiles; intervals by patient, those of gain and change over the same patients in both models.
+Half of its patients give tiles to learn from, as a user would export them, and the other half are scored; then the
+other way round, with a second model, so that every patient is scored by a model that has not seen it. The old domain is
+the other categories' patients of that side, stain untouched. Every model is scored as users get it (``score_tile``):
+Dice of glands, mean over tiles; intervals by patient, those of gain and change over the same patients in both models.
 
 Training goes through the same plan and child process as the dock's; of the tiles given some patients validate and are
 held out, as there. What is done is kept in ``--out`` and not done again. The table goes between two marks in
@@ -68,9 +69,10 @@ Scored = Sequence[tuple[str, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One model: scores on the new and the old domain. ``tiles`` 0 and no preset: the base model.
+    """One size and preset: scores of its models, one a fold, on the new and the old domain.
 
-    ``told`` are the minutes that the dock's estimate tells before the run starts.
+    ``tiles`` 0 and no preset: the base model. ``minutes`` are of a model, ``told`` what the dock's estimate tells
+    before; both mean over the folds.
     """
 
     tiles: int
@@ -84,7 +86,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Domains:
-    """Tiles to learn from, in the order they are given out, and tiles to score."""
+    """One fold: tiles to learn from, in the order they are given out, and tiles to score."""
 
     learning: Sequence[Tile]
     new: Sequence[Tile]
@@ -98,12 +100,13 @@ def main() -> int:
     out.mkdir(parents=True, exist_ok=True)
     os.environ["NAPARI_CERBERUS_RUNS"] = str(out / "runs")
     os.environ["NAPARI_CERBERUS_MODELS"] = str(out / "models")
-    domains = _domains(arguments)
+    folds = [_domains(arguments, fold) for fold in range(arguments.folds)]
     rows = _known(out)
-    print(f"learning from {len(domains.learning)} tiles, scoring {len(domains.new)} new and {len(domains.old)} old")
+    for domains in folds:
+        print(f"learning from {len(domains.learning)} tiles, scoring {len(domains.new)} new, {len(domains.old)} old")
     for tiles, preset in [(0, ""), *((n, preset) for n in arguments.tiles for preset in arguments.presets)]:
         if (tiles, preset) not in {(row.tiles, row.preset) for row in rows}:
-            rows.append(_measure(arguments, domains, tiles, preset))
+            rows.append(_joined([_measure(arguments, folds[i], i, tiles, preset) for i in range(len(folds))]))
             write_text(out / "rows.json", json.dumps([asdict(row) for row in rows], indent=1))
         print(_cells(next(row for row in rows if (row.tiles, row.preset) == (tiles, preset)), rows))
     if not arguments.smoke and arguments.side == "test":
@@ -111,19 +114,26 @@ def main() -> int:
     return 0
 
 
-def _measure(arguments: argparse.Namespace, domains: Domains, tiles: int, preset: str) -> Row:
+def _joined(rows: Sequence[Row]) -> Row:
+    """The folds' rows as one."""
+    new, old = ([one for row in rows for one in getattr(row, name)] for name in ("new", "old"))
+    minutes, told = (float(np.mean([getattr(row, name) for row in rows])) for name in ("minutes", "told"))
+    return replace(rows[0], new=new, old=old, minutes=minutes, told=told)
+
+
+def _measure(arguments: argparse.Namespace, domains: Domains, fold: int, tiles: int, preset: str) -> Row:
     if not tiles:
         return Row(tiles=0, preset="", **_scores(open_model(arguments.base), domains))
-    folder = _write_pairs(arguments.out / f"pairs-{tiles}", domains.learning[:tiles])
-    state = _trained(arguments, folder, tiles, preset)
+    folder = _write_pairs(arguments.out / f"pairs-{tiles}-{fold}", domains.learning[:tiles])
+    state = _trained(arguments, folder, f"{tiles}-{preset}-{fold}", preset)
     told = float(json.loads((state.folder / "told.json").read_text(encoding="utf-8")))
     scores = _scores(open_model(state.model_name), domains)
     return Row(tiles=tiles, preset=preset, minutes=_minutes(state.folder), told=told, steps=state.step, **scores)
 
 
-def _trained(arguments: argparse.Namespace, folder: Path, tiles: int, preset: str) -> RunState:
-    """The finished run of this size and preset; one that was cut off goes on."""
-    note = arguments.out / f"run-{tiles}-{preset}.txt"
+def _trained(arguments: argparse.Namespace, folder: Path, name: str, preset: str) -> RunState:
+    """The finished run of this size, preset and fold; one that was cut off goes on."""
+    note = arguments.out / f"run-{name}.txt"
     if note.is_file() and read_state(run := Path(note.read_text(encoding="utf-8"))).status in _USEFUL:
         if read_state(run).status in ("interrupted", "failed"):
             process.resume(run)
@@ -135,7 +145,7 @@ def _trained(arguments: argparse.Namespace, folder: Path, tiles: int, preset: st
             tasks=(GLANDS,),
             epochs=1 if arguments.smoke else None,
             learning_rate=arguments.learning_rate,
-            name=f"{preset} {tiles}",
+            name=name.replace("-", " "),
         )
         plan = run_to_end(prepare(settings))
         if plan.stops:
@@ -170,7 +180,7 @@ def _minutes(run: Path) -> float:
     return float(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else 0.0
 
 
-def _domains(arguments: argparse.Namespace) -> Domains:
+def _domains(arguments: argparse.Namespace, fold: int) -> Domains:
     config = read_config(CONFIG)
     config = replace(config, sources=tuple(source for source in config.sources if source.kind == "ebhi"))
     held = _never_learned_from(config, arguments.side)
@@ -181,11 +191,11 @@ def _domains(arguments: argparse.Namespace) -> Domains:
         by_patient[tile.patient].append(tile)
     names = sorted(by_patient)
     order = [names[i] for i in np.random.default_rng(arguments.seed).permutation(len(names))]
-    half = [by_patient[name] for name in order[::2]]
+    half = [by_patient[name] for name in order[fold::2]]
     learning = [tiles[i] for i in range(max(map(len, half))) for tiles in half if i < len(tiles)]  # patients in turn
     if len(learning) < max(arguments.tiles, default=0):
         raise DataError(f"Category {arguments.category!r} has only {len(learning)} tiles to learn from.")
-    scored = [tile for name in order[1::2] for tile in by_patient[name]]
+    scored = [tile for name in order[1 - fold :: 2] for tile in by_patient[name]]
     return Domains(learning=learning, new=_limited(scored, arguments.score), old=_limited(old, arguments.score))
 
 
@@ -231,7 +241,17 @@ def _brown(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 _PALE_BLUE_AND_BROWN = np.array([[0.65, 0.70, 0.29], [0.05, 0.55, 0.83]])
+
+
+def _faded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An old archive's slides: a quarter of the haematoxylin and three tenths of the eosin are left."""
+    stains = np.maximum(rgb2hed(image)[..., [_HAEMATOXYLIN, _EOSIN]], 0) * [0.25, 0.3]
+    return np.clip(np.exp(-6 * stains @ _BLUE_AND_PINK) * 255, 0, 255).round().astype(np.uint8)
+
+
+_BLUE_AND_PINK = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]])
 STAINS: Mapping[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    "faded": _faded,
     "brown": _brown,
     "other laboratory": _other_laboratory,
     "none": _as_it_is,
@@ -387,17 +407,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="what is done is kept here")
     parser.add_argument("--base", default="starter")
     parser.add_argument("--category", default="Adenocarcinoma", help="the new domain; default: %(default)s")
-    parser.add_argument("--stain", choices=tuple(STAINS), default="brown")
+    parser.add_argument("--stain", choices=tuple(STAINS), default="faded")
     parser.add_argument("--side", choices=("test", "validation"), default="test", help="validation: to tune by")
     parser.add_argument("--learning-rate", type=float, help="to tune by; default: the preset's")
     parser.add_argument("--tiles", type=int, nargs="*", default=[5, 10, 20, 40])
     parser.add_argument("--presets", nargs="+", default=["quick", "standard"])
-    parser.add_argument("--score", type=int, default=60, help="tiles of each domain that are scored, at most")
+    parser.add_argument("--score", type=int, default=60, help="tiles of each domain that are scored in a fold, at most")
+    parser.add_argument("--folds", type=int, choices=(1, 2), default=2, help="1: half of the patients are scored")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--smoke", action="store_true", help="one size, one preset, one pass, few tiles, no document")
     arguments = parser.parse_args()
     if arguments.smoke:
-        arguments.tiles, arguments.presets, arguments.score = [5], arguments.presets[:1], 3
+        arguments.tiles, arguments.presets, arguments.score, arguments.folds = [5], arguments.presets[:1], 3, 1
     arguments.out = arguments.out.resolve()
     return arguments
 
