@@ -52,7 +52,7 @@ class PresetValues:
     cache_features: bool
     keep_statistics: bool = True
     blend: float = 1.0
-    remember: float = 3.0
+    remember: float = 10.0
 
 
 PRESET_VALUES: Mapping[Preset, PresetValues] = {
@@ -64,7 +64,7 @@ PRESET_VALUES: Mapping[Preset, PresetValues] = {
         batch_size=4,
         learning_rate=1e-3,
         cache_features=True,
-        blend=0.8,
+        blend=0.5,
     ),
     "standard": PresetValues(
         train_from_layer=5,
@@ -74,7 +74,7 @@ PRESET_VALUES: Mapping[Preset, PresetValues] = {
         batch_size=4,
         learning_rate=3e-4,
         cache_features=False,
-        blend=0.6,
+        blend=0.3,
     ),
     "thorough": PresetValues(
         train_from_layer=3,
@@ -84,14 +84,14 @@ PRESET_VALUES: Mapping[Preset, PresetValues] = {
         batch_size=8,
         learning_rate=1e-4,
         cache_features=False,
-        blend=0.7,
+        blend=0.4,
     ),
 }
 """The presets, chosen so that what the base model can do stays.
 
 ``quick`` trains heads and the decoders' last blocks on cached features. ``standard`` trains whole decoders. Both leave
 the encoder alone, so tasks that the pairs say nothing about come out exactly as before. ``thorough`` moves the deeper
-half of the encoder too, at a low learning rate. All keep a fifth or more of the old weights (most of the gain on the
+half of the encoder too, at a low learning rate. All keep half or more of the old weights (most of the gain on the
 new tiles stays, and most of what would be forgotten on the old ones does not go) and the base model's normalisation
 statistics (a few tiles of a few patients give poor ones), and are held to its answers on drawn tissue.
 """
