@@ -1,4 +1,4 @@
-"""Pictures of a few validation tiles while training runs: what was drawn in white, what is found in colour."""
+"""Pictures of a few validation tiles while training runs: what was drawn in black, what is found in colour."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ TILES = 4
 KEPT = 24
 """Pictures of a run that stay; the oldest go first."""
 
+_DRAWN = (0, 0, 0)  # white cannot be seen on pale slides
 _SIDE_PX = 256
 _GAP_PX = 4
 
@@ -52,7 +53,7 @@ def _picture(view: Judged, tile: Tile, loaded: LoadedTile, config: TrainConfig) 
     logits = look(view.network, image, keys, config) if keys else {}
     picture = cut(image, next(iter(masks.values()), image[0, 0]))[0].permute(1, 2, 0).to(torch.uint8).numpy().copy()
     for key in keys:
-        _outline(picture, (masks[key] > 0).numpy(), (255, 255, 255))
+        _outline(picture, (masks[key] > 0).numpy(), _DRAWN)
     for key in keys:
         _outline(picture, foreground(cut(logits[key], masks[key])).numpy(), _rgb(TASK_COLOURS[key]))
     return picture

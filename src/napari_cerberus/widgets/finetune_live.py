@@ -21,7 +21,7 @@ _KEEP = (
     ("Stop and discard the run", "discard"),
 )
 _COPY = "Copy as command line"
-_LEGEND = "White: as drawn. Colour: as the model finds it now."
+_LEGEND = "Black: as drawn. Colour: as the model finds it now."
 _WORDS = {
     "queued": "Waits for another run",
     "running": "Training",
