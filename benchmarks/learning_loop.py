@@ -9,7 +9,7 @@ Dice of glands, mean over tiles; intervals by patient, those of gain and change 
 
 Training goes through the same plan and child process as the dock's; of the tiles given some patients validate and are
 held out, as there. What is done is kept in ``--out`` and not done again. The table goes between two marks in
-docs/results.md, the plot beside it.
+docs/results.md, the plot beside it, and its rows into docs/learning_loop_rows.json, from which another machine goes on.
 
     python benchmarks/learning_loop.py --out runs/loop            # two presets, four sizes: hours on 2 cores
     python benchmarks/learning_loop.py --out /tmp/loop --smoke    # does it run at all? minutes; writes no document
@@ -38,7 +38,7 @@ from napari_cerberus.files import write_text
 from napari_cerberus.finetune import process
 from napari_cerberus.finetune.estimate import estimate
 from napari_cerberus.finetune.plan import prepare
-from napari_cerberus.finetune.settings import FinetuneSettings
+from napari_cerberus.finetune.settings import PRESET_VALUES, FinetuneSettings
 from napari_cerberus.finetune.state import RunState, read_state
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.library import open_model
@@ -57,6 +57,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "configs" / "starter.toml"
 DOCUMENT = ROOT / "docs" / "results.md"
 PLOT = ROOT / "docs" / "images" / "learning_loop.svg"
+KEPT = ROOT / "docs" / "learning_loop_rows.json"
+"""Finished rows of the document's table, so that another machine goes on from them."""
 START, END = "<!-- learning loop: begin -->", "<!-- learning loop: end -->"
 AIM_LOSS = 0.01
 LOOK_EVERY_S = 1.0
@@ -101,7 +103,7 @@ def main() -> int:
     os.environ["NAPARI_CERBERUS_RUNS"] = str(out / "runs")
     os.environ["NAPARI_CERBERUS_MODELS"] = str(out / "models")
     folds = [_domains(arguments, fold) for fold in range(arguments.folds)]
-    rows = _known(out)
+    rows = _known(out, arguments)
     for domains in folds:
         print(f"learning from {len(domains.learning)} tiles, scoring {len(domains.new)} new, {len(domains.old)} old")
     for tiles, preset in [(0, ""), *((n, preset) for n in arguments.tiles for preset in arguments.presets)]:
@@ -288,9 +290,22 @@ def _dice_of(score: TileScore) -> float:
     return float(glands.groups[0].figures["dice"].value or 0.0)
 
 
-def _known(out: Path) -> list[Row]:
+def _known(out: Path, arguments: argparse.Namespace) -> list[Row]:
     path = out / "rows.json"
-    return [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))] if path.is_file() else []
+    if path.is_file():
+        return [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.is_file() else {}
+    return [Row(**row) for row in kept["rows"]] if kept.get("of") == _measured(arguments) else []
+
+
+def _measured(arguments: argparse.Namespace) -> dict[str, object]:
+    """What rows must have in common to stand in one table."""
+    names = ("side", "category", "stain", "folds", "score", "seed", "learning_rate")
+    return {
+        "base": open_model(arguments.base).sha256,
+        "presets": {name: asdict(PRESET_VALUES[name]) for name in ("quick", "standard")},
+        **{name: getattr(arguments, name) for name in names},
+    }
 
 
 def _cells(row: Row, rows: Sequence[Row]) -> str:
@@ -357,6 +372,8 @@ def _write_document(rows: Sequence[Row], arguments: argparse.Namespace) -> None:
     after = rest.partition(END)[2]
     write_text(DOCUMENT, f"{before}{START}\n" + "\n".join(table) + f"\n{END}{after}")
     write_text(PLOT, plot(rows))
+    lines = ",\n".join(f"  {json.dumps(asdict(row))}" for row in rows)
+    write_text(KEPT, f'{{\n "of": {json.dumps(_measured(arguments))},\n "rows": [\n{lines}\n ]\n}}\n')
 
 
 def _computer() -> str:
