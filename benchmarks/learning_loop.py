@@ -237,21 +237,20 @@ def _other_laboratory(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _brown(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """No H&E any more: what eosin stained is yellow-brown, as with saffron or DAB, and haematoxylin is pale."""
-    stains = np.maximum(rgb2hed(image)[..., [_HAEMATOXYLIN, _EOSIN]], 0) * [0.6, 1.0]
-    light = np.array([1.0, 0.97, 0.9])
-    return np.clip(np.exp(-6 * stains @ _PALE_BLUE_AND_BROWN) * light * 255, 0, 255).round().astype(np.uint8)
-
-
-_PALE_BLUE_AND_BROWN = np.array([[0.65, 0.70, 0.29], [0.05, 0.55, 0.83]])
+    return _restained(image, (0.6, 1.0), ((0.65, 0.70, 0.29), (0.05, 0.55, 0.83)), light=(1.0, 0.97, 0.9))
 
 
 def _faded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """An old archive's slides: a quarter of the haematoxylin and three tenths of the eosin are left."""
-    stains = np.maximum(rgb2hed(image)[..., [_HAEMATOXYLIN, _EOSIN]], 0) * [0.25, 0.3]
-    return np.clip(np.exp(-6 * stains @ _BLUE_AND_PINK) * 255, 0, 255).round().astype(np.uint8)
+    return _restained(image, (0.25, 0.3), ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11)))
 
 
-_BLUE_AND_PINK = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]])
+def _restained(image: NDArray[np.uint8], left, colours, light=(1.0, 1.0, 1.0)) -> NDArray[np.uint8]:
+    """What is ``left`` of haematoxylin and eosin, in the optical density of other ``colours``, in another light."""
+    stains = np.maximum(rgb2hed(image)[..., [_HAEMATOXYLIN, _EOSIN]], 0) * left
+    return np.clip(np.exp(-6 * stains @ np.array(colours)) * light * 255, 0, 255).round().astype(np.uint8)
+
+
 STAINS: Mapping[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     "faded": _faded,
     "brown": _brown,

@@ -39,7 +39,7 @@ from napari_cerberus.training.run_folder import CHECKPOINT_FILE, MODEL_FOLDER  #
 from napari_cerberus.training.selection import select_config  # noqa: E402
 from napari_cerberus.training.svm import evaluate_svm  # noqa: E402
 from napari_cerberus.training.transfer import starting_network  # noqa: E402
-from thesis_kept import KEPT_FILE, keep_row, kept_rows  # noqa: E402
+from thesis_kept import KEPT_FILE, Reports, keep_row, kept_rows  # noqa: E402
 from thesis_rows import (  # noqa: E402
     PRETRAIN,
     QUICK,
@@ -79,20 +79,17 @@ def _run(arguments: argparse.Namespace, rows: list[Row], kept: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_splits(folder, schedule, ROOT / "configs" / "starter.split.json", arguments.data)
     data = small_data(folder, arguments.data, schedule.tiles_per_category) if arguments.quick else arguments.data
+    _write(arguments, kept_rows(kept, schedule, arguments.start))
     for row in rows:
         start = _start(folder, schedule, arguments, data) if row.transfers else "scratch"
         print(f"== {row.name}", flush=True)
         report = _run_row(folder, row, write_config(folder, row, schedule, start, data, arguments.workers))
-        keep_row(kept, schedule, arguments.start, row.name, report)
-        _write(arguments, kept)
-    _write(arguments, kept)
+        _write(arguments, keep_row(kept, schedule, arguments.start, row.name, report))
     print(arguments.results)
 
 
-def _write(arguments: argparse.Namespace, kept: Path) -> None:
-    schedule = _schedule(arguments)
-    rows = kept_rows(kept, schedule, arguments.start)
-    put_between(arguments.results, MARKERS, tables(rows, schedule.sentence(arguments.start)))
+def _write(arguments: argparse.Namespace, rows: Reports) -> None:
+    put_between(arguments.results, MARKERS, tables(rows, _schedule(arguments).sentence(arguments.start)))
 
 
 def _start(folder: Path, schedule: Schedule, arguments: argparse.Namespace, data: Path) -> str:
