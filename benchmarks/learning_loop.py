@@ -73,8 +73,8 @@ Scored = Sequence[tuple[str, float]]
 class Row:
     """One size and preset: scores of its models, one a fold, on the new and the old domain.
 
-    ``tiles`` 0 and no preset: the base model. ``minutes`` are of a model, ``told`` what the dock's estimate tells
-    before; both mean over the folds.
+    ``tiles`` 0 and no preset: the base model. ``minutes`` are of a model on ``computer``, ``told`` what the dock's
+    estimate tells before; both mean over the folds.
     """
 
     tiles: int
@@ -84,6 +84,7 @@ class Row:
     minutes: float = 0.0
     told: float = 0.0
     steps: int = 0
+    computer: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,12 +126,13 @@ def _joined(rows: Sequence[Row]) -> Row:
 
 def _measure(arguments: argparse.Namespace, domains: Domains, fold: int, tiles: int, preset: str) -> Row:
     if not tiles:
-        return Row(tiles=0, preset="", **_scores(open_model(arguments.base), domains))
+        return Row(tiles=0, preset="", computer=_computer(), **_scores(open_model(arguments.base), domains))
     folder = _write_pairs(arguments.out / f"pairs-{tiles}-{fold}", domains.learning[:tiles])
     state = _trained(arguments, folder, f"{tiles}-{preset}-{fold}", preset)
     told = float(json.loads((state.folder / "told.json").read_text(encoding="utf-8")))
     scores = _scores(open_model(state.model_name), domains)
-    return Row(tiles=tiles, preset=preset, minutes=_minutes(state.folder), told=told, steps=state.step, **scores)
+    minutes, computer = _minutes(state.folder), _computer()
+    return Row(tiles=tiles, preset=preset, minutes=minutes, told=told, steps=state.step, computer=computer, **scores)
 
 
 def _trained(arguments: argparse.Namespace, folder: Path, name: str, preset: str) -> RunState:
@@ -308,11 +310,12 @@ def _measured(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def _cells(row: Row, rows: Sequence[Row]) -> str:
-    base = next(one for one in rows if not one.tiles)
+    base = _base(rows)
+    elsewhere = "" if row.computer == base.computer else f", {row.computer}"
     cells = [
         str(row.tiles) if row.tiles else "none",
         row.preset or "base model",
-        f"{row.minutes:.1f} ({row.told:.1f})" if row.tiles else "",
+        f"{row.minutes:.1f} ({row.told:.1f}){elsewhere}" if row.tiles else "",
         _figure(row.new),
         _difference(row.new, base.new) if row.tiles else "",
         _figure(row.old),
@@ -320,6 +323,10 @@ def _cells(row: Row, rows: Sequence[Row]) -> str:
         ("yes" if _mean(row.old) >= _mean(base.old) - AIM_LOSS else "**no**") if row.tiles else "",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _base(rows: Iterable[Row]) -> Row:
+    return next(row for row in rows if not row.tiles)
 
 
 def _mean(scores: Scored) -> float:
@@ -356,7 +363,7 @@ def _write_document(rows: Sequence[Row], arguments: argparse.Namespace) -> None:
     stain = "as they are" if arguments.stain == "none" else f"recoloured ({arguments.stain})"
     table = [
         f"Dice of glands on {arguments.category} of patients that nobody learned from, {stain}, and on the other "
-        f"categories; base model {arguments.base} ({open_model(arguments.base).sha256[:12]}); {_computer()}.",
+        f"categories; base model {arguments.base} ({open_model(arguments.base).sha256[:12]}); {_base(rows).computer}.",
         "",
         f"| {' | '.join(heads)} |",
         f"|{'---|' * len(heads)}",
@@ -382,7 +389,7 @@ def _computer() -> str:
 
 def plot(rows: Sequence[Row]) -> str:
     """SVG: Dice against tiles, one colour a preset; whole lines the new domain, broken ones the old."""
-    base = next(row for row in rows if not row.tiles)
+    base = _base(rows)
     lines: Mapping[str, list[Row]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.tiles):
         if row.tiles:
