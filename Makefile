@@ -1,4 +1,7 @@
-# make test    lint, types and all tests, in a window on a screenless X server
+# make test    lint, types and all tests, in windows on a screenless X server; WORKERS=1 for one test process
+# make coverage  the same tests, and which lines they ran
+# make docs    the documentation as a site in site/; a warning or a broken link is an error
+# make hooks   ruff, mypy and the manifest check before every commit
 # make demo    napari with a tile, Annotate clicked; without a display it leaves demo.png and prints the summary
 # make bench   speed and agreement against the reference scheme
 # make screenshots  pictures for the documentation, from the running program
@@ -10,13 +13,16 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := all,openvino,dev
+EXTRAS := all,openvino,dev,docs
+# Test processes. A file stays in one process, because its tests share fixtures and, in a window, a screen.
+WORKERS ?= auto
+PYTEST := -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile
 
 # 24-bit colour and GLX: Qt's own "offscreen" platform has no OpenGL, so napari cannot draw there.
 SCREEN = $(if $(shell command -v xvfb-run),xvfb-run -a -s "-screen 0 1600x1000x24 +extension GLX")
 QT = $(if $(filter Linux,$(shell uname -s)),QT_QPA_PLATFORM=xcb)
 
-.PHONY: install test lint check-types pytest demo screenshots bench wheel clean
+.PHONY: install test lint check-types pytest coverage docs hooks demo screenshots bench wheel clean
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
@@ -50,7 +56,16 @@ check-types: install
 	$(BIN)/mypy
 
 pytest: install
-	$(QT) $(SCREEN) $(BIN)/python -m pytest
+	$(QT) $(SCREEN) $(BIN)/python $(PYTEST)
+
+coverage: install
+	$(QT) $(SCREEN) $(BIN)/python $(PYTEST) --cov --cov-report=term --cov-report=xml
+
+docs: install
+	$(BIN)/mkdocs build --strict
+
+hooks: install
+	$(BIN)/pre-commit install
 
 screenshots: install
 	$(QT) $(SCREEN) $(BIN)/python docs/screenshots.py
@@ -70,4 +85,4 @@ wheel: install
 	$(BIN)/python -m build --no-isolation
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site .coverage* coverage.xml .mypy_cache .ruff_cache .pytest_cache .hypothesis
