@@ -34,18 +34,18 @@ from numpy.typing import NDArray
 
 from napari_cerberus.errors import CerberusError, ModelError
 from napari_cerberus.inference.annotate import NO_REPAIR, AnnotateSettings, annotate, objects_from
-from napari_cerberus.inference.grid import ModelGrid, pad_to_stride
-from napari_cerberus.inference.image import as_rgb8, read_image
+from napari_cerberus.inference.grid.model_grid import ModelGrid, pad_to_stride
+from napari_cerberus.inference.grid.rescale import to_model_grid
+from napari_cerberus.inference.images.rgb import as_rgb8, read_image
 from napari_cerberus.inference.predict import Prediction
-from napari_cerberus.inference.resample import to_model_grid
 from napari_cerberus.model.checkpoint import Model
-from napari_cerberus.model.library import STARTER, open_model
+from napari_cerberus.model.library.opening import STARTER, open_model
 from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import CERBERUS_TASKS
-from napari_cerberus.training.metrics.objects import compare_objects
-from napari_cerberus.training.metrics.pixels import compare_pixels
+from napari_cerberus.training.evaluation.metrics.object_metrics import compare_objects
+from napari_cerberus.training.evaluation.metrics.pixel_metrics import compare_pixels
 
 PATCH_PX, KEPT_PX, TIMES_COMPUTED = 448, 144, 2
 RANDOM = "random"

@@ -19,12 +19,13 @@ from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.pairs.split import read_split
 from napari_cerberus.progress import Job, Progress
-from napari_cerberus.training.averaging import RunningAverage
 from napari_cerberus.training.config import TrainConfig, read_config
-from napari_cerberus.training.data import collect, in_memory
-from napari_cerberus.training.losses import dense_loss, finite
-from napari_cerberus.training.optimiser import make_optimiser, make_schedule
-from napari_cerberus.training.run import by_side
+from napari_cerberus.training.data.sampler import TaskSampler
+from napari_cerberus.training.data.tile_sources import collect, in_memory
+from napari_cerberus.training.engine.losses import dense_loss, finite
+from napari_cerberus.training.engine.optimiser import make_optimiser, make_schedule
+from napari_cerberus.training.engine.training_run import by_side
+from napari_cerberus.training.engine.weight_average import RunningAverage
 from napari_cerberus.training.run_folder import (
     CHECKPOINT_FILE,
     append_metrics,
@@ -32,8 +33,7 @@ from napari_cerberus.training.run_folder import (
     save_checkpoint,
     trim_metrics,
 )
-from napari_cerberus.training.sampler import TaskSampler
-from napari_cerberus.training.validate import validate
+from napari_cerberus.training.validation import validate
 
 
 def train_comparison(kind: str, config_path: Path, folder: Path) -> Job[Model]:

@@ -20,7 +20,7 @@ from skimage.draw import disk, polygon
 from skimage.morphology import disk as footprint
 from skimage.segmentation import watershed
 
-from napari_cerberus.annotation import edits, table
+from napari_cerberus.annotation import edits, object_table
 from napari_cerberus.annotation.tracking import TrackedLabels
 from napari_cerberus.errors import EditError
 
@@ -121,8 +121,8 @@ def tools(case: Case) -> Iterator[tuple[str, Callable[[], object], Callable[[], 
     )
     yield "clip lumina", lambda: edits.clip_lumina(labels, case.glands, [i]), None
     yield "new id", lambda: edits.renumber(labels, i), None
-    rows = table.new_rows("nuclei", table.measure(labels, 0.5), confidence=0.5)
-    yield "change class", lambda: table.change_class(rows, [i], "lymphocyte"), None
+    rows = object_table.new_rows("nuclei", object_table.measure(labels, 0.5), confidence=0.5)
+    yield "change class", lambda: object_table.change_class(rows, [i], "lymphocyte"), None
     tracker = TrackedLabels("nuclei", labels, rows, 0.5)
     grown = edits.grow(labels, i)
     yield "(table after an edit)", lambda: tracker.apply(grown), None

@@ -18,11 +18,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from napari_cerberus.errors import CerberusError
-from napari_cerberus.finetune import process
 from napari_cerberus.finetune.estimate import estimate
-from napari_cerberus.finetune.plan import Plan, prepare
-from napari_cerberus.finetune.settings import PRESETS, FinetuneSettings
-from napari_cerberus.finetune.state import read_state
+from napari_cerberus.finetune.finetune_plan import Plan, prepare
+from napari_cerberus.finetune.finetune_settings import PRESETS, FinetuneSettings
+from napari_cerberus.finetune.run import process
+from napari_cerberus.finetune.run_state import read_state
 from napari_cerberus.progress import run_to_end
 
 ALLOWED = 0.3

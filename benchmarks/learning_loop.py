@@ -35,23 +35,23 @@ from skimage.color import hed2rgb, rgb2hed
 
 from napari_cerberus.errors import CerberusError, DataError
 from napari_cerberus.files import write_text
-from napari_cerberus.finetune import process
 from napari_cerberus.finetune.estimate import estimate
-from napari_cerberus.finetune.plan import prepare
-from napari_cerberus.finetune.settings import PRESET_VALUES, FinetuneSettings
-from napari_cerberus.finetune.state import RunState, read_state
+from napari_cerberus.finetune.finetune_plan import prepare
+from napari_cerberus.finetune.finetune_settings import PRESET_VALUES, FinetuneSettings
+from napari_cerberus.finetune.run import process
+from napari_cerberus.finetune.run_state import RunState, read_state
 from napari_cerberus.model.checkpoint import Model
-from napari_cerberus.model.library import open_model
+from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.model.runtime import has_bfloat16
 from napari_cerberus.pairs.split import read_split
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import GLANDS
 from napari_cerberus.training.config import TrainConfig, read_config
-from napari_cerberus.training.data import LoadedTile, Tile, collect
-from napari_cerberus.training.metrics.bootstrap import PatientBootstrap
-from napari_cerberus.training.run import by_side
-from napari_cerberus.training.scoring import TileScore, score_tile
-from napari_cerberus.training.summary import summarise_tasks
+from napari_cerberus.training.data.tile_sources import LoadedTile, Tile, collect
+from napari_cerberus.training.engine.training_run import by_side
+from napari_cerberus.training.evaluation.metrics.bootstrap import PatientBootstrap
+from napari_cerberus.training.evaluation.scoring import TileScore, score_tile
+from napari_cerberus.training.evaluation.summary import summarise_tasks
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "configs" / "starter.toml"

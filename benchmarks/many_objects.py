@@ -23,15 +23,15 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 from skimage.draw import disk
 
-from napari_cerberus.annotation.review import ReviewFilter
-from napari_cerberus.annotation.table import UNREVIEWED
+from napari_cerberus.annotation.object_table import UNREVIEWED
+from napari_cerberus.annotation.review.queue import ReviewFilter
 from napari_cerberus.inference.annotate import Annotation
-from napari_cerberus.inference.objects import object_table
+from napari_cerberus.inference.objects.found_objects import object_table
 from napari_cerberus.progress import Job, Progress
+from napari_cerberus.viewer.annotate.annotate_jobs import Request
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.keeping import JOURNALS_VARIABLE
-from napari_cerberus.viewer.memory import Memory
-from napari_cerberus.viewer.requests import Request
+from napari_cerberus.viewer.correct.autosave import JOURNALS_VARIABLE
+from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState, ModelChoice
 from napari_cerberus.widgets.dock import CerberusDock
 

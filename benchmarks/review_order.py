@@ -26,17 +26,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_cerberus.annotation import findings, review
-from napari_cerberus.annotation.regions import overlaps
-from napari_cerberus.annotation.table import with_review
+from napari_cerberus.annotation.label_maps import overlaps
+from napari_cerberus.annotation.object_table import with_review
+from napari_cerberus.annotation.review import findings, queue
 from napari_cerberus.errors import CerberusError
 from napari_cerberus.inference.annotate import AnnotateSettings, Annotation, annotate
 from napari_cerberus.model.checkpoint import Model
-from napari_cerberus.model.library import open_model
+from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import GLANDS, NUCLEI
-from napari_cerberus.training.data import LoadedTile, Tile
-from napari_cerberus.training.selection import Selection, select_config
+from napari_cerberus.training.data.tile_sources import LoadedTile, Tile
+from napari_cerberus.training.evaluation.selection import Selection, select_config
 
 SHARES = (0.1, 0.2, 0.5)
 TASKS, SIDE = (NUCLEI, GLANDS), "test"
@@ -103,7 +103,7 @@ def tile_walks(annotation: Annotation, truth: LoadedTile) -> list[Walk]:
         pixel_size_um=annotation.pixel_size_um,
         tissue=annotation.tissue,
     )
-    queued = review.queue(review.attach(objects, findings.find(scene)))
+    queued = queue.queue(queue.attach(objects, findings.find(scene)))
     result = []
     for task in sorted(truth.labels.keys() & annotation.labels.keys() & set(TASKS)):
         rows = queued[queued["task"] == task]

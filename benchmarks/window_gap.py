@@ -28,10 +28,10 @@ import numpy as np
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QLabel, QWidget
 
-from napari_cerberus.finetune import process
-from napari_cerberus.finetune.plan import prepare
-from napari_cerberus.finetune.settings import PRESETS, FinetuneSettings
-from napari_cerberus.finetune.state import LIVE, read_state
+from napari_cerberus.finetune.finetune_plan import prepare
+from napari_cerberus.finetune.finetune_settings import PRESETS, FinetuneSettings
+from napari_cerberus.finetune.run import process
+from napari_cerberus.finetune.run_state import LIVE, read_state
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.widgets.dock import CerberusDock
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from qtpy.QtCore import Qt
 from studio import Studio
 
-from napari_cerberus.viewer.memory import Memory
+from napari_cerberus.viewer.preferences import Memory
 
 _RUN_WAIT_S = 7200.0
 _DOCK_WIDTH = 360

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from studio import Studio
 
-from napari_cerberus.viewer.keeping import JOURNALS_VARIABLE
-from napari_cerberus.viewer.memory import Memory
-from napari_cerberus.widgets.compare_dialog import CompareDialog
-from napari_cerberus.widgets.effort_dialog import EffortDialog
-from napari_cerberus.widgets.key_table import KeyTable
+from napari_cerberus.viewer.correct.autosave import JOURNALS_VARIABLE
+from napari_cerberus.viewer.preferences import Memory
+from napari_cerberus.widgets.correct.compare_dialog import CompareDialog
+from napari_cerberus.widgets.correct.effort_dialog import EffortDialog
+from napari_cerberus.widgets.correct.key_table import KeyTable
 
 
 class Walk:

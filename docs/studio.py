@@ -19,15 +19,15 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from napari_cerberus.inference.annotate import Annotation
-from napari_cerberus.inference.objects import object_table
+from napari_cerberus.inference.objects.found_objects import object_table
 from napari_cerberus.progress import Job, Progress
 from napari_cerberus.samples import SYNTHETIC_COLON
-from napari_cerberus.viewer.camera import look_at
+from napari_cerberus.viewer.annotate.annotate_jobs import Request
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.memory import Memory
-from napari_cerberus.viewer.requests import Request
+from napari_cerberus.viewer.correct.camera import look_at
+from napari_cerberus.viewer.correct.tools import TOOLS
+from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState, ModelChoice
-from napari_cerberus.viewer.tools import TOOLS
 from napari_cerberus.widgets.dock import CerberusDock
 
 SIZE = 1280, 860

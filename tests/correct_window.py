@@ -10,7 +10,7 @@ from qtpy.QtCore import QPoint, Qt
 
 from fake_jobs import FakeAnnotate, he_like, no_pixel_size, two_models
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.memory import Memory
+from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState
 from napari_cerberus.widgets.dock import CerberusDock
 

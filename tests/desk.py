@@ -10,9 +10,9 @@ from pytestqt.qtbot import QtBot
 
 from fake_jobs import FakeAnnotate, he_like, no_pixel_size, two_models
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.memory import Memory
+from napari_cerberus.viewer.correct.tracked_layer import TrackedLayer
+from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState
-from napari_cerberus.viewer.tracked import TrackedLayer
 
 
 class Desk:

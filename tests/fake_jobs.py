@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from napari_cerberus.inference.annotate import Annotation
-from napari_cerberus.inference.objects import empty_table, object_table
-from napari_cerberus.inference.tissue import TissueMap
+from napari_cerberus.inference.objects.found_objects import empty_table, object_table
+from napari_cerberus.inference.tissue_readout import TissueMap
 from napari_cerberus.progress import Job, Progress
-from napari_cerberus.viewer.requests import Request
+from napari_cerberus.viewer.annotate.annotate_jobs import Request
 from napari_cerberus.viewer.session import ModelChoice
 
 TISSUE = {"Normal": 0.62, "Polyp": 0.17, "Adenocarcinoma": 0.21}

@@ -15,15 +15,15 @@ from PIL import Image
 
 from napari_cerberus.errors import CerberusError
 from napari_cerberus.files import sha256_of
-from napari_cerberus.finetune import state as state_module
-from napari_cerberus.finetune.proof_record import PROOF_FOLDER, Pair, Proof, Row, write_record
-from napari_cerberus.finetune.settings import FinetuneSettings
-from napari_cerberus.finetune.state import Point, RunState, runs_folder, write_state
-from napari_cerberus.model.library import library_folder
+from napari_cerberus.finetune import run_state as state_module
+from napari_cerberus.finetune.comparison.comparison_record import PROOF_FOLDER, Pair, Proof, Row, write_record
+from napari_cerberus.finetune.finetune_settings import FinetuneSettings
+from napari_cerberus.finetune.run_state import Point, RunState, runs_folder, write_state
+from napari_cerberus.model.library.opening import library_folder
 from napari_cerberus.model.spec import SPEC_FILE, WEIGHTS_FILE, ModelSpec
 from napari_cerberus.progress import Job, Progress
 from napari_cerberus.tasks import GLANDS, instances
-from napari_cerberus.viewer.finetune_jobs import Checked
+from napari_cerberus.viewer.runs.run_jobs import Checked
 
 TASKS = ("glands", "nuclei")
 SIDES = {"train": (28, 8), "validation": (6, 2), "held_out": (6, 2)}

@@ -10,8 +10,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from napari_cerberus.finetune import child
-from napari_cerberus.finetune.reporter import Reporter
+from napari_cerberus.finetune.run import child
+from napari_cerberus.finetune.run.state_reporter import Reporter
 
 
 def main() -> int:

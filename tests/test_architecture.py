@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,26 @@ import pytest
 PACKAGE = "napari_cerberus"
 SOURCE = Path(__file__).resolve().parents[1] / "src" / PACKAGE
 
-BASE = {"errors", "progress", "tasks", "files", "strict_json", "file_lock", "damage", "installation", "samples"}
-SCIENCE = {"model", "inference", "annotation", "pairs", "training", "synthetic", "exporting", "finetune"}
+BASE = {
+    "errors",
+    "progress",
+    "tasks",
+    "pixel_size",
+    "files",
+    "strict_json",
+    "locks",
+    "decode_errors",
+    "installation",
+    "samples",
+}
+SCIENCE = {"model", "inference", "annotation", "pairs", "interop", "training", "synthetic", "exporting", "finetune"}
 MAY_IMPORT = {
     **dict.fromkeys(BASE, BASE),
     "model": BASE,
     "inference": BASE | {"model"},
     "annotation": BASE | {"model"},
     "pairs": BASE | {"model"},
+    "interop": BASE | {"pairs"},
     "exporting": BASE | {"inference", "annotation", "pairs"},
     "synthetic": BASE,
     "training": BASE | {"model", "pairs", "inference", "synthetic"},
@@ -70,6 +83,7 @@ def imports_of(file: Path) -> Iterator[Import]:
 
 
 FILES = sorted(SOURCE.rglob("*.py"))
+MODULES = {".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): file for file in FILES}
 IMPORTS = [one for file in FILES for one in imports_of(file)]
 
 
@@ -95,6 +109,45 @@ def test_imports_point_down_only() -> None:
         if parts[1] not in MAY_IMPORT[room] | {room}:
             breaches.append(str(one))
     assert breaches == []
+
+
+def node_of(module: str) -> str:
+    """The smallest room a module stands in: a folder without folders below it, else the module itself."""
+    folder = MODULES[module].parent
+    has_rooms = any(child.is_dir() and (child / "__init__.py").is_file() for child in folder.iterdir())
+    return module if has_rooms else ".".join(folder.relative_to(SOURCE).parts)
+
+
+def module_of(file: Path) -> str:
+    parts = file.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_no_room_needs_a_room_that_needs_it() -> None:
+    """Also of rooms within rooms: walking the imports of folders never leads back to where one began."""
+    graph: dict[str, set[str]] = {}
+    for one in IMPORTS:
+        if not one.target.startswith(f"{PACKAGE}."):
+            continue
+        target = one.target.removeprefix(f"{PACKAGE}.")
+        asked = target if target in MODULES else target.rpartition(".")[0]
+        here, there = node_of(module_of(one.file)), node_of(asked) if asked in MODULES else ""
+        if there and there != here:
+            graph.setdefault(here, set()).add(there)
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" needs ".join(error.args[1]))
+
+
+MOST_MODULES = 14
+
+
+def test_no_room_is_a_bag_of_modules() -> None:
+    """About a dozen modules a folder, with a sentence that says what it is for."""
+    for folder in {file.parent for file in FILES if file.parent != SOURCE}:
+        modules = [file for file in folder.glob("*.py") if file.name != "__init__.py"]
+        assert len(modules) <= MOST_MODULES, f"{folder.relative_to(SOURCE)} holds {len(modules)} modules"
 
 
 def is_room(name: str) -> bool:
@@ -129,7 +182,7 @@ def test_only_the_jobs_room_uses_napari_threading() -> None:
         str(one)
         for one in IMPORTS
         if one.target.startswith(("napari.qt.threading", "superqt.utils.create_worker"))
-        and one.file != SOURCE / "viewer" / "jobs.py"
+        and one.file != SOURCE / "viewer" / "worker.py"
     ]
     assert breaches == []
 
@@ -142,10 +195,10 @@ def test_only_the_jobs_room_uses_napari_threading() -> None:
         f"{PACKAGE}.samples",
         f"{PACKAGE}.synthetic",
         f"{PACKAGE}.inference.annotate",
-        f"{PACKAGE}.finetune.settings",
-        f"{PACKAGE}.finetune.state",
-        f"{PACKAGE}.finetune.process",
-        f"{PACKAGE}.finetune.child",
+        f"{PACKAGE}.finetune.finetune_settings",
+        f"{PACKAGE}.finetune.run_state",
+        f"{PACKAGE}.finetune.run.process",
+        f"{PACKAGE}.finetune.run.child",
     ],
 )
 def test_importing_loads_neither_torch_nor_qt(module: str) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from napari_cerberus.damage import reason_of
+from napari_cerberus.decode_errors import reason_of
 from napari_cerberus.errors import DataError
-from napari_cerberus.file_lock import lock
+from napari_cerberus.locks import lock
 from napari_cerberus.strict_json import loads, read_json, read_object
 
 

@@ -17,7 +17,7 @@ from napari_cerberus.cli.main import main
 from napari_cerberus.demo import EBHI_TILE, Demo, find_tile, open_dock, open_tile
 from napari_cerberus.errors import DeviceError
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.memory import Memory
+from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.widgets import dock as dock_module
 
 

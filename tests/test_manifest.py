@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from npe2 import PluginManifest
 
-from napari_cerberus.viewer.memory import Preferences
+from napari_cerberus.viewer.preferences import Preferences
 from napari_cerberus.viewer.session import DEVICES, ColourBy
 
 MANIFEST = Path(__file__).resolve().parents[1] / "src" / "napari_cerberus" / "napari.yaml"

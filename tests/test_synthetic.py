@@ -17,8 +17,8 @@ from napari_cerberus.errors import SettingsError
 from napari_cerberus.samples import SYNTHETIC_COLON
 from napari_cerberus.synthetic import SyntheticTile, TileSettings, make_tile
 from napari_cerberus.synthetic.__main__ import main
-from napari_cerberus.synthetic.layout import plan_layout
-from napari_cerberus.synthetic.write import labels_sha256
+from napari_cerberus.synthetic.crypt_layout import plan_layout
+from napari_cerberus.synthetic.write_tile import labels_sha256
 
 NUCLEUS_CLASSES = {"epithelial", "lymphocyte", "plasma", "eosinophil", "connective"}
 

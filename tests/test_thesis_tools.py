@@ -109,7 +109,7 @@ def test_tables_come_from_the_reports_alone_and_stand_between_their_markers(tmp_
 
 
 def test_repair_steps_are_scored_each_on_its_own():
-    from napari_cerberus.training.scoring import TileScore, compare_labels
+    from napari_cerberus.training.evaluation.scoring import TileScore, compare_labels
     from repair_steps import ALL_ON, table, ways
     from training.evaluation.trees import square
 

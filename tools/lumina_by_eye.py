@@ -27,7 +27,7 @@ from skimage.segmentation import find_boundaries
 
 from napari_cerberus.tasks import GLANDS, LUMINA
 from napari_cerberus.training.config import read_config
-from napari_cerberus.training.data import Tile, collect
+from napari_cerberus.training.data.tile_sources import Tile, collect
 from thesis_writing import put_between
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,15 +15,15 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from napari_cerberus.errors import CerberusError
-from napari_cerberus.inference.settings import NO_REPAIR, AnnotateSettings, RepairSettings
+from napari_cerberus.inference.annotate_settings import NO_REPAIR, AnnotateSettings, RepairSettings
 from napari_cerberus.model.checkpoint import Model
-from napari_cerberus.model.library import STARTER, open_model
+from napari_cerberus.model.library.opening import STARTER, open_model
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.training.data import Tile
-from napari_cerberus.training.scoring import TileScore, compare_labels
-from napari_cerberus.training.seen import cut_objects, see_tile
-from napari_cerberus.training.selection import select_config
-from napari_cerberus.training.summary import summarise_tasks
+from napari_cerberus.training.data.tile_sources import Tile
+from napari_cerberus.training.evaluation.read_tile import cut_objects, see_tile
+from napari_cerberus.training.evaluation.scoring import TileScore, compare_labels
+from napari_cerberus.training.evaluation.selection import select_config
+from napari_cerberus.training.evaluation.summary import summarise_tasks
 from thesis_writing import put_between
 
 ALL_ON = "all steps on"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_cerberus.errors import SettingsError
-from napari_cerberus.file_lock import lock
 from napari_cerberus.files import write_text
+from napari_cerberus.locks import lock
 from thesis_rows import Schedule
 
 FIGURES = ("dice", "jaccard", "conformity", "precision", "recall")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_cerberus.files import write_text
-from napari_cerberus.pairs.ebhi import index_tree
-from napari_cerberus.pairs.instances import index_instances
+from napari_cerberus.pairs.layout.ebhi import index_tree
+from napari_cerberus.pairs.layout.instances import index_instances
 from napari_cerberus.pairs.split import SIDES, Split, read_split, split_by_image, write_split
-from napari_cerberus.training.selection import only_source
+from napari_cerberus.training.evaluation.selection import only_source
 
 UNITS = ("patient", "image")
 PRETRAIN = "pretrain"

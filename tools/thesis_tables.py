@@ -29,16 +29,16 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from napari_cerberus.errors import CerberusError  # noqa: E402
 from napari_cerberus.model.checkpoint import Model, load_model  # noqa: E402
-from napari_cerberus.model.library import open_model  # noqa: E402
+from napari_cerberus.model.library.opening import open_model  # noqa: E402
 from napari_cerberus.model.spec import ModelSpec  # noqa: E402
 from napari_cerberus.progress import Progress, run_to_end  # noqa: E402
 from napari_cerberus.training.config import DATA_ROOT_VARIABLE, read_config  # noqa: E402
-from napari_cerberus.training.evaluate import evaluate  # noqa: E402
-from napari_cerberus.training.run import run_training  # noqa: E402
+from napari_cerberus.training.engine.training_run import run_training  # noqa: E402
+from napari_cerberus.training.evaluation.evaluate_model import evaluate  # noqa: E402
+from napari_cerberus.training.evaluation.selection import select_config  # noqa: E402
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, MODEL_FOLDER  # noqa: E402
-from napari_cerberus.training.selection import select_config  # noqa: E402
 from napari_cerberus.training.svm import evaluate_svm  # noqa: E402
-from napari_cerberus.training.transfer import starting_network  # noqa: E402
+from napari_cerberus.training.transfer.initial_weights import starting_network  # noqa: E402
 from thesis_kept import KEPT_FILE, Reports, keep_row, kept_rows  # noqa: E402
 from thesis_rows import (  # noqa: E402
     PRETRAIN,

@@ -104,7 +104,7 @@ def open_dock(viewer: Any) -> CerberusDock:
 
 def summary(readout: Readout, pixel_size: str) -> str:
     """What was found, in a few lines for the terminal."""
-    from .viewer.answer import summary_sentence
+    from .viewer.annotate.annotation_result import summary_sentence
 
     lines = [
         f"Image: {readout.image_name}, pixel size {pixel_size}",

@@ -49,3 +49,16 @@ def run_to_end(job: Job[Result], report: Callable[[Progress], None] | None = Non
                 report(step)
     finally:
         job.close()
+
+
+def as_one_step(job: Job[Result], step: Progress) -> Job[Result]:
+    """Drive ``job`` and show ``step`` at each of its own steps: a cancel comes through, noise does not."""
+    try:
+        while True:
+            try:
+                next(job)
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]
+            yield step
+    finally:
+        job.close()

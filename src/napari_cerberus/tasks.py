@@ -1,7 +1,7 @@
 """What can be predicted: one ``TaskSpec`` per decoder or head, and the sets of them that are in use.
 
 Keys are our own short names. The published Cerberus names (``Gland/INST``, ``Nuclei#TYPE/TYPE``, ``Patch-Class``)
-live in ``model/official.py`` alone.
+live in ``model/published.py`` alone.
 """
 
 from __future__ import annotations

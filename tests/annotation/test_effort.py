@@ -8,12 +8,12 @@ import pytest
 from annotation_helpers import ids_of, random_labels
 from journal_killing import FRAME
 
-from napari_cerberus.annotation import table
+from napari_cerberus.annotation import object_table
 from napari_cerberus.annotation.edits import delete_objects, difference, grow, split_automatically
 from napari_cerberus.annotation.effort import active_seconds, effort_of, provenance, write_effort
 from napari_cerberus.annotation.journal import Journal, Record
+from napari_cerberus.annotation.label_maps import dice
 from napari_cerberus.annotation.merge import Rerun, merge
-from napari_cerberus.annotation.regions import dice
 from napari_cerberus.annotation.tracking import TrackedLabels
 
 
@@ -45,7 +45,7 @@ def run(tracker, journal, labels, model):
         current=tracker.labels,
         new=labels,
         objects=tracker.objects,
-        new_objects=table.new_rows("nuclei", table.measure(labels, 0.5), confidence=0.6),
+        new_objects=object_table.new_rows("nuclei", object_table.measure(labels, 0.5), confidence=0.6),
         pixel_size_um=0.5,
         first_new_id=tracker.next_id,
     )
@@ -59,7 +59,7 @@ def session(tmp_path):
     """A first result, three edits and two decisions by two people; then another model and one more edit."""
     clock = Clock()
     journal = Journal(FRAME, None, clock=clock)
-    tracker = TrackedLabels("nuclei", np.zeros(FRAME.shape, np.int32), table.empty_table(), 0.5)
+    tracker = TrackedLabels("nuclei", np.zeros(FRAME.shape, np.int32), object_table.empty_table(), 0.5)
     labels = random_labels(11, 64, 64, 9)
     run(tracker, journal, labels, ("starter", "a" * 64))
     ids = sorted(ids_of(tracker.labels))
@@ -71,8 +71,8 @@ def session(tmp_path):
     do(delete_objects(tracker.labels, ids[:1]), "delete", "Ada", 4)
     do(grow(tracker.labels, ids[1]), "grow", "Ada", 6)
     do(split_automatically(tracker.labels, ids[2], parts=2, new_id=tracker.next_id), "split", "Bob", 100)
-    do(table.mark(tracker.objects, [ids[3]], "accepted"), "accept", "Bob", 2)
-    do(table.mark(tracker.objects, [ids[4]], "rejected"), "reject", "Bob", 3)
+    do(object_table.mark(tracker.objects, [ids[3]], "accepted"), "accept", "Bob", 2)
+    do(object_table.mark(tracker.objects, [ids[4]], "rejected"), "reject", "Bob", 3)
     first = (tracker.model_labels.copy(), tracker.labels.copy(), len(tracker.objects))
     clock.now += 20
     run(tracker, journal, random_labels(12, 64, 64, 9), ("better", "b" * 64))

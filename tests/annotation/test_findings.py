@@ -9,7 +9,8 @@ from annotation_helpers import label_maps
 from hypothesis import given, settings
 from skimage.draw import disk
 
-from napari_cerberus.annotation import findings, table
+from napari_cerberus.annotation import object_table
+from napari_cerberus.annotation.review import findings
 from napari_cerberus.errors import DataError
 
 
@@ -27,9 +28,9 @@ def painted(*disks, size=200):
 def scene(tissue=None, pixel_size_um=0.5, classes=None, **labels):
     parts = []
     for task, map_ in labels.items():
-        geometry = table.measure(map_, pixel_size_um)
+        geometry = object_table.measure(map_, pixel_size_um)
         names = (classes or {}).get(task, "")
-        parts.append(table.new_rows(task, geometry, confidence=0.9, **{"class": names}))
+        parts.append(object_table.new_rows(task, geometry, confidence=0.9, **{"class": names}))
     objects = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return findings.Scene(labels=labels, objects=objects, pixel_size_um=pixel_size_um, tissue=tissue or {})
 
@@ -141,7 +142,9 @@ def test_an_uncertain_or_fitting_readout_says_nothing(tissue, glands):
 
 def test_layers_of_different_sizes_are_one_sentence():
     with pytest.raises(DataError, match="different sizes"):
-        findings.Scene(labels={"nuclei": blank(), "glands": blank(9)}, objects=table.empty_table(), pixel_size_um=1)
+        findings.Scene(
+            labels={"nuclei": blank(), "glands": blank(9)}, objects=object_table.empty_table(), pixel_size_um=1
+        )
 
 
 @settings(max_examples=25)

@@ -21,12 +21,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from journal_killing import FRAME, edits
 
-import napari_cerberus.annotation.journal.folder as folder_module
-from napari_cerberus.annotation import table
+import napari_cerberus.annotation.journal.journals as folder_module
+from napari_cerberus.annotation import object_table
 from napari_cerberus.annotation.edits import ChangeSet, difference
 from napari_cerberus.annotation.frame import Frame, image_key, placed
 from napari_cerberus.annotation.journal import appending as appending_module
-from napari_cerberus.annotation.journal import find_journals, open_journal, pixels, read_journal
+from napari_cerberus.annotation.journal import find_journals, open_journal, pixel_runs, read_journal
 from napari_cerberus.annotation.journal.record import data_of, line_of
 from napari_cerberus.annotation.tracking import TrackedLabels
 from napari_cerberus.errors import DataError
@@ -74,7 +74,7 @@ def test_replay_gives_exactly_the_labels_the_table_and_the_history(tmp_path):
     replay = read_journal(path)
     assert replay.problem == ""
     assert np.array_equal(replay.labels["nuclei"], states[-1])
-    assert replay.objects("nuclei", 0.5)["index"].tolist() == table.measure(states[-1], 0.5)["index"].tolist()
+    assert replay.objects("nuclei", 0.5)["index"].tolist() == object_table.measure(states[-1], 0.5)["index"].tolist()
     assert set(replay.objects("nuclei", 0.5)["state"]) == {"edited"}
     assert [record.seq for record in replay.records] == list(range(1, 26))
     last, change = replay.records[-1], some(25)[-1][1]
@@ -84,15 +84,15 @@ def test_replay_gives_exactly_the_labels_the_table_and_the_history(tmp_path):
 
 def test_a_result_a_review_and_an_undo_come_back_too(tmp_path):
     labels = random_labels(1, 64, 64, 8)
-    rows = table.new_rows("glands", table.measure(labels, 0.5), confidence=0.75, **{"class": "gland"})
-    tracker = TrackedLabels("glands", np.zeros_like(labels), table.empty_table(), 0.5)
+    rows = object_table.new_rows("glands", object_table.measure(labels, 0.5), confidence=0.75, **{"class": "gland"})
+    tracker = TrackedLabels("glands", np.zeros_like(labels), object_table.empty_table(), 0.5)
     journal, replay = open_journal(tmp_path, FRAME, resume=True)
     assert replay is None
     with journal:
         result = tracker.adopt(difference(tracker.labels, labels, "Annotated"), rows, labels)
         journal.append(result, task="glands", tool="annotate", model=("starter", "f" * 64))
         ids = tracker.objects["index"].tolist()
-        mark = tracker.apply(table.mark(tracker.objects, ids[:2], "accepted", by="Ada", at="now"))
+        mark = tracker.apply(object_table.mark(tracker.objects, ids[:2], "accepted", by="Ada", at="now"))
         journal.append(mark, task="glands", tool="accept")
         removed = tracker.sync(np.where(labels == ids[0], 0, labels), "Erased", at="now")
         journal.append(removed, task="glands", tool="brush")
@@ -387,7 +387,7 @@ def test_clocks_that_jump_do_not_matter(tmp_path, monkeypatch):
 @given(seed=st.integers(0, 10_000), other=st.integers(0, 10_000))
 def test_packed_pixels_unpack_to_the_same_change(seed, other):
     before, after = random_labels(seed, 30, 40, 9), random_labels(other, 30, 40, 9)
-    flat, ids = pixels.unpack(pixels.pack(difference(before, after, "x"), before.shape), before)
+    flat, ids = pixel_runs.unpack(pixel_runs.pack(difference(before, after, "x"), before.shape), before)
     before.reshape(-1)[flat] = ids
     assert np.array_equal(before, after)
 
@@ -415,7 +415,7 @@ def _runs(*runs):
 )
 def test_hostile_pixels_are_refused(packed):
     with pytest.raises(DataError):
-        pixels.unpack(packed, np.zeros((10, 10), np.int32))
+        pixel_runs.unpack(packed, np.zeros((10, 10), np.int32))
 
 
 def _header(**changes):

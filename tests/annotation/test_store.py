@@ -13,18 +13,12 @@ from annotation_helpers import ids_of, label_maps, random_labels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cerberus.annotation import table
-from napari_cerberus.annotation.compare import compare
+from napari_cerberus.annotation import object_table
+from napari_cerberus.annotation.comparison import compare
 from napari_cerberus.annotation.edits import delete_objects, grow, renumber
 from napari_cerberus.annotation.frame import Frame
 from napari_cerberus.annotation.journal import open_journal, read_journal
-from napari_cerberus.annotation.store import (
-    ModelUsed,
-    SavedAnnotation,
-    is_annotation,
-    load_annotation,
-    save_annotation,
-)
+from napari_cerberus.annotation.store import ModelUsed, SavedAnnotation, is_annotation, load_annotation, save_annotation
 from napari_cerberus.errors import DataError, OutputError
 
 
@@ -42,7 +36,7 @@ def frame_for(labels):
 def annotation_of(labels, model_labels=None, **maps):
     maps = {"nuclei": labels, **maps}
     rows = [
-        table.new_rows(task, table.measure(map_, 0.3), confidence=1 / 3, **{"class": 'NA, "=1+1"\n'})
+        object_table.new_rows(task, object_table.measure(map_, 0.3), confidence=1 / 3, **{"class": 'NA, "=1+1"\n'})
         for task, map_ in maps.items()
     ]
     return SavedAnnotation(
@@ -89,11 +83,11 @@ def test_everything_comes_back(saved):
 
 
 @settings(max_examples=12)
-@given(labels=label_maps(), state=st.sampled_from(table.STATES), name=st.text(max_size=8))
+@given(labels=label_maps(), state=st.sampled_from(object_table.STATES), name=st.text(max_size=8))
 def test_any_annotation_comes_back(tmp_path_factory, labels, state, name):
     name = name.encode("utf-8", "ignore").decode().replace("\r", "").replace("\0", "")
     annotation = annotation_of(labels.astype(np.int32))
-    objects = table.with_review(annotation.objects.assign(state=state, changed_by=name))
+    objects = object_table.with_review(annotation.objects.assign(state=state, changed_by=name))
     annotation = replace(annotation, objects=objects)
     folder = tmp_path_factory.mktemp("any") / "a"
     save_annotation(folder, annotation)
@@ -287,7 +281,7 @@ def test_a_doubled_row_and_a_table_of_other_objects_are_one_sentence(saved):
 
 
 def test_enormous_files_are_not_even_read(saved, monkeypatch):
-    import napari_cerberus.annotation.reading as reading
+    import napari_cerberus.annotation.stored_parts as reading
 
     monkeypatch.setattr(reading, "_MAX_TABLE_BYTES", 10)
     with pytest.raises(DataError, match="too large"):

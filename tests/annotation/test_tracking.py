@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.measure import regionprops
 
-from napari_cerberus.annotation import edits, table
+from napari_cerberus.annotation import edits, object_table
 from napari_cerberus.annotation.tracking import TrackedLabels
 from napari_cerberus.errors import DataError, EditError
 
-GEOMETRY = list(table.GEOMETRY)
+GEOMETRY = list(object_table.GEOMETRY)
 
 
 def rows_for(labels, task="nuclei", pixel_size_um=0.5, **columns):
-    return table.new_rows(task, table.measure(labels, pixel_size_um), confidence=0.8, **columns)
+    return object_table.new_rows(task, object_table.measure(labels, pixel_size_um), confidence=0.8, **columns)
 
 
 def tracked(labels, **columns):
@@ -27,7 +27,7 @@ def tracked(labels, **columns):
 
 @given(labels=label_maps(), pixel=st.floats(0.1, 2), few=st.booleans())
 def test_geometry_is_that_of_regionprops(labels, pixel, few):
-    measured = table.measure(labels, pixel, ids_of(labels) if few else None)
+    measured = object_table.measure(labels, pixel, ids_of(labels) if few else None)
     expected = regionprops(labels.astype(np.int32))
     assert measured["index"].tolist() == [r.label for r in expected]
     assert np.allclose(measured["area_um2"], [r.area * pixel**2 for r in expected])
@@ -40,8 +40,8 @@ def test_geometry_is_that_of_regionprops(labels, pixel, few):
 
 def test_few_and_many_chosen_ids_are_measured_alike():
     labels = np.arange(1, 101, dtype=np.int32).reshape(10, 10)
-    few = table.measure(labels, 1.0, [3, 7, 500])
-    many = table.measure(labels, 1.0, range(1, 60))
+    few = object_table.measure(labels, 1.0, [3, 7, 500])
+    many = object_table.measure(labels, 1.0, range(1, 60))
     pd.testing.assert_frame_equal(few, many[many["index"].isin([3, 7])].reset_index(drop=True))
 
 
@@ -80,7 +80,9 @@ def test_the_table_always_describes_the_labels(seed, count):
         tracker.apply(change, by="Ada")
     assert np.array_equal(tracker.labels, layer)
     assert not tracker.sync(layer)
-    pd.testing.assert_frame_equal(tracker.objects[["index", *GEOMETRY]], table.measure(layer, 0.5), check_exact=False)
+    pd.testing.assert_frame_equal(
+        tracker.objects[["index", *GEOMETRY]], object_table.measure(layer, 0.5), check_exact=False
+    )
     assert dict(tracker.objects.dtypes.astype(str)) == dict(rows_for(labels).dtypes.astype(str))
 
 
@@ -102,7 +104,7 @@ def test_a_correction_says_who_and_when_and_children_inherit_the_class():
 def test_undo_brings_back_rows_states_and_classes():
     labels = random_labels(3, 40, 40, 6)
     tracker = tracked(labels)
-    tracker.apply(table.change_class(tracker.objects, [sorted(ids_of(labels))[0]], "plasma", by="Ada"))
+    tracker.apply(object_table.change_class(tracker.objects, [sorted(ids_of(labels))[0]], "plasma", by="Ada"))
     before = tracker.objects.copy()
     removed = sorted(ids_of(labels))[:2]
     tracker.apply(edits.delete_objects(labels, removed))
@@ -130,7 +132,7 @@ def test_marking_changes_cells_only_and_can_be_undone():
     labels = random_labels(5, 40, 40, 6)
     tracker = tracked(labels)
     ids = sorted(ids_of(labels))[:3]
-    change = table.mark(tracker.objects, ids, "accepted", by="Ada")
+    change = object_table.mark(tracker.objects, ids, "accepted", by="Ada")
     assert change
     assert change.changed_px == 0
     tracker.apply(change)
@@ -142,10 +144,10 @@ def test_marking_changes_cells_only_and_can_be_undone():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda rows: table.mark(rows, [1], "fine"), "not a review state"),
-        (lambda rows: table.mark(rows, [], "accepted"), "Choose an object"),
-        (lambda rows: table.mark(rows, [999], "accepted"), "no object 999"),
-        (lambda rows: table.change_class(rows, [1], "  "), "needs a name"),
+        (lambda rows: object_table.mark(rows, [1], "fine"), "not a review state"),
+        (lambda rows: object_table.mark(rows, [], "accepted"), "Choose an object"),
+        (lambda rows: object_table.mark(rows, [999], "accepted"), "no object 999"),
+        (lambda rows: object_table.change_class(rows, [1], "  "), "needs a name"),
     ],
 )
 def test_a_bad_mark_is_one_sentence(call, message):
@@ -164,10 +166,10 @@ def test_a_layer_of_another_size_is_one_sentence():
 def test_a_table_without_a_column_or_of_wrong_types_is_one_sentence():
     rows = rows_for(np.ones((4, 4), np.int32))
     with pytest.raises(DataError, match="no column 'area_um2'"):
-        table.with_review(rows.drop(columns="area_um2"))
+        object_table.with_review(rows.drop(columns="area_um2"))
     with pytest.raises(DataError, match="wrong type"):
-        table.with_review(rows.assign(area_um2="large"))
-    assert table.with_review(rows.drop(columns="state"))["state"].tolist() == ["unreviewed"]
+        object_table.with_review(rows.assign(area_um2="large"))
+    assert object_table.with_review(rows.drop(columns="state"))["state"].tolist() == ["unreviewed"]
 
 
 def test_taking_back_a_complete_change_set_restores_the_table_and_forgets_nothing():

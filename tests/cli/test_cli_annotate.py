@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_cerberus.cli import annotate as command
+from napari_cerberus.cli import annotate_command as command
 from napari_cerberus.cli.main import main
 from napari_cerberus.errors import ModelError
 from napari_cerberus.model.checkpoint import Model

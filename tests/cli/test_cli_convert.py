@@ -10,10 +10,10 @@ from PIL import Image
 
 from fake_jobs import annotation_of, he_like, square_labels
 from napari_cerberus.cli.main import main
-from napari_cerberus.inference.results import write_annotation
-from napari_cerberus.inference.saved import read_annotation
-from napari_cerberus.pairs.source import pixels_sha256
-from napari_cerberus.pairs.transaction import STAGING
+from napari_cerberus.inference.result_folder import write_annotation
+from napari_cerberus.inference.result_reading import read_annotation
+from napari_cerberus.pairs.layout.tile_pixels import pixels_sha256
+from napari_cerberus.pairs.write.transaction import STAGING
 
 FORMATS = ("geojson", "coco", "ome-tiff", "csv", "png", "pdf")
 

@@ -13,10 +13,10 @@ from PIL import Image
 from exporting.make_saved import save_corrected, save_result, sidecars
 from fake_jobs import annotation_of, he_like, square_labels
 from napari_cerberus.cli.main import main
-from napari_cerberus.inference.results import write_annotation
-from napari_cerberus.inference.saved import read_annotation
-from napari_cerberus.pairs.ebhi import index_tree, read_mask
-from napari_cerberus.pairs.source import pixels_sha256
+from napari_cerberus.inference.result_folder import write_annotation
+from napari_cerberus.inference.result_reading import read_annotation
+from napari_cerberus.pairs.layout.ebhi import index_tree, read_mask
+from napari_cerberus.pairs.layout.tile_pixels import pixels_sha256
 
 TILES = ("--tile-px", "32", "--min-tissue", "0")
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from fake_jobs import he_like
 from napari_cerberus.cli.main import main
-from napari_cerberus.pairs.ebhi import index_tree
+from napari_cerberus.pairs.layout.ebhi import index_tree
 from napari_cerberus.pairs.split import apply_split, read_split
 
 

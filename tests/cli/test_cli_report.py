@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from napari_cerberus.cli.report import ProgressLine
+from napari_cerberus.cli.progress_line import ProgressLine
 from napari_cerberus.progress import Progress
 
 

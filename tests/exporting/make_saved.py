@@ -11,13 +11,13 @@ import pandas as pd
 from PIL import Image
 
 from fake_jobs import annotation_of, he_like, square_labels
-from napari_cerberus.annotation import table
+from napari_cerberus.annotation import object_table
 from napari_cerberus.annotation.edits import grow
 from napari_cerberus.annotation.frame import Frame, image_key
 from napari_cerberus.annotation.journal import Journal
 from napari_cerberus.annotation.store import ModelUsed, SavedAnnotation, save_annotation
-from napari_cerberus.inference.results import write_annotation
-from napari_cerberus.pairs.source import pixels_sha256
+from napari_cerberus.inference.result_folder import write_annotation
+from napari_cerberus.pairs.layout.tile_pixels import pixels_sha256
 
 
 def write_image(path: Path, seed: int = 0, size: tuple[int, int] = (32, 32)) -> np.ndarray[Any, Any]:
@@ -44,7 +44,7 @@ def save_corrected(
     pixels = write_image(image, seed, size)
     labels = square_labels(region[2] - region[0], region[3] - region[1])
     labels = {task: labels[task] for task in ("nuclei", "glands")}
-    rows = {task: table.new_rows(task, table.measure(plane, 0.5)) for task, plane in labels.items()}
+    rows = {task: object_table.new_rows(task, object_table.measure(plane, 0.5)) for task, plane in labels.items()}
     states = {"state": ["accepted", "rejected"], "changed_by": ["Ada", "Ada"], "class": ["plasma", ""]}
     rows["nuclei"] = rows["nuclei"].assign(**states)
     path = str(image) if hint is None else hint

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.exporting.jobs import Order, Outcome, export_job, preview_job
-from napari_cerberus.pairs.check import check_data
-from napari_cerberus.pairs.ebhi import index_tree
-from napari_cerberus.pairs.source import ExportSource
+from napari_cerberus.exporting.export_jobs import Order, Outcome, export_job, preview_job
+from napari_cerberus.pairs.check.data_check import check_data
+from napari_cerberus.pairs.layout.ebhi import index_tree
+from napari_cerberus.pairs.write.export_source import ExportSource
 from napari_cerberus.progress import Progress, run_to_end
 from pairs.make_source import make_settings, make_source
 

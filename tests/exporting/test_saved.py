@@ -11,7 +11,7 @@ import pytest
 from exporting.make_saved import save_corrected, save_result, write_image
 from fake_jobs import he_like, square_labels
 from napari_cerberus.errors import CerberusError, DataError
-from napari_cerberus.exporting.saved import Found, SavedImage, find_saved
+from napari_cerberus.exporting.saved_annotations import Found, SavedImage, find_saved
 from napari_cerberus.progress import run_to_end
 
 

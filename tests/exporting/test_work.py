@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from exporting.make_saved import save_corrected
-from napari_cerberus.exporting.work import Work, work_of
+from napari_cerberus.exporting.annotator_work import Work, work_of
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_cerberus.finetune.paired import PairedScores
-from napari_cerberus.training.metrics.objects import ObjectSums
-from napari_cerberus.training.metrics.pixels import PixelSums
-from napari_cerberus.training.scoring import TaskScore, TileScore
+from napari_cerberus.finetune.comparison.paired_rows import PairedScores
+from napari_cerberus.training.evaluation.metrics.object_metrics import ObjectSums
+from napari_cerberus.training.evaluation.metrics.pixel_metrics import PixelSums
+from napari_cerberus.training.evaluation.scoring import TaskScore, TileScore
 
 
 def task_score(dice: float, pq: float = 0.5) -> TaskScore:

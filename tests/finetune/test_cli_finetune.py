@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from napari_cerberus.cli import finetune as command
+from napari_cerberus.cli import finetune_command as command
 from napari_cerberus.cli import main
-from napari_cerberus.finetune import child, process
 from napari_cerberus.finetune import estimate as estimating
-from napari_cerberus.finetune.proof_record import proof_path
-from napari_cerberus.finetune.state import RunState, find_runs
-from napari_cerberus.model.library import list_models
+from napari_cerberus.finetune.comparison.comparison_record import proof_path
+from napari_cerberus.finetune.run import child, process
+from napari_cerberus.finetune.run_state import RunState, find_runs
+from napari_cerberus.model.library.opening import list_models
 from napari_cerberus.progress import Progress
 
 
@@ -26,7 +26,9 @@ def in_this_process(computer, monkeypatch):
         yield Progress("Proving")
         return types.SimpleNamespace(sentence="Better.")
 
-    monkeypatch.setitem(sys.modules, "napari_cerberus.finetune.proof", types.SimpleNamespace(prove=prove))
+    monkeypatch.setitem(
+        sys.modules, "napari_cerberus.finetune.comparison.model_comparison", types.SimpleNamespace(prove=prove)
+    )
     monkeypatch.setattr(process, "_start", lambda folder: child.main([str(folder)]))
     monkeypatch.setattr(child, "lower_priority", lambda: None)
 

@@ -8,8 +8,8 @@ import pytest
 from napari_cerberus.errors import CerberusError, DataError, SettingsError
 from napari_cerberus.finetune import estimate as module
 from napari_cerberus.finetune.estimate import estimate
-from napari_cerberus.finetune.plan import prepare
-from napari_cerberus.finetune.settings import FinetuneSettings
+from napari_cerberus.finetune.finetune_plan import prepare
+from napari_cerberus.finetune.finetune_settings import FinetuneSettings
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.config import read_config
 

@@ -8,21 +8,21 @@ import pytest
 from finetune import tiny_net
 from finetune.pairs_folder import add_pair
 from napari_cerberus.errors import DeviceError, OutputError, SettingsError
-from napari_cerberus.finetune import child, learning, process
-from napari_cerberus.finetune import reporter as reporting
-from napari_cerberus.finetune.control import Wish, write_wish
-from napari_cerberus.finetune.learning import drive
-from napari_cerberus.finetune.plan import prepare
-from napari_cerberus.finetune.proof_record import proof_path
-from napari_cerberus.finetune.reporter import Reporter
-from napari_cerberus.finetune.settings import FinetuneSettings
-from napari_cerberus.finetune.state import read_state
-from napari_cerberus.model.library import entry_of, list_models, open_model, rename
+from napari_cerberus.finetune.comparison.comparison_record import proof_path
+from napari_cerberus.finetune.finetune_plan import prepare
+from napari_cerberus.finetune.finetune_settings import FinetuneSettings
+from napari_cerberus.finetune.run import child, process, worker
+from napari_cerberus.finetune.run import state_reporter as reporting
+from napari_cerberus.finetune.run.state_reporter import Reporter
+from napari_cerberus.finetune.run.worker import drive
+from napari_cerberus.finetune.run_command import Wish, write_wish
+from napari_cerberus.finetune.run_state import read_state
+from napari_cerberus.model.library.opening import entry_of, list_models, open_model, rename
 from napari_cerberus.progress import Progress, run_to_end
-from napari_cerberus.training import loop
 from napari_cerberus.training.config import read_config
-from napari_cerberus.training.failures import DeviceLostError, MemoryRanOutError
-from napari_cerberus.training.trainer import Trainer
+from napari_cerberus.training.engine import loop
+from napari_cerberus.training.engine.trainer import Trainer
+from napari_cerberus.training.torch_errors import DeviceLostError, MemoryRanOutError
 
 
 def prove(folder, *, base, candidate):
@@ -35,7 +35,11 @@ def no_child(computer, monkeypatch):
     """The child's work is done here: no process is started, and nobody's priority is lowered."""
     monkeypatch.setattr(process, "_start", lambda folder: None)
     monkeypatch.setattr(child, "lower_priority", lambda: None)
-    monkeypatch.setitem(__import__("sys").modules, "napari_cerberus.finetune.proof", types.SimpleNamespace(prove=prove))
+    monkeypatch.setitem(
+        __import__("sys").modules,
+        "napari_cerberus.finetune.comparison.model_comparison",
+        types.SimpleNamespace(prove=prove),
+    )
 
 
 def planned(pairs, **changes):
@@ -121,7 +125,9 @@ def test_a_model_that_was_not_proven_is_proven_when_asked_and_only_once(computer
 
     folder = process.begin(planned(pairs))
     with monkeypatch.context() as patch:
-        patch.setitem(sys.modules, "napari_cerberus.finetune.proof", types.SimpleNamespace(prove=broken))
+        patch.setitem(
+            sys.modules, "napari_cerberus.finetune.comparison.model_comparison", types.SimpleNamespace(prove=broken)
+        )
         assert child.main([str(folder)]) == 0
     assert "could not be proven: The graphics card failed." in read_state(folder).message
     rename("mine", "ours")
@@ -172,7 +178,7 @@ def test_a_full_disk_does_not_end_a_run_that_only_wants_to_tell(computer, pairs,
         write(state)
 
     monkeypatch.setattr(reporting, "write_state", full)
-    monkeypatch.setattr(learning, "draw_overlays", lambda *_: (_ for _ in ()).throw(OutputError("full")))
+    monkeypatch.setattr(worker, "draw_overlays", lambda *_: (_ for _ in ()).throw(OutputError("full")))
     assert child.main([str(folder)]) == 0
     assert read_state(folder).status == "finished"
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from finetune.made_scores import pair, task_score, tile_score
-from napari_cerberus.finetune.paired import PairedScores, compare, primary_figure
-from napari_cerberus.training.metrics.arrays import mean_over_tiles
-from napari_cerberus.training.metrics.bootstrap import PatientBootstrap, expanded_percent
+from napari_cerberus.finetune.comparison.paired_rows import PairedScores, compare, primary_figure
+from napari_cerberus.training.evaluation.metrics.bootstrap import PatientBootstrap, expanded_percent
+from napari_cerberus.training.evaluation.metrics.tile_sums import mean_over_tiles
 
 
 def only(rows, **wanted):

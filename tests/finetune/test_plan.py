@@ -8,15 +8,15 @@ import pytest
 
 from finetune import tiny_net
 from finetune.pairs_folder import add_pair, make_pairs
-from napari_cerberus.finetune.new_name import new_model_name
-from napari_cerberus.finetune.plan import prepare
-from napari_cerberus.finetune.settings import FinetuneSettings
-from napari_cerberus.model.keeping import checked_name
-from napari_cerberus.model.library import open_model
+from napari_cerberus.finetune.candidate_name import new_model_name
+from napari_cerberus.finetune.finetune_plan import prepare
+from napari_cerberus.finetune.finetune_settings import FinetuneSettings
+from napari_cerberus.model.library.manage import checked_name
+from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.pairs.split import apply_split
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.config import read_config
-from napari_cerberus.training.data import collect
+from napari_cerberus.training.data.tile_sources import collect
 
 Usage = namedtuple("Usage", "total used free")
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from napari_cerberus.cli.train_command import add_arguments, run
 from napari_cerberus.errors import SettingsError
-from napari_cerberus.finetune import process
-from napari_cerberus.finetune.plan import prepare
-from napari_cerberus.finetune.settings import FinetuneSettings
-from napari_cerberus.finetune.state import find_runs, is_alive, read_state
+from napari_cerberus.finetune.finetune_plan import prepare
+from napari_cerberus.finetune.finetune_settings import FinetuneSettings
+from napari_cerberus.finetune.run import process
+from napari_cerberus.finetune.run_state import find_runs, is_alive, read_state
 from napari_cerberus.model.checkpoint import load_model
-from napari_cerberus.model.library import list_models, open_model
+from napari_cerberus.model.library.opening import list_models, open_model
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.training.cli import add_arguments, run
 
 PATIENCE_S = 240
 """A child loads torch, which takes a busy machine its time."""

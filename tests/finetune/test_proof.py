@@ -11,15 +11,16 @@ from PIL import Image
 from finetune.made_scores import pair
 from model.shelf import open_shelf, put
 from napari_cerberus.errors import DataError
-from napari_cerberus.finetune import proof_scores, reference
-from napari_cerberus.finetune.gallery import BEST, WORST, chosen_tiles, draw
-from napari_cerberus.finetune.proof import SCORES_FOLDER, Fold, prove
-from napari_cerberus.finetune.proof_record import proof_path, read_proof
-from napari_cerberus.finetune.proof_scores import found_objects, gained_and_lost
-from napari_cerberus.model.library import entry_of, read_record
+from napari_cerberus.finetune import old_domain
+from napari_cerberus.finetune.comparison import comparison_scores
+from napari_cerberus.finetune.comparison.comparison_record import proof_path, read_proof
+from napari_cerberus.finetune.comparison.comparison_scores import found_objects, gained_and_lost
+from napari_cerberus.finetune.comparison.gallery import BEST, WORST, chosen_tiles, draw
+from napari_cerberus.finetune.comparison.model_comparison import SCORES_FOLDER, Fold, prove
+from napari_cerberus.model.library.opening import entry_of, read_record
 from napari_cerberus.pairs.split import Split, write_split
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.training import scoring
+from napari_cerberus.training.evaluation import scoring
 from training.evaluation import trees
 
 CONFIG = """
@@ -59,8 +60,8 @@ def run(tmp_path, monkeypatch):
     folder.mkdir()
     (folder / "config.toml").write_text(CONFIG.format(path=tree))
     split(folder, HELD_OUT)
-    monkeypatch.setattr(reference, "DRAWN_TILES", 2)
-    monkeypatch.setattr(reference, "_DRAWN_SIDE_PX", 32)
+    monkeypatch.setattr(old_domain, "DRAWN_TILES", 2)
+    monkeypatch.setattr(old_domain, "_DRAWN_SIDE_PX", 32)
     monkeypatch.delenv("CERBERUS_DATA", raising=False)
     return folder
 
@@ -121,13 +122,13 @@ def test_pairs_are_scored_for_every_task_of_the_model_where_the_run_was_at_the_e
     source = source.replace('["glands", "lumina", "tissue"]', '["tissue"]')
     (run / "config.toml").write_text(f"{head}[[source]]{source}")
     devices = []
-    score = proof_scores.score_tile
+    score = comparison_scores.score_tile
 
     def scored(model, tile, settings):
         devices.append(settings.device)
         return score(model, tile, settings)
 
-    monkeypatch.setattr(proof_scores, "score_tile", scored)
+    monkeypatch.setattr(comparison_scores, "score_tile", scored)
     proof = run_to_end(prove(run, base=model("base"), candidate=model("new")))
     assert {row.task for row in proof.rows} >= {"glands", "tissue"}
     assert set(devices) == {"cpu"}
@@ -235,14 +236,14 @@ def test_the_bases_own_validation_tiles_are_the_reference_where_they_are_here(ru
     proof = run_to_end(prove(run, base=model("base", **record), candidate=model("new")))
     assert "on 2 of the base model's own validation tiles (2 patients)" in proof.forgetting_sentence
     monkeypatch.setenv("CERBERUS_DATA", str(tree.parent))
-    named = reference.reference_set(model("base", **{**record, "data": {"old": "old"}}), taught=["7"])
+    named = old_domain.reference_set(model("base", **{**record, "data": {"old": "old"}}), taught=["7"])
     assert [tile.patient for tile in named.tiles] == ["old:8"]
     assert named.weak == {"lumina"}
 
 
 @pytest.mark.parametrize("data", [{"old": "gone"}, {"old": 3}, "x", {}])
 def test_else_it_is_the_drawn_set(run, data):
-    found = reference.reference_set(model("base", data=data, validation_patients=["old:7"], sources=[{"x": 1}]), [])
+    found = old_domain.reference_set(model("base", data=data, validation_patients=["old:7"], sources=[{"x": 1}]), [])
     assert [tile.id for tile in found.tiles] == ["drawn/9000", "drawn/9001"]
     loaded = found.tiles[0].load()
     assert loaded.image.shape == (32, 32, 3)

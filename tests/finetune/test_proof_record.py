@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.finetune.proof_record import Pair, Proof, Row, proof_path, read_proof, write_record
+from napari_cerberus.finetune.comparison.comparison_record import Pair, Proof, Row, proof_path, read_proof, write_record
 
 ROW = Row(
     task="glands",

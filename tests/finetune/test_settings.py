@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from napari_cerberus.errors import SettingsError
-from napari_cerberus.finetune.settings import PRESET_VALUES, PRESETS, FinetuneSettings, preset_values
+from napari_cerberus.finetune.finetune_settings import PRESET_VALUES, PRESETS, FinetuneSettings, preset_values
 
 
 @pytest.mark.parametrize(

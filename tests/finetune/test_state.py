@@ -6,9 +6,8 @@ import time
 import pytest
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.file_lock import lock
-from napari_cerberus.finetune.control import Wish, read_wish, write_wish
-from napari_cerberus.finetune.state import (
+from napari_cerberus.finetune.run_command import Wish, read_wish, write_wish
+from napari_cerberus.finetune.run_state import (
     LOCK_FILE,
     STATE_FILE,
     Point,
@@ -19,6 +18,7 @@ from napari_cerberus.finetune.state import (
     stored_state,
     write_state,
 )
+from napari_cerberus.locks import lock
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from finetune.made_scores import noisy
-from napari_cerberus.finetune import paired
-from napari_cerberus.finetune.paired import compare
-from napari_cerberus.finetune.proof_record import Row
-from napari_cerberus.finetune.verdict import judge, needed_patients, verdict_of
+from napari_cerberus.finetune.comparison import paired_rows
+from napari_cerberus.finetune.comparison.comparison_record import Row
+from napari_cerberus.finetune.comparison.paired_rows import compare
+from napari_cerberus.finetune.comparison.verdict import judge, needed_patients, verdict_of
 
 
 def row(difference, low=None, high=None, *, patients=10, task="glands"):
@@ -101,8 +101,8 @@ def test_no_difference_only_where_all_tasks_had_patients_enough():
     [(5, ("glands",), False), (8, ("glands", "lumina"), False), (12, ("glands",), True)],
 )
 def test_where_nothing_differs_better_is_rarely_said(monkeypatch, patients, tasks, skewed):
-    monkeypatch.setattr(paired, "SAMPLES", 1000)
-    monkeypatch.setattr(paired, "INSTANCE_FIGURES", ("dice",))
+    monkeypatch.setattr(paired_rows, "SAMPLES", 1000)
+    monkeypatch.setattr(paired_rows, "INSTANCE_FIGURES", ("dice",))
     rng = np.random.default_rng(patients)
     runs = 60
     said = [
@@ -114,7 +114,7 @@ def test_where_nothing_differs_better_is_rarely_said(monkeypatch, patients, task
 
 
 def test_a_large_gain_is_seen_by_few_patients(monkeypatch):
-    monkeypatch.setattr(paired, "SAMPLES", 1000)
+    monkeypatch.setattr(paired_rows, "SAMPLES", 1000)
     rng = np.random.default_rng(0)
     said = [verdict_of(compare(noisy(rng, 6, effect=0.15), same_classes=True).judged)[0] for _ in range(10)]
     assert said.count("better") >= 9

@@ -26,7 +26,7 @@ def prove(folder: Path, *, base: object, candidate: object) -> Iterator[Progress
 
 
 def main() -> int:
-    sys.modules["napari_cerberus.finetune.proof"] = types.SimpleNamespace(prove=prove)
+    sys.modules["napari_cerberus.finetune.comparison.model_comparison"] = types.SimpleNamespace(prove=prove)
     module = import_module(f"napari_cerberus.finetune.{sys.argv[1]}")
     if sys.argv[1] == "child":
         wait = module._wait_for_turn
@@ -39,7 +39,7 @@ def main() -> int:
 def make_tiny() -> None:
     """Only now: torch takes seconds to load."""
     from finetune.tiny_net import shrink
-    from napari_cerberus.finetune.reporter import Reporter
+    from napari_cerberus.finetune.run.state_reporter import Reporter
 
     shrink()
     told, pause_s = Reporter.trained, float(os.environ.get("TINY_STEP_S", "0"))

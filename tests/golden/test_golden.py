@@ -14,8 +14,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_cerberus.inference.annotate import AnnotateSettings, Annotation, annotate
-from napari_cerberus.inference.reading import read_image
-from napari_cerberus.model.library import open_model
+from napari_cerberus.inference.images.image_files import read_image
+from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.samples import SAMPLES, Sample
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from napari_cerberus.inference.prepared import forget_prepared
+from napari_cerberus.inference.prepared_network import forget_prepared
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,9 @@ import pytest
 
 from napari_cerberus.errors import CerberusError, DeviceError, ImageError, SettingsError
 from napari_cerberus.inference.annotate import NO_REPAIR, AnnotateSettings, Annotation, annotate
-from napari_cerberus.inference.objects import COLUMNS
+from napari_cerberus.inference.objects.found_objects import COLUMNS
 from napari_cerberus.model.checkpoint import Model
-from napari_cerberus.model.official import PUBLISHED_ORIGIN
+from napari_cerberus.model.published import PUBLISHED_ORIGIN
 from napari_cerberus.progress import Progress, run_to_end
 from napari_cerberus.tasks import instances
 from tiny import EXACT, TINY_TASKS, TinyNetwork, spotted, tiny_model
@@ -177,7 +177,7 @@ def test_failures_after_the_network_are_ours_too(
     def failing(*_args: object) -> None:
         raise error
 
-    monkeypatch.setattr("napari_cerberus.inference.postprocess.find_objects", failing)
+    monkeypatch.setattr("napari_cerberus.inference.objects.postprocess.find_objects", failing)
     with pytest.raises(expected) as caught:
         run()
     assert not isinstance(caught.value, RuntimeError)

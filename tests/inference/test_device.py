@@ -9,7 +9,7 @@ import torch
 
 from napari_cerberus.errors import DeviceError, SettingsError
 from napari_cerberus.inference.device import OPENVINO_MIN_PIXELS, Runtime, choose_runtime
-from napari_cerberus.inference.prepared import _prepared, fused, prepare
+from napari_cerberus.inference.prepared_network import _prepared, fused, prepare
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.network import Cerberus
 from napari_cerberus.tasks import CERBERUS_TASKS

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cerberus.inference import flips
 from napari_cerberus.inference.annotate import AnnotateSettings, annotate
-from napari_cerberus.inference.flips import FLIPS, agreement, flipped, staged
+from napari_cerberus.inference.objects import flip_agreement
+from napari_cerberus.inference.objects.flip_agreement import FLIPS, agreement, flipped, staged
 from napari_cerberus.progress import Progress, run_to_end
 from tiny import spotted, tiny_model
 
@@ -73,7 +73,7 @@ def test_flips_are_repeatable_and_as_good_as_reading_the_flipped_image():
         readings.append({task: flipped(labels, axes) for task, labels in mirrored.labels.items()})
     for task, labels in plain.labels.items():
         of_task = plain.objects["task"] == task
-        expected = plain.objects["confidence"][of_task] * agreement(labels, flips.of_task(readings, task))
+        expected = plain.objects["confidence"][of_task] * agreement(labels, flip_agreement.of_task(readings, task))
         np.testing.assert_allclose(first.objects["confidence"][of_task], expected)
 
 

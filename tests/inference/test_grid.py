@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_cerberus.errors import SettingsError
-from napari_cerberus.inference.grid import ModelGrid, Window, pad_to_stride, plan
+from napari_cerberus.inference.grid.model_grid import ModelGrid, Window, pad_to_stride, plan
 
 CELLS = st.integers(1, 12)
 

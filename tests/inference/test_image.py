@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_cerberus.errors import ImageError
-from napari_cerberus.inference.image import as_rgb8, to_rgb8
+from napari_cerberus.inference.images.rgb import as_rgb8, to_rgb8
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 5, 3), dtype=np.uint8)
 
@@ -118,5 +118,5 @@ def test_what_cannot_be_annotated(array: object, sentence: str) -> None:
 def test_bands_of_rows_join(monkeypatch: pytest.MonkeyPatch) -> None:
     image = np.random.default_rng(0).random((40, 7, 4))
     at_once = as_rgb8(image)
-    monkeypatch.setattr("napari_cerberus.inference.image._BAND_PIXELS", 20)
+    monkeypatch.setattr("napari_cerberus.inference.images.rgb._BAND_PIXELS", 20)
     np.testing.assert_array_equal(as_rgb8(image), at_once)

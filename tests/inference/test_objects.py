@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 from skimage.measure import regionprops
 
-from napari_cerberus.inference.morphology import components
-from napari_cerberus.inference.objects import (
+from napari_cerberus.inference.objects.found_objects import (
     COLUMNS,
     empty_table,
     object_classes,
     object_confidence,
     object_table,
 )
+from napari_cerberus.inference.objects.structuring import components
 
 LABELS = np.array([[1, 1, 0, 0, 2], [1, 1, 0, 0, 2], [0, 0, 0, 3, 0]], np.int32)
 
@@ -99,7 +99,7 @@ def test_bands_of_rows_join(monkeypatch: pytest.MonkeyPatch) -> None:
     inner, contour = rng.random((2, 50, 30)) / 2
     at_once = object_confidence(labels, inner, contour)
     table = object_table("nuclei", labels, 1.0, confidence=at_once)
-    monkeypatch.setattr("napari_cerberus.inference.objects._BAND_PIXELS", 90)
+    monkeypatch.setattr("napari_cerberus.inference.objects.found_objects._BAND_PIXELS", 90)
     in_bands = object_confidence(labels, inner, contour)
     np.testing.assert_allclose(in_bands, at_once, rtol=1e-12)
     pd.testing.assert_frame_equal(object_table("nuclei", labels, 1.0, confidence=at_once), table)

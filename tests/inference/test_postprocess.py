@@ -12,16 +12,16 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 
 from napari_cerberus.errors import SettingsError
-from napari_cerberus.inference.cutting import OURS
-from napari_cerberus.inference.morphology import components, dilate, ellipse, erode, odd_diameter_px
-from napari_cerberus.inference.nuclei import _flood
-from napari_cerberus.inference.postprocess import (
+from napari_cerberus.inference.objects.nuclei_rules import _flood
+from napari_cerberus.inference.objects.postprocess import (
     PUBLISHED,
     drop_outside,
     find_objects,
     foreground_level,
     settings_for,
 )
+from napari_cerberus.inference.objects.structuring import components, dilate, ellipse, erode, odd_diameter_px
+from napari_cerberus.inference.objects.thresholds import OURS
 from napari_cerberus.tasks import GLANDS, LUMINA, NUCLEI
 
 ELLIPSES = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_cerberus.inference.postprocess import find_objects
+from napari_cerberus.inference.objects.postprocess import find_objects
 from napari_cerberus.tasks import GLANDS, LUMINA, NUCLEI
 
 KEYS = {"Nuclei": NUCLEI, "Gland": GLANDS, "Lumen": LUMINA}

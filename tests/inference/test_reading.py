@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from napari_cerberus.errors import ImageError
-from napari_cerberus.inference.image import as_rgb8, pixel_size_of_file, read_image
+from napari_cerberus.inference.images.rgb import as_rgb8, pixel_size_of_file, read_image
 
 RGB = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
@@ -151,7 +151,7 @@ def test_pictures_that_pretend_to_be_huge(tmp_path: Path, monkeypatch: pytest.Mo
     Image.fromarray(RGB).save(tmp_path / "bomb.png")
     write_tiff(tmp_path / "bomb.tif")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    monkeypatch.setattr("napari_cerberus.inference.reading.MAX_PIXELS", 100)
+    monkeypatch.setattr("napari_cerberus.inference.images.image_files.MAX_PIXELS", 100)
     for name in ("bomb.png", "bomb.tif"):
         with pytest.raises(ImageError, match=rf"{name}.*(too large|too many)"):
             read_image(tmp_path / name)

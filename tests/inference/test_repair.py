@@ -8,16 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_cerberus.inference.morphology import Labels, components
-from napari_cerberus.inference.repair import (
-    clip_lumina,
-    close_gaps,
-    fill_holes,
-    repair,
-    smooth,
-    split_touching,
-)
-from napari_cerberus.inference.settings import NO_REPAIR, RepairSettings
+from napari_cerberus.inference.annotate_settings import NO_REPAIR, RepairSettings
+from napari_cerberus.inference.objects.repair import clip_lumina, close_gaps, fill_holes, repair, smooth, split_touching
+from napari_cerberus.inference.objects.structuring import Labels, components
 from napari_cerberus.tasks import GLANDS, NUCLEI
 
 

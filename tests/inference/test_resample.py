@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional
 
-from napari_cerberus.inference.grid import ModelGrid
-from napari_cerberus.inference.resample import axis_weights, to_model_grid
+from napari_cerberus.inference.grid.model_grid import ModelGrid
+from napari_cerberus.inference.grid.rescale import axis_weights, to_model_grid
 
 RATIOS = st.floats(0.2, 6.0)
 
@@ -72,5 +72,5 @@ def test_bands_of_rows_join(monkeypatch: pytest.MonkeyPatch) -> None:
     image = np.random.default_rng(0).integers(0, 256, (90, 40, 3), dtype=np.uint8)
     grid = ModelGrid.of((90, 40), 1.0, 1.7)
     at_once = to_model_grid(image, grid)
-    monkeypatch.setattr("napari_cerberus.inference.resample._BAND_ROWS", 7)
+    monkeypatch.setattr("napari_cerberus.inference.grid.rescale._BAND_ROWS", 7)
     np.testing.assert_array_equal(to_model_grid(image, grid), at_once)

@@ -13,8 +13,8 @@ import tifffile
 
 from napari_cerberus.errors import OutputError
 from napari_cerberus.inference.annotate import AnnotateSettings, Annotation, annotate
-from napari_cerberus.inference.image import pixel_size_of_file
-from napari_cerberus.inference.results import write_annotation
+from napari_cerberus.inference.images.rgb import pixel_size_of_file
+from napari_cerberus.inference.result_folder import write_annotation
 from napari_cerberus.progress import run_to_end
 from tiny import spotted, tiny_model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cerberus.inference.tissue import NO_TISSUE_NOTE, deserves_map, read_out, tissue_cells
+from napari_cerberus.inference.tissue_readout import NO_TISSUE_NOTE, deserves_map, read_out, tissue_cells
 
 
 def test_cells_with_tissue() -> None:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_cerberus.inference.grid import ModelGrid
-from napari_cerberus.inference.morphology import Labels, components
-from napari_cerberus.inference.upsample import numbered_alike, to_image_grid
+from napari_cerberus.inference.grid.model_grid import ModelGrid
+from napari_cerberus.inference.grid.upsample import numbered_alike, to_image_grid
+from napari_cerberus.inference.objects.structuring import Labels, components
 from napari_cerberus.progress import run_to_end
 
 

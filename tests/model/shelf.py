@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_cerberus.model import entries
+from napari_cerberus.model.library import entries
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.tasks import GLANDS, instances
 

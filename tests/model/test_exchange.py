@@ -11,11 +11,12 @@ import pytest
 
 from model.shelf import open_shelf, put
 from napari_cerberus.errors import ModelError, OutputError
-from napari_cerberus.model import checkpoint, exchange
+from napari_cerberus.model import checkpoint
 from napari_cerberus.model.checkpoint import load_model, save_model
-from napari_cerberus.model.entries import list_models
-from napari_cerberus.model.exchange import export_model, import_model
-from napari_cerberus.model.keeping import delete, read_record, set_notes
+from napari_cerberus.model.library import exchange
+from napari_cerberus.model.library.entries import list_models
+from napari_cerberus.model.library.exchange import export_model, import_model
+from napari_cerberus.model.library.manage import delete, read_record, set_notes
 from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.tasks import GLANDS, instances

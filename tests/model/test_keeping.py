@@ -8,9 +8,9 @@ import pytest
 
 from model.shelf import open_shelf, put
 from napari_cerberus.errors import ModelError, SettingsError
-from napari_cerberus.model.compare import compare_models
-from napari_cerberus.model.entries import entry_of, list_models
-from napari_cerberus.model.keeping import (
+from napari_cerberus.model.library.entries import entry_of, list_models
+from napari_cerberus.model.library.lineage import compare_models
+from napari_cerberus.model.library.manage import (
     ModelRecord,
     add_model,
     checked_name,
@@ -20,7 +20,7 @@ from napari_cerberus.model.keeping import (
     set_notes,
     set_verdict,
 )
-from napari_cerberus.model.promotion import promote, roll_back
+from napari_cerberus.model.library.promotion import promote, roll_back
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from torchvision.models import resnet34
 
 from napari_cerberus.errors import ModelError
 from napari_cerberus.model.network import Encoder
-from napari_cerberus.model.official import load_encoder, load_published
+from napari_cerberus.model.published import load_encoder, load_published
 
 
 def settings(folder, content):

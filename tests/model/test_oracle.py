@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from model.official_layout import OUR_KEY, filled_state, write_published
-from napari_cerberus.model.official import load_published
+from napari_cerberus.model.published import load_published
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])

@@ -11,10 +11,10 @@ import pytest
 
 from model.shelf import open_shelf, put
 from napari_cerberus.errors import ModelError, OutputError
-from napari_cerberus.file_lock import lock
-from napari_cerberus.model import library_lock
-from napari_cerberus.model.keeping import rename
-from napari_cerberus.model.promotion import (
+from napari_cerberus.locks import lock
+from napari_cerberus.model.library import library_lock
+from napari_cerberus.model.library.manage import rename
+from napari_cerberus.model.library.promotion import (
     HISTORY_FILE,
     promote,
     promoted,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from napari_cerberus.pairs.source import ExportSettings, ExportSource
+from napari_cerberus.pairs.write.export_source import ExportSettings, ExportSource
 
 
 def make_source(height: int = 64, width: int = 64, seed: int = 0, **changes: Any) -> ExportSource:

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from scipy import ndimage
 
 from napari_cerberus.errors import DataError, SettingsError
-from napari_cerberus.pairs.coco import CocoImage, write_coco
-from napari_cerberus.pairs.coco_read import CocoContent, read_coco
-from napari_cerberus.pairs.runs import decompress_runs
+from napari_cerberus.interop.coco import CocoImage, write_coco
+from napari_cerberus.interop.coco_reading import CocoContent, read_coco
+from napari_cerberus.interop.run_lengths import decompress_runs
 from napari_cerberus.progress import run_to_end
 from pairs.make_labels import label_maps, same_objects, table_of
 

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from napari_cerberus.errors import CerberusError
-from napari_cerberus.pairs.check import check_data
-from napari_cerberus.pairs.export import write_export
-from napari_cerberus.pairs.manifest import NAME, read_manifest
-from napari_cerberus.pairs.plan import plan_export
-from napari_cerberus.pairs.source import ExportSource, WhenChanged
-from napari_cerberus.pairs.transaction import STAGING, recover
+from napari_cerberus.pairs.check.data_check import check_data
+from napari_cerberus.pairs.layout.manifest import NAME, read_manifest
+from napari_cerberus.pairs.write.export_plan import plan_export
+from napari_cerberus.pairs.write.export_source import ExportSource, WhenChanged
+from napari_cerberus.pairs.write.transaction import STAGING, recover
+from napari_cerberus.pairs.write.write_pairs import write_export
 from napari_cerberus.progress import run_to_end
 from ordinary_user import as_ordinary_user
 from pairs.make_source import make_settings, make_source

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from napari_cerberus.errors import DataError, OutputError, SettingsError
-from napari_cerberus.pairs.figure import FigureSettings, draw_figure, scale_bar_um, write_figure
-from napari_cerberus.pairs.geojson import rgb
-from napari_cerberus.pairs.table import read_table, write_table
+from napari_cerberus.interop.figure import FigureSettings, draw_figure, scale_bar_um, write_figure
+from napari_cerberus.interop.geojson import rgb
+from napari_cerberus.pairs.object_rows import read_table, write_table
 from napari_cerberus.tasks import CLASS_COLOURS, TASK_COLOURS
 from pairs.make_source import make_source
 

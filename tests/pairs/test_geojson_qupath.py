@@ -13,11 +13,11 @@ import shapely
 from hypothesis import given, settings
 from shapely.geometry import shape as geometry_of
 
-from napari_cerberus.annotation.table import STATES
+from napari_cerberus.annotation.object_table import STATES
 from napari_cerberus.errors import DataError
-from napari_cerberus.pairs.geojson import write_geojson
-from napari_cerberus.pairs.geojson_read import ImportedObjects, read_geojson
-from napari_cerberus.pairs.source import REVIEW_STATES
+from napari_cerberus.interop.geojson import write_geojson
+from napari_cerberus.interop.geojson_reading import ImportedObjects, read_geojson
+from napari_cerberus.pairs.object_rows import REVIEW_STATES
 from napari_cerberus.progress import run_to_end
 from pairs.make_labels import label_maps
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_cerberus.pairs.ebhi import index_tree
-from napari_cerberus.pairs.hashing import image_print, near_duplicates
-from napari_cerberus.pairs.leak import leak_report, shared_patients
+from napari_cerberus.pairs.check.image_print import image_print, near_duplicates
+from napari_cerberus.pairs.check.leaks import leak_report, shared_patients
+from napari_cerberus.pairs.layout.ebhi import index_tree
 from napari_cerberus.pairs.split import Split, split_by_image, split_by_patient
 from napari_cerberus.progress import run_to_end
 
@@ -86,7 +86,7 @@ def test_blank_images_are_no_duplicates_of_each_other() -> None:
 def test_blocks_of_rows_find_the_same_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     prints = [image_print(texture(i % 5)) for i in range(12)]
     whole = list(near_duplicates(prints))
-    monkeypatch.setattr("napari_cerberus.pairs.hashing._BLOCK_ROWS", 3)
+    monkeypatch.setattr("napari_cerberus.pairs.check.image_print._BLOCK_ROWS", 3)
     assert list(near_duplicates(prints)) == whole
     assert {(i % 5) == (j % 5) for i, j in whole} == {True}
     assert len(whole) == 3 + 3 + 1 + 1 + 1

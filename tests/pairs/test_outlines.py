@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from napari_cerberus.pairs.outlines import shapes_of
-from napari_cerberus.pairs.raster import paint_polygon
+from napari_cerberus.interop.outlines import shapes_of
+from napari_cerberus.interop.polygons import paint_polygon
 
 masks = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12))
 

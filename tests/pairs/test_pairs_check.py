@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.pairs.check import CheckReport, check_data, detect_layout
+from napari_cerberus.pairs.check.data_check import CheckReport, check_data, detect_layout
 from napari_cerberus.pairs.split import Split
 from napari_cerberus.progress import run_to_end
 

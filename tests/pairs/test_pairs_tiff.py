@@ -10,7 +10,7 @@ import tifffile
 from hypothesis import given, settings
 
 from napari_cerberus.errors import CerberusError, DataError, SettingsError
-from napari_cerberus.pairs.tiff import read_label_tiff, write_label_tiff
+from napari_cerberus.interop.ome_tiff import read_label_tiff, write_label_tiff
 from pairs.make_labels import label_maps
 
 

@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.pairs.pixels import image_shape, read_grey, read_labels, read_mask, read_rgb
+from napari_cerberus.pairs.layout.tile_pixels import image_shape, read_grey, read_labels, read_mask, read_rgb
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 

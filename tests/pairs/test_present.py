@@ -3,7 +3,7 @@
 import pytest
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.pairs.present import present
+from napari_cerberus.pairs.check.availability import present
 from napari_cerberus.pairs.split import Split, apply_split
 from pairs.test_split import Tile
 

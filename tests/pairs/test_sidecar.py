@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.pairs.check import check_data
-from napari_cerberus.pairs.ebhi import index_tree, read_grey
-from napari_cerberus.pairs.export import write_export
-from napari_cerberus.pairs.fields import Fields
-from napari_cerberus.pairs.manifest import NAME, Entry, entry_json, entry_of, live_entries, read_manifest
-from napari_cerberus.pairs.plan import plan_export
-from napari_cerberus.pairs.sidecar import MAX_ID, sidecar_json, sidecar_paths, write_label_stack
-from napari_cerberus.pairs.sidecar_read import read_label_planes, read_sidecar, sidecar_of
+from napari_cerberus.pairs.check.data_check import check_data
+from napari_cerberus.pairs.layout.ebhi import index_tree, read_grey
+from napari_cerberus.pairs.layout.fields import Fields
+from napari_cerberus.pairs.layout.manifest import NAME, Entry, entry_json, entry_of, live_entries, read_manifest
+from napari_cerberus.pairs.layout.sidecar import MAX_ID, sidecar_json, sidecar_paths, write_label_stack
+from napari_cerberus.pairs.layout.sidecar_reading import read_label_planes, read_sidecar, sidecar_of
+from napari_cerberus.pairs.write.export_plan import plan_export
+from napari_cerberus.pairs.write.write_pairs import write_export
 from napari_cerberus.progress import run_to_end
 from pairs.make_source import make_settings, make_source
 

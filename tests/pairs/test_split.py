@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_cerberus.errors import DataError, SettingsError
-from napari_cerberus.pairs.ebhi import index_tree
+from napari_cerberus.pairs.layout.ebhi import index_tree
 from napari_cerberus.pairs.split import (
     SIDES,
     Split,

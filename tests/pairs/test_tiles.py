@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_cerberus.pairs import resample
 from napari_cerberus.pairs.label_arrays import object_areas, object_boxes, object_ids
-from napari_cerberus.pairs.resample import resample_image, same_scale, scaled_shape
-from napari_cerberus.pairs.tiles import Window, grid_windows, object_windows, tissue_share
+from napari_cerberus.pairs.write import resample
+from napari_cerberus.pairs.write.resample import resample_image, same_scale, scaled_shape
+from napari_cerberus.pairs.write.tile_windows import Window, grid_windows, object_windows, tissue_share
 from napari_cerberus.progress import run_to_end
 
 sizes = st.integers(1, 90)

@@ -8,8 +8,8 @@ from napari_cerberus.model.checkpoint import load_model, save_model
 from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.tasks import EBHI_CLASSES, TaskSpec
-from napari_cerberus.training.card import read_report, release
-from napari_cerberus.training.evaluation import REPORT_FORMAT
+from napari_cerberus.training.evaluation.model_card import read_report, release
+from napari_cerberus.training.evaluation.outcome import REPORT_FORMAT
 
 BASE = {"name": "b", "sha256": "ab" * 32, "command": "train y", "seed": 2, "steps": 8, "best_step": 6}
 PROVENANCE = {"command": "train x", "seed": 3, "steps": 9, "started_from": BASE}

@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from napari_cerberus.training.curves import charts, draw, write_curves
+from napari_cerberus.training.engine.curve_picture import charts, draw, write_curves
 from napari_cerberus.training.run_folder import append_metrics
 
 ROWS = [

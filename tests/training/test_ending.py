@@ -10,17 +10,17 @@ from finetune import tiny_net
 from napari_cerberus.errors import DataError, ModelError, SettingsError
 from napari_cerberus.model.checkpoint import load_model
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.training import loop
 from napari_cerberus.training.config import OptimiserSettings, read_config
-from napari_cerberus.training.ending import EndSettings
-from napari_cerberus.training.keeping import BaseKeeper
-from napari_cerberus.training.loop import train
-from napari_cerberus.training.run import refuse_other_base
+from napari_cerberus.training.data.sampler import TaskSampler
+from napari_cerberus.training.early_stopping import EndSettings
+from napari_cerberus.training.engine import loop
+from napari_cerberus.training.engine.callbacks import Watch
+from napari_cerberus.training.engine.loop import train
+from napari_cerberus.training.engine.trainer import Trainer
+from napari_cerberus.training.engine.training_run import refuse_other_base
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
-from napari_cerberus.training.sampler import TaskSampler
-from napari_cerberus.training.trainer import Trainer
-from napari_cerberus.training.validate import Scores
-from napari_cerberus.training.watch import Watch
+from napari_cerberus.training.transfer.weight_interpolation import BaseKeeper
+from napari_cerberus.training.validation import Scores
 from training import tiny_run
 
 

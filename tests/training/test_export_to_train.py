@@ -15,13 +15,13 @@ from PIL import Image
 
 from fake_jobs import annotation_of
 from napari_cerberus.cli.main import main
-from napari_cerberus.inference.results import write_annotation
+from napari_cerberus.inference.result_folder import write_annotation
 from napari_cerberus.model.checkpoint import load_model
-from napari_cerberus.pairs.ebhi import index_tree
-from napari_cerberus.pairs.source import pixels_sha256
+from napari_cerberus.pairs.layout.ebhi import index_tree
+from napari_cerberus.pairs.layout.tile_pixels import pixels_sha256
 from napari_cerberus.training.config import read_config
-from napari_cerberus.training.data import collect
-from napari_cerberus.training.run import by_side, make_split
+from napari_cerberus.training.data.tile_sources import collect
+from napari_cerberus.training.engine.training_run import by_side, make_split
 
 CATEGORIES = ("Normal", "Polyp")
 CLEAN = "0 problems that stop, 0 skipped, 0 notes."

@@ -11,12 +11,12 @@ from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.config import OptimiserSettings
-from napari_cerberus.training.feature_cache import FeatureCache, KeptView, ViewStore
-from napari_cerberus.training.frozen import FrozenPart
-from napari_cerberus.training.loop import train
+from napari_cerberus.training.data.views import ViewSampler
+from napari_cerberus.training.engine.loop import train
+from napari_cerberus.training.engine.trainer import Trainer
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, FEATURES_FOLDER, read_metrics
-from napari_cerberus.training.trainer import Trainer
-from napari_cerberus.training.views import ViewSampler
+from napari_cerberus.training.transfer.feature_cache import FeatureCache, KeptView, ViewStore
+from napari_cerberus.training.transfer.frozen_part import FrozenPart
 from training import tiny_run
 
 MANY_MB = 64
@@ -59,8 +59,8 @@ CALM = OptimiserSettings(name="sgd", learning_rate=1e-3, schedule="constant", em
 def test_losses_are_those_of_the_same_views_without_a_cache(
     base, tmp_path, monkeypatch, layer, block, dtype, tolerance
 ):
-    monkeypatch.setattr("napari_cerberus.training.frozen.KEPT", dtype)
-    monkeypatch.setattr("napari_cerberus.training.feature_cache.KEPT", dtype)
+    monkeypatch.setattr("napari_cerberus.training.transfer.frozen_part.KEPT", dtype)
+    monkeypatch.setattr("napari_cerberus.training.transfer.feature_cache.KEPT", dtype)
     plan = config(
         base,
         train_from_layer=layer,

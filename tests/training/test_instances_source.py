@@ -7,7 +7,7 @@ from PIL import Image
 from napari_cerberus.errors import DataError
 from napari_cerberus.tasks import instances
 from napari_cerberus.training.config import BatchSettings, SourceSettings, TrainConfig
-from napari_cerberus.training.data import collect
+from napari_cerberus.training.data.tile_sources import collect
 
 
 def tiles_of(tmp_path, sides):

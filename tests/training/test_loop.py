@@ -11,14 +11,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from napari_cerberus.errors import CerberusError, DataError
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training import run_folder
-from napari_cerberus.training.averaging import RunningAverage
 from napari_cerberus.training.config import OptimiserSettings
-from napari_cerberus.training.failures import DeviceLostError, MemoryRanOutError
-from napari_cerberus.training.loop import train
-from napari_cerberus.training.prefetch import workers_for
+from napari_cerberus.training.data.prefetch import workers_for
+from napari_cerberus.training.data.sampler import TaskSampler
+from napari_cerberus.training.engine.loop import train
+from napari_cerberus.training.engine.trainer import Trainer
+from napari_cerberus.training.engine.weight_average import RunningAverage
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, load_checkpoint, read_metrics, save_checkpoint
-from napari_cerberus.training.sampler import TaskSampler
-from napari_cerberus.training.trainer import Trainer
+from napari_cerberus.training.torch_errors import DeviceLostError, MemoryRanOutError
 from training import tiny_run
 
 
@@ -134,7 +134,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_pa
     while not (tmp_path / CHECKPOINT_FILE).exists():
         next(job)
     good = load_checkpoint(tmp_path)["step"]
-    monkeypatch.setattr("napari_cerberus.training.trainer.dense_loss", lambda *_: torch.tensor(float("nan")))
+    monkeypatch.setattr("napari_cerberus.training.engine.trainer.dense_loss", lambda *_: torch.tensor(float("nan")))
     with pytest.raises(DataError, match="not finite at step"):
         run_to_end(job)
     assert load_checkpoint(tmp_path)["step"] == good
@@ -160,7 +160,7 @@ def test_a_failure_of_torch_is_explained_wherever_it_comes(tmp_path, monkeypatch
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(f"napari_cerberus.training.{where}", fail)
+    monkeypatch.setattr(f"napari_cerberus.training.engine.{where}", fail)
     with pytest.raises(kind):
         run_to_end(train(tiny_run.config(), tiny_run.data(), _made(tmp_path)))
 

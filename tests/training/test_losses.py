@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from napari_cerberus.training.losses import dense_loss, finite, soft_dice_loss, tissue_loss
+from napari_cerberus.training.engine.losses import dense_loss, finite, soft_dice_loss, tissue_loss
 
 
 def test_dense_loss_is_the_weighted_mean_of_the_cross_entropy():

@@ -8,13 +8,13 @@ from PIL import Image
 
 from napari_cerberus.errors import DataError
 from napari_cerberus.model.checkpoint import load_model
-from napari_cerberus.pairs.export import write_export
-from napari_cerberus.pairs.plan import plan_export
+from napari_cerberus.pairs.write.export_plan import plan_export
+from napari_cerberus.pairs.write.write_pairs import write_export
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.config import SourceSettings
-from napari_cerberus.training.data import collect
-from napari_cerberus.training.run import run_training
-from napari_cerberus.training.selection import kind_of, select_folder
+from napari_cerberus.training.data.tile_sources import collect
+from napari_cerberus.training.engine.training_run import run_training
+from napari_cerberus.training.evaluation.selection import kind_of, select_folder
 from pairs.make_source import make_settings, make_source
 from training import tiny_run
 

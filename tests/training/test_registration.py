@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from napari_cerberus.training.augment import crop_window
-from napari_cerberus.training.data import LoadedTile
-from napari_cerberus.training.validate import cut, on_model_grid
+from napari_cerberus.training.data.augment import crop_window
+from napari_cerberus.training.data.tile_sources import LoadedTile
+from napari_cerberus.training.validation import cut, on_model_grid
 
 NEAREST_PX = 0.13  # at a quarter the nearest sample is half of one beside the middle of four: an eighth of a pixel
 ZOOMS = [0.25, 1 / 3, 0.77, 1.0, 1.3, 2.0]

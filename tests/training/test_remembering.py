@@ -11,13 +11,13 @@ from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import instances
-from napari_cerberus.training import remembering
 from napari_cerberus.training.config import OptimiserSettings
-from napari_cerberus.training.loop import train
-from napari_cerberus.training.remembering import remember
+from napari_cerberus.training.data.sampler import TaskSampler
+from napari_cerberus.training.engine.loop import train
+from napari_cerberus.training.engine.trainer import Trainer
 from napari_cerberus.training.run_folder import read_metrics
-from napari_cerberus.training.sampler import TaskSampler
-from napari_cerberus.training.trainer import Trainer
+from napari_cerberus.training.transfer import distillation
+from napari_cerberus.training.transfer.distillation import remember
 from training import tiny_run
 
 
@@ -31,7 +31,7 @@ def base(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def few_tiles(monkeypatch):
-    monkeypatch.setattr(remembering, "TILES", 3)
+    monkeypatch.setattr(distillation, "TILES", 3)
 
 
 def config(base, **changes):

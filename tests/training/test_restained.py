@@ -9,13 +9,13 @@ import torch
 from napari_cerberus.model.checkpoint import save_model
 from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import ModelSpec
-from napari_cerberus.model.stain import FIELD, ModelStain, fit_source, profile_of
+from napari_cerberus.model.stain_profile import FIELD, ModelStain, fit_source, profile_of
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.synthetic import TileSettings, make_tile
-from napari_cerberus.training import remembering
-from napari_cerberus.training.remembering import remember
-from napari_cerberus.training.restained import restained, strange_tiles
-from napari_cerberus.training.trainer import Trainer
+from napari_cerberus.training.engine.trainer import Trainer
+from napari_cerberus.training.transfer import distillation
+from napari_cerberus.training.transfer.distillation import remember
+from napari_cerberus.training.transfer.stain_matched import restained, strange_tiles
 from training import tiny_run
 
 
@@ -71,7 +71,7 @@ def test_a_tile_of_any_size_gives_the_side_that_is_asked_for(base, side):
 
 
 def test_they_are_remembered_beside_the_drawn_ones(base, monkeypatch):
-    monkeypatch.setattr(remembering, "TILES", 2)
+    monkeypatch.setattr(distillation, "TILES", 2)
     config, tiles, loaded = learning(base)
     trainer = Trainer(config)
     stages = list(remember(config, trainer.frozen, (), [loaded[tiles[-1].id]]))

@@ -12,9 +12,9 @@ from napari_cerberus.model.checkpoint import load_model
 from napari_cerberus.pairs.split import Split, read_split, write_split
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.config import read_config
-from napari_cerberus.training.data import collect
-from napari_cerberus.training.precheck import same_names
-from napari_cerberus.training.run import run_training
+from napari_cerberus.training.data.precheck import same_names
+from napari_cerberus.training.data.tile_sources import collect
+from napari_cerberus.training.engine.training_run import run_training
 from napari_cerberus.training.run_folder import data_hash
 
 CATEGORIES = ("Normal", "Polyp")

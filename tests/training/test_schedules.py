@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from napari_cerberus.training.config import OptimiserSettings
-from napari_cerberus.training.optimiser import make_optimiser, make_schedule
+from napari_cerberus.training.engine.optimiser import make_optimiser, make_schedule
 
 STEPS = 20
 

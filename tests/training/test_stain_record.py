@@ -8,12 +8,12 @@ import pytest
 from napari_cerberus.errors import DataError
 from napari_cerberus.model.checkpoint import load_model
 from napari_cerberus.model.network import Cerberus
-from napari_cerberus.model.stain import FIELD, ModelStain, fit_source, profile_of, stain_of
+from napari_cerberus.model.stain_profile import FIELD, ModelStain, fit_source, profile_of, stain_of
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.training import run
-from napari_cerberus.training.stain import measure_stain, require_sources
-from napari_cerberus.training.trainer import Trained
-from napari_cerberus.training.validate import Scores
+from napari_cerberus.training.engine import training_run
+from napari_cerberus.training.engine.trainer import Trained
+from napari_cerberus.training.transfer.stain_record import measure_stain, require_sources
+from napari_cerberus.training.validation import Scores
 from tiny import spotted, tiny_model
 from training.evaluation import trees
 
@@ -58,8 +58,8 @@ def test_a_run_records_sources_and_stain(tmp_path, monkeypatch):
         yield from ()
         return Trained(network=Cerberus(config.tasks), scores=Scores(dice={"glands": 0.5}), step=1, seconds=1.0)
 
-    monkeypatch.setattr(run, "train", no_training)
-    spec = load_model(run_to_end(run.run_training(config, tmp_path / "out"))).spec
+    monkeypatch.setattr(training_run, "train", no_training)
+    spec = load_model(run_to_end(training_run.run_training(config, tmp_path / "out"))).spec
     (source,) = stain_of(spec).sources
     assert (source.source, source.tiles) == ("new", spec.provenance["tiles"]["train"])
     (stated,) = spec.provenance["sources"]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_cerberus.training.targets import (
+from napari_cerberus.training.data.targets import (
     BACKGROUND,
     CONTOUR,
     INNER,

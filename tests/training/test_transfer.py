@@ -9,7 +9,7 @@ from napari_cerberus.model.checkpoint import save_model
 from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.tasks import TaskSpec, instances
-from napari_cerberus.training.transfer import starting_network
+from napari_cerberus.training.transfer.initial_weights import starting_network
 from training import tiny_run
 
 

@@ -9,10 +9,10 @@ import torch
 from napari_cerberus.errors import SettingsError
 from napari_cerberus.tasks import CERBERUS_TASKS, NUCLEI_CLASSES
 from napari_cerberus.training.config import BatchSettings, SourceSettings
-from napari_cerberus.training.data import collect
-from napari_cerberus.training.loop import TrainingData
-from napari_cerberus.training.sampler import TaskSampler, tissue_frequency
-from napari_cerberus.training.trainer import Trainer
+from napari_cerberus.training.data.sampler import TaskSampler, tissue_frequency
+from napari_cerberus.training.data.tile_sources import collect
+from napari_cerberus.training.engine.loop import TrainingData
+from napari_cerberus.training.engine.trainer import Trainer
 from training import tiny_run
 from training.test_pairs_source import folder  # noqa: F401
 

@@ -5,7 +5,7 @@ import dataclasses
 import torch
 
 from napari_cerberus.model.network import Cerberus
-from napari_cerberus.training.validate import Scores, validate
+from napari_cerberus.training.validation import Scores, validate
 from training import tiny_run
 
 

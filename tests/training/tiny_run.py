@@ -12,8 +12,8 @@ from napari_cerberus.training.config import (
     SourceSettings,
     TrainConfig,
 )
-from napari_cerberus.training.data import LoadedTile, Tile
-from napari_cerberus.training.loop import TrainingData
+from napari_cerberus.training.data.tile_sources import LoadedTile, Tile
+from napari_cerberus.training.engine.loop import TrainingData
 
 TASKS = (instances("glands"), instances("nuclei"), TaskSpec(key="tissue", kind="tissue", classes=EBHI_CLASSES))
 

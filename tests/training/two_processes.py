@@ -8,9 +8,9 @@ import torch
 from tiny_run import config, data
 
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.training import loop
-from napari_cerberus.training.distributed import Team
-from napari_cerberus.training.loop import train
+from napari_cerberus.training.engine import loop
+from napari_cerberus.training.engine.loop import train
+from napari_cerberus.training.process_group import Team
 
 
 def main(folder: Path) -> None:

@@ -17,8 +17,8 @@ from fake_jobs import FakeAnnotate, he_like, no_pixel_size, tissue_map, two_mode
 from napari_cerberus.errors import ModelError, SettingsError
 from napari_cerberus.progress import Job, Progress
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.memory import Memory
-from napari_cerberus.viewer.pixel_size import Source
+from napari_cerberus.viewer.pixel_size_lookup import Source
+from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import ColourBy, JobState, JobStatus, ModelChoice, Region, Session
 
 ENDS = (JobState.RETURNED, JobState.CANCELLED, JobState.FAILED)
@@ -108,7 +108,7 @@ def test_the_request_is_the_form_frozen(make: Callable[..., Bench]) -> None:
 def test_the_pixel_size_of_a_coarser_level_is_larger(
     make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_cerberus.viewer.picture.MAX_PIXELS", 600)
+    monkeypatch.setattr("napari_cerberus.viewer.annotate.image_region.MAX_PIXELS", 600)
     bench = make()
     full = he_like(40, 56)
     image = bench.viewer.add_image(

@@ -10,8 +10,8 @@ import pytest
 
 from desk import Desk
 from fake_jobs import FakeAnnotate
-from napari_cerberus.annotation.table import ACCEPTED, EDITED, UNREVIEWED
-from napari_cerberus.viewer.tools import TOOLS, Needs
+from napari_cerberus.annotation.object_table import ACCEPTED, EDITED, UNREVIEWED
+from napari_cerberus.viewer.correct.tools import TOOLS, Needs
 
 NAPARI_KEYS = {
     *"1234567EPFLZMXBV",

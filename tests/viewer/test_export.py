@@ -16,18 +16,18 @@ from pytestqt.qtbot import QtBot
 
 from exporting.make_saved import save_corrected, save_result, sidecars, write_image
 from fake_jobs import FakeAnnotate, he_like, no_pixel_size, square_labels, two_models
-from napari_cerberus.annotation.table import mark
-from napari_cerberus.exporting.jobs import Preview
-from napari_cerberus.pairs.ebhi import index_tree, read_mask
-from napari_cerberus.pairs.source import ExportSettings
-from napari_cerberus.viewer import export as export_module
+from napari_cerberus.annotation.object_table import mark
+from napari_cerberus.exporting.export_jobs import Preview
+from napari_cerberus.pairs.layout.ebhi import index_tree, read_mask
+from napari_cerberus.pairs.write.export_source import ExportSettings
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.export import ExportForm, ImageAnswer, categories_in
-from napari_cerberus.viewer.keeping import JOURNALS_VARIABLE
-from napari_cerberus.viewer.memory import Memory
-from napari_cerberus.viewer.saving import save
+from napari_cerberus.viewer.correct.autosave import JOURNALS_VARIABLE
+from napari_cerberus.viewer.export import exporter as export_module
+from napari_cerberus.viewer.export.exporter import ExportForm, ImageAnswer, categories_in
+from napari_cerberus.viewer.export.open_images import Subject
+from napari_cerberus.viewer.io.annotation_folder import save
+from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState, JobStatus
-from napari_cerberus.viewer.subjects import Subject
 
 ENDS = (JobState.RETURNED, JobState.CANCELLED, JobState.FAILED)
 CHOICES: dict[str, Any] = {"patient_id": None, "category": "any", "tile_px": 32, "min_tissue_share": 0.0}

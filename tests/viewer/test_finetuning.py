@@ -10,11 +10,11 @@ from pytestqt.qtbot import QtBot
 
 from fake_runs import FakeCheck, alive, write_proof, write_run
 from napari_cerberus.errors import DataError, OutputError
-from napari_cerberus.finetune.settings import FinetuneSettings
-from napari_cerberus.finetune.state import STATE_FILE, read_state
-from napari_cerberus.viewer import finetuning as module
-from napari_cerberus.viewer.decisions import Decision, decision_of
-from napari_cerberus.viewer.finetuning import FineTuning
+from napari_cerberus.finetune.finetune_settings import FinetuneSettings
+from napari_cerberus.finetune.run_state import STATE_FILE, read_state
+from napari_cerberus.viewer.runs import fine_tuning as module
+from napari_cerberus.viewer.runs.decisions import Decision, decision_of
+from napari_cerberus.viewer.runs.fine_tuning import FineTuning
 from napari_cerberus.viewer.session import JobState
 
 Open = Callable[[FakeCheck], FineTuning]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.layers import Image, Labels
 
-from napari_cerberus.viewer.grid import Box, placement
+from napari_cerberus.viewer.placement import Box, placement
 
 numbers = st.floats(-50, 50, allow_nan=False)
 scales = st.floats(0.05, 20)

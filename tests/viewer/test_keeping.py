@@ -14,15 +14,15 @@ from pytestqt.qtbot import QtBot
 
 from fake_jobs import TISSUE, FakeAnnotate, he_like, no_pixel_size, two_models
 from napari_cerberus.annotation.journal import read_journal
+from napari_cerberus.annotation.object_table import ACCEPTED, EDITED
 from napari_cerberus.annotation.store import load_annotation
-from napari_cerberus.annotation.table import ACCEPTED, EDITED
 from napari_cerberus.errors import DataError
-from napari_cerberus.viewer import saving
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.keeping import JOURNALS_VARIABLE
-from napari_cerberus.viewer.memory import Memory
-from napari_cerberus.viewer.reader import get_reader
-from napari_cerberus.viewer.saving import save
+from napari_cerberus.viewer.correct.autosave import JOURNALS_VARIABLE
+from napari_cerberus.viewer.io import annotation_folder
+from napari_cerberus.viewer.io.annotation_folder import save
+from napari_cerberus.viewer.io.results_reader import get_reader
+from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState
 
 
@@ -317,7 +317,7 @@ def test_a_folder_of_an_older_program_still_opens(
         record["image_fingerprint"] = "0123456789abcdef" * 2
     (folder / "annotation.json").write_text(json.dumps({**about, "tissue": {}}))
     second = sit_down(name="renamed")
-    monkeypatch.setattr(saving, "current_viewer", lambda: second.viewer)
+    monkeypatch.setattr(annotation_folder, "current_viewer", lambda: second.viewer)
     open_saved(second, folder)
     check_work(second, labels)
     assert "renamed glands" in second.viewer.layers, "over the image it belongs to"

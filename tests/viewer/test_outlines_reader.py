@@ -14,14 +14,14 @@ from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
 from fake_jobs import FakeAnnotate, he_like, no_pixel_size, two_models
-from napari_cerberus.annotation.table import COLUMNS, mark
+from napari_cerberus.annotation.object_table import COLUMNS, mark
 from napari_cerberus.errors import DataError, ImageError
-from napari_cerberus.viewer import outlines_reader
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.memory import Memory
-from napari_cerberus.viewer.outlines_reader import get_reader, read_outlines
+from napari_cerberus.viewer.io import outlines_reader
+from napari_cerberus.viewer.io.outlines_reader import get_reader, read_outlines
+from napari_cerberus.viewer.io.writers import save_geojson
+from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState
-from napari_cerberus.viewer.writer import save_geojson
 
 
 def feature(name: str, corners: list[list[float]]) -> dict[str, Any]:

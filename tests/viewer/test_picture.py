@@ -12,8 +12,8 @@ from napari.layers import Image, Labels, Shapes
 from fake_jobs import he_like
 from napari_cerberus.annotation import frame
 from napari_cerberus.errors import ImageError
-from napari_cerberus.viewer import picture
-from napari_cerberus.viewer.picture import fingerprint, take_picture, why_not
+from napari_cerberus.viewer.annotate import image_region
+from napari_cerberus.viewer.annotate.image_region import fingerprint, take_picture, why_not
 from napari_cerberus.viewer.session import Region
 
 
@@ -160,7 +160,7 @@ def test_a_multiscale_image_is_read_at_full_resolution_where_it_fits() -> None:
 def test_a_large_multiscale_image_is_read_at_a_coarser_level_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(picture, "MAX_PIXELS", 3000)
+    monkeypatch.setattr(image_region, "MAX_PIXELS", 3000)
     levels = pyramid()
     layer = rgb_layer(levels, multiscale=True)
     taken = take_picture(shown(layer), layer, Region.WHOLE)
@@ -170,7 +170,7 @@ def test_a_large_multiscale_image_is_read_at_a_coarser_level_and_says_so(
 
 
 def test_an_image_that_is_too_large_at_every_level_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture, "MAX_PIXELS", 100)
+    monkeypatch.setattr(image_region, "MAX_PIXELS", 100)
     layer = rgb_layer()
     with pytest.raises(ImageError, match="draw a rectangle"):
         take_picture(shown(layer), layer, Region.WHOLE)
@@ -178,7 +178,7 @@ def test_an_image_that_is_too_large_at_every_level_is_refused(monkeypatch: pytes
 
 def test_an_image_on_disk_is_read_in_the_worker_only() -> None:
     lazy = Lazy(he_like())
-    read = picture._reader(lazy, picture.Box(y0=0, x0=0, y1=4, x1=5))
+    read = image_region._reader(lazy, image_region.Box(y0=0, x0=0, y1=4, x1=5))
     assert lazy.reads == 0
     assert read().shape == (4, 5, 3)
 

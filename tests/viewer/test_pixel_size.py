@@ -13,8 +13,8 @@ from napari.layers import Image
 
 from fake_jobs import he_like, no_pixel_size
 from napari_cerberus.errors import ImageError, SettingsError
-from napari_cerberus.viewer.memory import Memory, Preferences
-from napari_cerberus.viewer.pixel_size import PixelSize, Source, find_pixel_size, layer_pixel_size_um
+from napari_cerberus.viewer.pixel_size_lookup import PixelSize, Source, find_pixel_size, layer_pixel_size_um
+from napari_cerberus.viewer.preferences import Memory, Preferences
 
 
 def layer(**settings: Any) -> Image:
@@ -143,7 +143,7 @@ def test_a_folder_that_cannot_be_written_costs_the_memory_only(
 
 
 def test_the_oldest_images_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_cerberus.viewer.memory._MAX_IMAGES", 2)
+    monkeypatch.setattr("napari_cerberus.viewer.preferences._MAX_IMAGES", 2)
     memory = Memory()
     for name in ("a", "b", "a", "c"):
         memory.remember_pixel_size(name, 0.5)

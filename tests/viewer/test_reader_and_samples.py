@@ -14,10 +14,10 @@ from napari.layers import Layer
 
 from fake_jobs import annotation_of, he_like, square_labels
 from napari_cerberus.errors import DataError
-from napari_cerberus.inference.results import write_annotation
-from napari_cerberus.viewer import reader
-from napari_cerberus.viewer.reader import get_reader, read_folder
-from napari_cerberus.viewer.sample import he_field, synthetic_colon, synthetic_colon_with_truth
+from napari_cerberus.inference.result_folder import write_annotation
+from napari_cerberus.viewer.io import results_reader
+from napari_cerberus.viewer.io.results_reader import get_reader, read_folder
+from napari_cerberus.viewer.io.sample_data import he_field, synthetic_colon, synthetic_colon_with_truth
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_labels_take_the_place_of_the_open_image_they_belong_to(folder: Path, mo
     viewer.add_image(he_like(20, 24), rgb=True, name="another", translate=(9, 9))
     image = viewer.add_image(he_like(20, 24), rgb=True, name="tile 7", translate=(3, 4))
     viewer.add_image(np.zeros((20, 24)), name="grey")
-    monkeypatch.setattr(reader, "current_viewer", lambda: viewer)
+    monkeypatch.setattr(results_reader, "current_viewer", lambda: viewer)
     glands = opened(folder)["tile 7 glands"]
     np.testing.assert_array_equal(glands.translate, image.translate)
     assert glands.units == image.units

@@ -10,10 +10,10 @@ from napari.layers import Image
 
 from fake_jobs import he_like
 from napari_cerberus.errors import ModelError
-from napari_cerberus.model import library
+from napari_cerberus.model.library import opening
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.viewer.picture import take_picture
-from napari_cerberus.viewer.requests import Annotator, Request, list_model_choices
+from napari_cerberus.viewer.annotate.annotate_jobs import Annotator, Request, list_model_choices
+from napari_cerberus.viewer.annotate.image_region import take_picture
 from napari_cerberus.viewer.session import Region
 from tiny import tiny_model
 
@@ -41,7 +41,7 @@ def test_the_model_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
             raise ModelError("No model 'missing'.")
         return tiny_model()
 
-    monkeypatch.setattr(library, "open_model", open_model)
+    monkeypatch.setattr(opening, "open_model", open_model)
     annotator = Annotator()
     for name in ("first", "first", "second"):
         annotation = run_to_end(annotator(request(name)))
@@ -55,7 +55,7 @@ def test_the_model_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_flips_reach_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "open_model", lambda name: tiny_model())
+    monkeypatch.setattr(opening, "open_model", lambda name: tiny_model())
     annotator = Annotator()
     found = [run_to_end(annotator(request("tiny", flips=flips))).flips for flips in (False, True)]
     assert found == [False, True]
@@ -66,8 +66,8 @@ def test_the_models_on_this_computer_are_described(monkeypatch: pytest.MonkeyPat
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "MODEL_CARD.md").write_text("# Mine")
-    entry = library.ModelEntry(name="mine", path=folder, spec=model.spec, sha256="ab" * 32)
-    monkeypatch.setattr(library, "list_models", lambda: [entry])
+    entry = opening.ModelEntry(name="mine", path=folder, spec=model.spec, sha256="ab" * 32)
+    monkeypatch.setattr(opening, "list_models", lambda: [entry])
     (choice,) = run_to_end(list_model_choices())
     assert (choice.name, choice.card, choice.pixel_size_um) == ("mine", "# Mine", model.spec.pixel_size_um)
     assert "tissue" in choice.predicts

@@ -16,9 +16,9 @@ from fake_jobs import annotation_of, he_like, square_labels, tissue_map
 from napari_cerberus.tasks import CLASS_COLOURS, TASK_COLOURS
 from napari_cerberus.viewer import colours
 from napari_cerberus.viewer.colours import class_colour, direct_colormap
-from napari_cerberus.viewer.grid import placement
+from napari_cerberus.viewer.layer_provenance import KEY, LayerRecord, record_of, was_edited
 from napari_cerberus.viewer.layers import TISSUE_MAP, Added, ViewerLayers
-from napari_cerberus.viewer.record import KEY, LayerRecord, record_of, was_edited
+from napari_cerberus.viewer.placement import placement
 from napari_cerberus.viewer.session import ColourBy, Display
 
 RECORD = LayerRecord(

@@ -9,15 +9,15 @@ import pytest
 from napari.components import ViewerModel
 
 from model.shelf import open_shelf, put
-from napari_cerberus.model.promotion import promote
-from napari_cerberus.model.stain import ModelStain, fit_source, profile_of
-from napari_cerberus.viewer.choices import Choices
+from napari_cerberus.model.library.promotion import promote
+from napari_cerberus.model.stain_profile import ModelStain, fit_source, profile_of
+from napari_cerberus.viewer.annotate.annotate_jobs import list_model_choices
+from napari_cerberus.viewer.annotate.choices import Choices
+from napari_cerberus.viewer.annotate.stain_check import StainCheck
+from napari_cerberus.viewer.layer_events import LayerWatch
 from napari_cerberus.viewer.layers import ViewerLayers
-from napari_cerberus.viewer.memory import Memory
-from napari_cerberus.viewer.requests import list_model_choices
+from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import ModelChoice, Session
-from napari_cerberus.viewer.stain_check import StainCheck
-from napari_cerberus.viewer.watch import LayerWatch
 
 PINK, BLUE = (225.0, 150.0, 200.0), (90.0, 120.0, 230.0)
 

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from napari_cerberus.errors import CerberusError, DeviceError, ImageError, JobCancelled
 from napari_cerberus.progress import Job, Progress
-from napari_cerberus.viewer.jobs import Cancelled, End, Failed, JobRunner, Returned
+from napari_cerberus.viewer.worker import Cancelled, End, Failed, JobRunner, Returned
 
 
 class Listener:

@@ -16,14 +16,14 @@ from PIL import Image
 
 from fake_jobs import annotation_of, he_like, square_labels
 from napari_cerberus.errors import DataError
-from napari_cerberus.pairs.geojson_read import read_geojson
+from napari_cerberus.interop.geojson_reading import read_geojson
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.viewer import writer
+from napari_cerberus.viewer.io import writers
+from napari_cerberus.viewer.layer_provenance import LayerRecord
 from napari_cerberus.viewer.layers import ViewerLayers
-from napari_cerberus.viewer.record import LayerRecord
 from napari_cerberus.viewer.session import Display
 
-MANIFEST = Path(writer.__file__).parents[1] / "napari.yaml"
+MANIFEST = Path(writers.__file__).parents[1] / "napari.yaml"
 RECORD = LayerRecord(
     task="",
     image_fingerprint="ab",
@@ -55,7 +55,7 @@ def layers_of(record: LayerRecord = RECORD, image: Any = None) -> list[Any]:
 def test_outlines_for_qupath_lie_in_the_full_image(tmp_path: Path) -> None:
     part = RECORD.__class__(**{**RECORD.to_metadata(), "region": (10, 20, 50, 76), "factors": (2.0, 2.0)})
     path = str(tmp_path / "tile.geojson")
-    assert writer.save_geojson(path, layers_of(part)) == [path]
+    assert writers.save_geojson(path, layers_of(part)) == [path]
     features = json.loads(Path(path).read_text(encoding="utf-8"))["features"]
     assert len(features) == 4
     gland = next(one for one in features if one["properties"]["metadata"]["task"] == "glands")
@@ -68,7 +68,7 @@ def test_outlines_for_qupath_lie_in_the_full_image(tmp_path: Path) -> None:
 
 def test_outlines_come_back_as_they_were(tmp_path: Path) -> None:
     path = tmp_path / "tile.geojson"
-    writer.save_geojson(str(path), layers_of())
+    writers.save_geojson(str(path), layers_of())
     back = run_to_end(read_geojson(path, (40, 56)))
     for task, labels in square_labels(40, 56).items():
         np.testing.assert_array_equal(back.labels[task] > 0, labels > 0)
@@ -77,7 +77,7 @@ def test_outlines_come_back_as_they_were(tmp_path: Path) -> None:
 def test_coco_holds_several_images(tmp_path: Path) -> None:
     other = RECORD.__class__(**{**RECORD.to_metadata(), "image_name": "other"})
     path = tmp_path / "both.json"
-    writer.save_coco(str(path), [*layers_of(), *layers_of(other)])
+    writers.save_coco(str(path), [*layers_of(), *layers_of(other)])
     content = json.loads(path.read_text(encoding="utf-8"))
     assert [image["file_name"] for image in content["images"]] == ["tile", "other"]
     assert len(content["annotations"]) == 8
@@ -85,7 +85,7 @@ def test_coco_holds_several_images(tmp_path: Path) -> None:
 
 def test_labels_keep_their_pixel_size(tmp_path: Path) -> None:
     path = tmp_path / "tile.ome.tif"
-    writer.save_label_tiff(str(path), [layer for layer in layers_of() if layer[2] == "labels"])
+    writers.save_label_tiff(str(path), [layer for layer in layers_of() if layer[2] == "labels"])
     with tifffile.TiffFile(path) as file:
         assert 'PhysicalSizeX="0.5"' in (file.ome_metadata or "")
         np.testing.assert_array_equal(file.asarray()[0], square_labels(40, 56)["glands"])
@@ -94,7 +94,7 @@ def test_labels_keep_their_pixel_size(tmp_path: Path) -> None:
 def test_the_users_own_labels_are_saved_by_their_name(tmp_path: Path) -> None:
     viewer = ViewerModel()
     viewer.add_labels(square_labels(40, 56)["nuclei"], name="my tile nuclei", scale=(250, 250), units=("nm", "nm"))
-    (one,) = writer.annotated([layer.as_layer_data_tuple() for layer in viewer.layers])
+    (one,) = writers.annotated([layer.as_layer_data_tuple() for layer in viewer.layers])
     assert (one.name, list(one.labels), one.pixel_size_um) == ("my tile", ["nuclei"], pytest.approx(0.25))
     assert one.objects.empty
 
@@ -105,7 +105,7 @@ def test_the_table_names_the_task_and_the_review(tmp_path: Path) -> None:
         if kind == "labels":
             meta["features"]["state"] = "accepted"
     path = tmp_path / "tile.csv"
-    writer.save_table(str(path), layers)
+    writers.save_table(str(path), layers)
     table = pd.read_csv(path)
     assert sorted(table["task"]) == ["glands", "lumina", "nuclei", "nuclei"]
     assert set(table["review"]) == {"accepted"}
@@ -113,7 +113,7 @@ def test_the_table_names_the_task_and_the_review(tmp_path: Path) -> None:
 
 def test_a_figure_with_its_legend(tmp_path: Path) -> None:
     path = tmp_path / "tile.png"
-    writer.save_figure(str(path), layers_of())
+    writers.save_figure(str(path), layers_of())
     with Image.open(path) as picture:
         width, height = picture.size
     assert width >= 480
@@ -123,16 +123,16 @@ def test_a_figure_with_its_legend(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("layers", "save", "says"),
     [
-        (lambda: layers_of()[:1], writer.save_geojson, "No label layer is selected"),
-        (lambda: [*layers_of(), *layers_of()], writer.save_geojson, "Two layers of glands"),
+        (lambda: layers_of()[:1], writers.save_geojson, "No label layer is selected"),
+        (lambda: [*layers_of(), *layers_of()], writers.save_geojson, "Two layers of glands"),
         (
             lambda: [*layers_of(), *layers_of(RECORD.__class__(**{**RECORD.to_metadata(), "image_name": "b"}))],
-            writer.save_table,
+            writers.save_table,
             "save them one by one",
         ),
-        (lambda: [(np.zeros((4, 4), int), {"name": "x glands"}, "labels")], writer.save_table, "no object table"),
-        (lambda: [(np.zeros((4, 4), int), {"name": "x glands"}, "labels")], writer.save_label_tiff, "is not known"),
-        (lambda: [(np.zeros((2, 4, 4), int), {"name": "x"}, "labels")], writer.save_geojson, "two-dimensional"),
+        (lambda: [(np.zeros((4, 4), int), {"name": "x glands"}, "labels")], writers.save_table, "no object table"),
+        (lambda: [(np.zeros((4, 4), int), {"name": "x glands"}, "labels")], writers.save_label_tiff, "is not known"),
+        (lambda: [(np.zeros((2, 4, 4), int), {"name": "x"}, "labels")], writers.save_geojson, "two-dimensional"),
     ],
 )
 def test_what_cannot_be_saved_is_one_sentence(tmp_path: Path, layers: Any, save: Any, says: str) -> None:

@@ -16,11 +16,11 @@ from qtpy.QtWidgets import QFileDialog
 from correct_window import WAIT_MS, Window
 from fake_jobs import no_pixel_size, two_models
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.keeping import JOURNALS_VARIABLE
-from napari_cerberus.viewer.memory import Memory
-from napari_cerberus.widgets.compare_dialog import CompareDialog
+from napari_cerberus.viewer.correct.autosave import JOURNALS_VARIABLE
+from napari_cerberus.viewer.preferences import Memory
+from napari_cerberus.widgets.correct.compare_dialog import CompareDialog
+from napari_cerberus.widgets.correct.effort_dialog import EffortDialog
 from napari_cerberus.widgets.dock import CerberusDock
-from napari_cerberus.widgets.effort_dialog import EffortDialog
 
 
 def cells(table: Any) -> list[list[str]]:

@@ -6,7 +6,7 @@ import numpy as np
 from qtpy.QtCore import Qt
 
 from correct_window import RIGHT, WAIT_MS, Window
-from napari_cerberus.widgets.key_table import KeyTable
+from napari_cerberus.widgets.correct.key_table import KeyTable
 
 
 def test_split_merge_and_undo_with_mouse_and_keys(window: Window) -> None:

@@ -17,12 +17,12 @@ from fake_jobs import FakeAnnotate, he_like, no_pixel_size, tissue_map, two_mode
 from napari_cerberus.errors import DeviceError
 from napari_cerberus.viewer import controller as controller_module
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.marks import MARKS_LAYER
-from napari_cerberus.viewer.memory import Memory
+from napari_cerberus.viewer.correct.overlay import MARKS_LAYER
+from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState, Region
 from napari_cerberus.widgets import dock as dock_module
 from napari_cerberus.widgets.dock import CerberusDock
-from napari_cerberus.widgets.model_card import ModelCardDialog
+from napari_cerberus.widgets.models.card_dialog import ModelCardDialog
 
 PLUGIN = "napari-cerberus"
 

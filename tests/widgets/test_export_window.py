@@ -14,12 +14,12 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QWidget
 
 from exporting.make_saved import save_corrected
 from fake_jobs import FakeAnnotate, he_like, no_pixel_size, two_models
-from napari_cerberus.pairs.ebhi import index_tree
+from napari_cerberus.pairs.layout.ebhi import index_tree
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.memory import Memory
+from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState
 from napari_cerberus.widgets import dock as dock_module
-from napari_cerberus.widgets.export_dialog import ExportDialog
+from napari_cerberus.widgets.export.export_dialog import ExportDialog
 
 LEFT = Qt.MouseButton.LeftButton
 

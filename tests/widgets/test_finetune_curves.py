@@ -6,8 +6,8 @@ import pytest
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QApplication
 
-from napari_cerberus.finetune.state import Point
-from napari_cerberus.widgets.curves import Curves, load_library, round_above
+from napari_cerberus.finetune.run_state import Point
+from napari_cerberus.widgets.finetune.training_curves import Curves, load_library, round_above
 
 STEPS = 100
 

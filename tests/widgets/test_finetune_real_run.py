@@ -13,17 +13,17 @@ from qtpy.QtCore import Qt
 
 from fake_jobs import FakeAnnotate, no_pixel_size
 from finetune.conftest import computer, pairs  # noqa: F401  (fixtures)
-from napari_cerberus.finetune import process
-from napari_cerberus.finetune.settings import FinetuneSettings
-from napari_cerberus.model.library import list_models
+from napari_cerberus.finetune.finetune_settings import FinetuneSettings
+from napari_cerberus.finetune.run import process
+from napari_cerberus.model.library.opening import list_models
 from napari_cerberus.progress import Job, Progress
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.finetune_jobs import Checked
-from napari_cerberus.viewer.finetuning import FineTuning
-from napari_cerberus.viewer.memory import Memory
+from napari_cerberus.viewer.preferences import Memory
+from napari_cerberus.viewer.runs.fine_tuning import FineTuning
+from napari_cerberus.viewer.runs.run_jobs import Checked
 from napari_cerberus.widgets import dock as dock_module
-from napari_cerberus.widgets.closing import Answer, ClosingQuestion
 from napari_cerberus.widgets.dock import CerberusDock
+from napari_cerberus.widgets.finetune.closing import Answer, ClosingQuestion
 
 CHILD = ("-P", str(Path(__file__).resolve().parents[1] / "proving_child.py"))
 _LONG_MS = 240_000
@@ -32,7 +32,7 @@ _LONG_MS = 240_000
 def check_without_trial(settings: FinetuneSettings) -> Job[Checked]:
     """The real plan; the trial process has its own tests."""
     yield Progress("Looking at the pairs")
-    from napari_cerberus.finetune.plan import prepare
+    from napari_cerberus.finetune.finetune_plan import prepare
 
     plan = yield from prepare(settings)
     cost: Any = SimpleNamespace(minutes=0.5, low=0.4, high=0.6, memory_mb=300, steps=plan.steps)

@@ -17,21 +17,21 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QMessageBox, QPushButton, 
 from fake_jobs import FakeAnnotate, no_pixel_size
 from fake_runs import FakeCheck, alive, write_model, write_proof, write_run
 from napari_cerberus.files import sha256_of
-from napari_cerberus.finetune.state import RunState
-from napari_cerberus.model.library import promoted, promotion_history
+from napari_cerberus.finetune.run_state import RunState
+from napari_cerberus.model.library.opening import promoted, promotion_history
 from napari_cerberus.model.spec import WEIGHTS_FILE
-from napari_cerberus.viewer import finetuning as finetuning_module
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.decisions import Decision
-from napari_cerberus.viewer.finetuning import FineTuning
-from napari_cerberus.viewer.memory import Memory
+from napari_cerberus.viewer.preferences import Memory
+from napari_cerberus.viewer.runs import fine_tuning as finetuning_module
+from napari_cerberus.viewer.runs.decisions import Decision
+from napari_cerberus.viewer.runs.fine_tuning import FineTuning
 from napari_cerberus.viewer.session import JobState, JobStatus
 from napari_cerberus.widgets import dock as dock_module
-from napari_cerberus.widgets.annotate_panel import AnnotatePanel
-from napari_cerberus.widgets.closing import Answer, ClosingQuestion
+from napari_cerberus.widgets.annotate.annotate_panel import AnnotatePanel
+from napari_cerberus.widgets.base.style import PRIMARY_BUTTON
 from napari_cerberus.widgets.dock import CerberusDock
-from napari_cerberus.widgets.finetune_panel import FinetunePanel
-from napari_cerberus.widgets.style import PRIMARY_BUTTON
+from napari_cerberus.widgets.finetune.closing import Answer, ClosingQuestion
+from napari_cerberus.widgets.finetune.finetune_panel import FinetunePanel
 
 YES, NO = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
 

@@ -12,7 +12,7 @@ import pytest
 
 from killed_session import squares
 from napari_cerberus.annotation.journal import read_journal
-from napari_cerberus.viewer.keeping import JOURNALS_VARIABLE
+from napari_cerberus.viewer.correct.autosave import JOURNALS_VARIABLE
 
 SCRIPT = Path(__file__).parents[1] / "killed_session.py"
 KILL_AFTER = (2, 5, 7)

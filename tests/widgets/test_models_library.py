@@ -10,11 +10,11 @@ from pytestqt.qtbot import QtBot
 
 from fake_runs import alive, write_model, write_run
 from napari_cerberus.cli import main
-from napari_cerberus.model.library import entry_of, promoted, read_record, set_verdict
-from napari_cerberus.viewer.library import Library
+from napari_cerberus.model.library.opening import entry_of, promoted, read_record, set_verdict
+from napari_cerberus.viewer.runs.model_library import Library
 from napari_cerberus.viewer.session import JobState
-from napari_cerberus.widgets.models_dialog import ModelsDialog
-from napari_cerberus.widgets.style import PRIMARY_BUTTON
+from napari_cerberus.widgets.base.style import PRIMARY_BUTTON
+from napari_cerberus.widgets.models.models_dialog import ModelsDialog
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from pytestqt.qtbot import QtBot
 
-from napari_cerberus.widgets.pictures import FittedPicture
+from napari_cerberus.widgets.finetune.pictures import FittedPicture
 
 SIDE, GAP = 256, 4
 

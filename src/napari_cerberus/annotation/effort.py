@@ -13,7 +13,7 @@ from ..files import write_text
 from ..tasks import INSTANCE_TASKS
 from .journal import Record, Replay, read_journal
 from .journal.record import EDIT, RESULT, SNAPSHOT
-from .regions import dice
+from .label_maps import dice
 
 IDLE_S = 30.0
 """A longer pause between two changes is not work."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from .regions import Labels
+from .label_maps import Labels
 
 Region = tuple[int, int, int, int]
 """Top, left, bottom, right in image pixels, half-open."""

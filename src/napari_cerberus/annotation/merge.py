@@ -17,10 +17,10 @@ from skimage.measure import label as label_parts
 from ..errors import DataError, SettingsError
 from .edits import ChangeSet, difference
 from .edits.window import free_ids
-from .findings import DISAGREEMENT, NAMES, as_findings
 from .frame import Region
-from .regions import IntArray, Labels, Overlaps, compact, overlaps, present_ids, same_pixels
-from .table import CELLS, DECIDED, measure, rows_with, with_review
+from .label_maps import IntArray, Labels, Overlaps, compact, overlaps, present_ids, same_pixels
+from .object_table import CELLS, DECIDED, measure, rows_with, with_review
+from .review.findings import DISAGREEMENT, NAMES, as_findings
 
 _MATCH_IOU = 0.5
 """Above this at most one object of each map matches one of the other (Kirillov et al. 2019)."""

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from skimage.measure import label as label_parts
 
-from .regions import IntArray, Labels, compact
+from .label_maps import IntArray, Labels, compact
 
 _DIAGONAL = (3, 2, 1, 0)
 """Position of the diagonal neighbour in a 2×2 square read row by row."""

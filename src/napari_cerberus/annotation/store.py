@@ -29,9 +29,9 @@ from ..files import atomic_folder
 from ..tasks import INSTANCE_TASKS
 from .frame import Frame
 from .journal import Journal, read_journal_of
-from .reading import mapping, number, read_cells, read_json, read_labels, text
-from .regions import Labels, present_ids
-from .table import measure, rows_with, utc_now, with_review
+from .label_maps import Labels, present_ids
+from .object_table import measure, rows_with, utc_now, with_review
+from .stored_parts import mapping, number, read_cells, read_json, read_labels, text
 
 SUFFIX = ".cerberus"
 ABOUT_FILE, OBJECTS_FILE, JOURNAL_FILE = "annotation.json", "objects.csv", "journal.jsonl"

@@ -14,8 +14,8 @@ import pandas as pd
 
 from ..errors import DataError, EditError
 from .edits.changes import ChangeSet, Features, difference
-from .regions import Labels, same_pixels
-from .table import EDITED, UNREVIEWED, after_change, cells_of, edited, of_task, set_cells, with_review
+from .label_maps import Labels, same_pixels
+from .object_table import EDITED, UNREVIEWED, after_change, cells_of, edited, of_task, set_cells, with_review
 
 KEPT_RUNS = 3
 """So many re-runs can be taken back one after the other; each keeps two label maps in memory."""

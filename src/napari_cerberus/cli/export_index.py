@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..errors import DataError, SettingsError
-from ..exporting.index import NOT_KNOWN, Stated, read_index
-from ..pairs.source import ExportSource
+from ..exporting.image_index import NOT_KNOWN, Stated, read_index
+from ..pairs.write.export_source import ExportSource
 
 CLEAR_SHARE = 0.5
 CLEAR_MARGIN = 0.15

@@ -42,17 +42,17 @@ COMMANDS = (
     Command(
         name="annotate",
         help="find nuclei, glands, lumina and the tissue type in images",
-        module="napari_cerberus.cli.annotate",
+        module="napari_cerberus.cli.annotate_command",
     ),
     Command(
         name="calibrate",
         help="fit a model's temperature and thresholds on validation tiles",
-        module="napari_cerberus.cli.calibrate",
+        module="napari_cerberus.cli.calibrate_command",
     ),
     Command(
         name="convert",
         help="move annotations to and from QuPath, COCO, OME-TIFF, CSV and figures",
-        module="napari_cerberus.cli.convert",
+        module="napari_cerberus.cli.convert_command",
     ),
     Command(
         name="demo",
@@ -62,42 +62,42 @@ COMMANDS = (
     Command(
         name="evaluate",
         help="score a model against drawn labels and write a report",
-        module="napari_cerberus.cli.evaluate",
+        module="napari_cerberus.cli.evaluate_command",
     ),
     Command(
         name="export",
         help="write training pairs from annotated images",
-        module="napari_cerberus.cli.export",
+        module="napari_cerberus.cli.export_command",
     ),
     Command(
         name="finetune",
         help="make a better model of your own from a folder of pairs",
-        module="napari_cerberus.cli.finetune",
+        module="napari_cerberus.cli.finetune_command",
     ),
     Command(
         name="models",
         help="list the models on this computer, or check their files",
-        module="napari_cerberus.cli.models",
+        module="napari_cerberus.cli.models_command",
     ),
     Command(
         name="pairs",
         help="check a folder of training pairs, or split it by patient",
-        module="napari_cerberus.cli.pairs",
+        module="napari_cerberus.cli.pairs_command",
     ),
     Command(
         name="release",
         help="write a trained model as it is shipped, with its card",
-        module="napari_cerberus.cli.release",
+        module="napari_cerberus.cli.release_command",
     ),
     Command(
         name="svm",
         help="fit a support vector machine on frozen features and score its tissue classes",
-        module="napari_cerberus.cli.svm",
+        module="napari_cerberus.cli.svm_command",
     ),
     Command(
         name="train",
         help="train a model from a TOML file",
-        module="napari_cerberus.training.cli",
+        module="napari_cerberus.cli.train_command",
     ),
 )
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..files import write_text
-from ..model.entries import entry_of
+from ..model.library.entries import entry_of
 from ..model.spec import SPEC_FILE
-from ..model.stain import FIELD
+from ..model.stain_profile import FIELD
 from ..progress import run_to_end
-from .report import ProgressLine
+from .progress_line import ProgressLine
 
 
 def add_profile_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +30,8 @@ def write_profile(arguments: argparse.Namespace) -> int:
     CerberusError
         If the model, the config, the split or a tile cannot be read; or the split is not the model's own.
     """
-    from ..training.selection import select_config
-    from ..training.stain import measure_stain, require_sources
+    from ..training.evaluation.selection import select_config
+    from ..training.transfer.stain_record import measure_stain, require_sources
 
     entry = entry_of(arguments.name)
     chosen = select_config(arguments.config, split_path=arguments.split, side="train")

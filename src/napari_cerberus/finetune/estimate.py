@@ -20,12 +20,12 @@ from ..files import write_text
 from ..pairs.split import Split, write_split
 from ..progress import Job, Progress
 from ..training.config import TrainConfig, read_config
-from .plan import Plan
-from .process import CONFIG_FILE, SPLIT_FILE, child_environment
-from .rewriting import end_here
-from .trial import FAILED, TRIAL_STEPS
+from .finetune_plan import Plan
+from .run.config_changes import end_here
+from .run.process import CONFIG_FILE, SPLIT_FILE, child_environment
+from .timing_trial import FAILED, TRIAL_STEPS
 
-TRIAL: tuple[str, ...] = ("-P", "-m", "napari_cerberus.finetune.trial")
+TRIAL: tuple[str, ...] = ("-P", "-m", "napari_cerberus.finetune.timing_trial")
 """Python's arguments that start the trial, before the folder."""
 
 _TRAIN_TILES, _CACHED_TILES, _VALIDATION_TILES = 8, 4, 3

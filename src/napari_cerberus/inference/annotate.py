@@ -16,17 +16,17 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import CerberusError, DeviceError, ImageError
 from ..progress import Job, Progress
 from ..tasks import GLANDS, LUMINA
-from .settings import NO_REPAIR, AnnotateSettings, RepairSettings
+from .annotate_settings import NO_REPAIR, AnnotateSettings, RepairSettings
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..model.checkpoint import Model
-    from .cutting import ObjectSettings
     from .device import Runtime
-    from .grid import ModelGrid
+    from .grid.model_grid import ModelGrid
+    from .objects.thresholds import ObjectSettings
     from .predict import Prediction
-    from .tissue import TissueMap
+    from .tissue_readout import TissueMap
 
 __all__ = ["NO_REPAIR", "AnnotateSettings", "Annotation", "RepairSettings", "annotate"]
 
@@ -91,7 +91,7 @@ def annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job[
     Parameters
     ----------
     image : (H, W, 3) or (H, W, 4) array
-        Anything ``inference.image.to_rgb8`` takes; it is copied.
+        Anything ``inference.images.rgb.to_rgb8`` takes; it is copied.
     model : Model
         Left as it is.
     settings : AnnotateSettings
@@ -124,12 +124,12 @@ def annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job[
 
 def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job[Annotation]:
     # These need torch and scikit-image, which take seconds to load: not before the job runs.
-    from ..model.stain import unlike
+    from ..model.stain_profile import unlike
     from .device import choose_runtime
-    from .grid import ModelGrid
-    from .image import to_rgb8
+    from .grid.model_grid import ModelGrid
+    from .grid.rescale import to_model_grid
+    from .images.rgb import to_rgb8
     from .predict import predict
-    from .resample import to_model_grid
 
     started = time.perf_counter()
     yield Progress("Preparing the image")
@@ -169,7 +169,7 @@ def _flipped_readings(
     image: NDArray[np.uint8], model: Model, runtime: Runtime, settings: AnnotateSettings
 ) -> Job[list[Mapping[str, NDArray[np.int32]]]]:
     """The objects, on the model grid, that are found in the flipped image; nothing else of it is kept."""
-    from .flips import FLIPS, flipped, staged
+    from .objects.flip_agreement import FLIPS, flipped, staged
     from .predict import predict
 
     readings: list[Mapping[str, NDArray[np.int32]]] = []
@@ -212,10 +212,10 @@ def objects_from(
     """
     import pandas as pd
 
-    from .flips import agreement, of_task
-    from .objects import empty_table, object_classes, object_confidence, object_table
-    from .postprocess import foreground_level
-    from .upsample import numbered_alike, to_image_grid
+    from .grid.upsample import numbered_alike, to_image_grid
+    from .objects.flip_agreement import agreement, of_task
+    from .objects.found_objects import empty_table, object_classes, object_confidence, object_table
+    from .objects.postprocess import foreground_level
 
     cut = yield from _cut(prediction, model, settings)
     labels: dict[str, NDArray[np.int32]] = {}
@@ -240,8 +240,8 @@ def objects_from(
 
 def _cut(prediction: Prediction, model: Model, settings: AnnotateSettings) -> Job[dict[str, NDArray[np.int32]]]:
     """Instance labels of each task on the model grid, repaired; lumina outside every gland are removed."""
-    from .postprocess import drop_outside, find_objects
-    from .repair import clip_lumina, repair
+    from .objects.postprocess import drop_outside, find_objects
+    from .objects.repair import clip_lumina, repair
 
     cut: dict[str, NDArray[np.int32]] = {}
     for done, (task, probabilities) in enumerate(prediction.probabilities.items()):
@@ -257,8 +257,8 @@ def _cut(prediction: Prediction, model: Model, settings: AnnotateSettings) -> Jo
 
 
 def _settings_of(task: str, model: Model, settings: AnnotateSettings) -> ObjectSettings:
-    from ..model.official import is_published
-    from .cutting import settings_for
+    from ..model.published import is_published
+    from .objects.thresholds import settings_for
 
     published = settings.rule == "published" or (settings.rule == "auto" and is_published(model.spec))
     chosen = settings_for(task, model.spec.thresholds.get(task), published=published)
@@ -269,7 +269,7 @@ def _tissue(
     prediction: Prediction, image: NDArray[np.uint8], model: Model, grid: ModelGrid
 ) -> tuple[dict[str, float], TissueMap | None, tuple[str, ...]]:
     from ..model.network import STRIDE_PX
-    from .tissue import TissueMap, deserves_map, read_out, tissue_cells
+    from .tissue_readout import TissueMap, deserves_map, read_out, tissue_cells
 
     if prediction.tissue is None:
         return {}, None, ()

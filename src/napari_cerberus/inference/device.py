@@ -9,8 +9,8 @@ import torch
 
 from ..errors import DeviceError, SettingsError
 from ..model.runtime import has_bfloat16, keep_freed_memory
-from .openvino_engine import openvino_is_installed
-from .settings import DeviceChoice
+from .annotate_settings import DeviceChoice
+from .openvino_network import openvino_is_installed
 
 OPENVINO_MIN_PIXELS = 2_000_000
 """From this size on, OpenVINO's faster convolutions are worth the seconds it takes to compile."""

@@ -25,9 +25,9 @@ from ..model.network import STRIDE_PX, TissueHead
 from ..progress import Job, Progress
 from ..tasks import TaskSpec
 from .device import Runtime
-from .grid import Tile, Window, checked_tile_size, pad_to_stride, plan, round_up, tiles
-from .memory import free_memory_bytes
-from .prepared import Prepared, prepare
+from .free_memory import free_memory_bytes
+from .grid.model_grid import Tile, Window, checked_tile_size, pad_to_stride, plan, round_up, tiles
+from .prepared_network import Prepared, prepare
 
 DEFAULT_TILE_PX = 1024
 SMALLEST_TILE_PX = 64

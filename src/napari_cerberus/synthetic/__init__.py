@@ -6,7 +6,7 @@ propria with lymphocytes, plasma cells, eosinophils and fibroblasts, and bare gl
 checking how a program handles shapes, scales and ids, not for measuring how well a model reads tissue.
 """
 
-from .draw import make_tile
-from .settings import SyntheticTile, TileSettings
+from .paint_tile import make_tile
+from .tile_settings import SyntheticTile, TileSettings
 
 __all__ = ["SyntheticTile", "TileSettings", "make_tile"]

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import CerberusError
-from .draw import make_tile
-from .settings import TileSettings
-from .write import write_tile
+from .paint_tile import make_tile
+from .tile_settings import TileSettings
+from .write_tile import write_tile
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

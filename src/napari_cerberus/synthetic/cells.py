@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from .layout import Crypt, Layout, Points
-from .settings import TileSettings
+from .crypt_layout import Crypt, Layout, Points
+from .tile_settings import TileSettings
 
 STROMA_CELLS_PER_MM2 = 6200.0
 _STROMA_MIX = {"lymphocyte": 0.42, "plasma": 0.2, "connective": 0.32, "eosinophil": 0.06}

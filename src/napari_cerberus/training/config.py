@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ..errors import SettingsError
 from ..tasks import CERBERUS_TASKS, EBHI_CLASSES, GLANDS, LUMINA, NUCLEI, TaskSpec, instances
-from .ending import EndSettings
+from .early_stopping import EndSettings
 
 SourceKind = Literal["ebhi", "pairs", "instances", "tiles"]
 SOURCE_KINDS = ("ebhi", "pairs", "instances", "tiles")

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 from ..errors import DataError, OutputError
-from ..file_lock import lock, open_lock_file
 from ..files import atomic_path, sha256_of, write_text
-from .data import Tile
+from ..locks import lock, open_lock_file
+from .data.tile_sources import Tile
 
 CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_HASH_FILE = "checkpoint.sha256"

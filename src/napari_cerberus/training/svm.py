@@ -20,16 +20,16 @@ from sklearn.svm import SVC
 from ..errors import DataError, SettingsError
 from ..model.checkpoint import Model
 from ..model.network import Cerberus
-from ..pairs.leak import leak_report
+from ..pairs.check.leaks import leak_report
 from ..pairs.split import Side
 from ..progress import Job, Progress
-from .data import Tile
-from .evaluation import EvaluateSettings, Evaluation, gather
-from .report.examples import Examples
-from .report.write import write_report
-from .scoring import TISSUE, TileScore
-from .selection import Selection
-from .validate import on_model_grid
+from .data.tile_sources import Tile
+from .evaluation.outcome import EvaluateSettings, Evaluation, gather
+from .evaluation.report.examples import Examples
+from .evaluation.report.write_report import write_report
+from .evaluation.scoring import TISSUE, TileScore
+from .evaluation.selection import Selection
+from .validation import on_model_grid
 
 COSTS = (0.1, 1.0, 10.0, 100.0)
 _NOTE = (

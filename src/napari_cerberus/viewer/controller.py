@@ -14,25 +14,25 @@ from typing import Any
 from napari.utils.notifications import show_error, show_warning
 
 from ..errors import CerberusError, ImageError, ModelError
-from ..model.library import promoted
+from ..model.library.opening import promoted
 from ..progress import Job, Progress
-from .answer import Answer, added_sentence, readout_of_layers, summary_sentence
-from .choices import NO_IMAGE, Choices, read_pixel_size_um
-from .correcting import Correcting
-from .export import Exporter
-from .finetuning import FineTuning
-from .grid import placement
-from .jobs import Cancelled, End, Failed, JobRunner
-from .keeping import journals_folder
+from .annotate.annotate_jobs import Annotator, Request, list_model_choices
+from .annotate.annotation_result import Answer, added_sentence, readout_of_layers, summary_sentence
+from .annotate.choices import NO_IMAGE, Choices, read_pixel_size_um
+from .annotate.image_region import fingerprint, take_picture, why_not
+from .annotate.stain_check import StainCheck
+from .correct.autosave import journals_folder
+from .correct.workbench import Correcting
+from .export.exporter import Exporter
+from .export.open_images import Subjects
+from .layer_events import LayerWatch
 from .layers import ViewerLayers
-from .library import Library
-from .memory import Memory
-from .picture import fingerprint, take_picture, why_not
-from .requests import Annotator, Request, list_model_choices
+from .placement import placement
+from .preferences import Memory
+from .runs.fine_tuning import FineTuning
+from .runs.model_library import Library
 from .session import JobState, JobStatus, ModelChoice, Readout, Session
-from .stain_check import StainCheck
-from .subjects import Subjects
-from .watch import LayerWatch
+from .worker import Cancelled, End, Failed, JobRunner
 
 MERGE_FIRST = "You have corrected this image: choose below what becomes of the new result."
 

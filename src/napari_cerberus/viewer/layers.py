@@ -12,7 +12,7 @@ from napari.layers import Image, Labels, Shapes
 
 from ..tasks import GLANDS, LUMINA, NUCLEI
 from .colours import FILLED_OPACITY, OUTLINE_OPACITY, OUTLINE_PX, class_colour, colormap_for, direct_colormap
-from .record import KEY, LayerRecord, checksum_of, record_of, was_edited
+from .layer_provenance import KEY, LayerRecord, checksum_of, record_of, was_edited
 from .session import Display
 
 RECTANGLE_LAYER = "Cerberus region"

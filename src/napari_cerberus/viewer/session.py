@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Literal
 
 from psygnal import SignalGroupDescriptor
 
-from ..model.stain import ModelStain
-from .pixel_size import PixelSize
+from ..model.stain_profile import ModelStain
+from .pixel_size_lookup import PixelSize
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda", "mps")

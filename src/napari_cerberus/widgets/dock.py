@@ -10,17 +10,17 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from ..viewer.controller import Controller
-from .annotate_panel import AnnotatePanel
-from .closing import ClosingQuestion
-from .correct_panel import CorrectPanel
-from .export_panel import ExportPanel
-from .finetune_panel import FinetunePanel
-from .job_bar import JobBar
-from .objects_panel import ObjectsPanel
-from .offers import Offers
-from .readout import ReadoutPanel
-from .review_panel import ReviewPanel
-from .style import SPACING_PX
+from .annotate.annotate_panel import AnnotatePanel
+from .annotate.objects_panel import ObjectsPanel
+from .annotate.tissue_panel import ReadoutPanel
+from .base.job_bar import JobBar
+from .base.style import SPACING_PX
+from .correct.correct_panel import CorrectPanel
+from .correct.offers import Offers
+from .correct.review_panel import ReviewPanel
+from .export.export_panel import ExportPanel
+from .finetune.closing import ClosingQuestion
+from .finetune.finetune_panel import FinetunePanel
 
 _MINIMUM_WIDTH_PX = 310
 _SETTLE_MS = 150

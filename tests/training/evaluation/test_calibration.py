@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_cerberus.cli import calibrate as command
+from napari_cerberus.cli import calibrate_command as command
 from napari_cerberus.errors import DataError, OutputError
 from napari_cerberus.inference.annotate import AnnotateSettings, annotate
 from napari_cerberus.model.spec import load_spec
 from napari_cerberus.pairs.split import Split
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import GLANDS, LUMINA
-from napari_cerberus.training.calibrate import Calibrated, calibrate
-from napari_cerberus.training.calibration import (
+from napari_cerberus.training.evaluation.calibrate_model import Calibrated, calibrate
+from napari_cerberus.training.evaluation.calibration import (
     THRESHOLDS,
     ThresholdPoint,
     TissueAnswer,
@@ -22,9 +22,9 @@ from napari_cerberus.training.calibration import (
     fit_temperature,
     threshold_point,
 )
-from napari_cerberus.training.scoring import compare_labels
-from napari_cerberus.training.seen import cut_objects, see_tile
-from napari_cerberus.training.selection import Selection
+from napari_cerberus.training.evaluation.read_tile import cut_objects, see_tile
+from napari_cerberus.training.evaluation.scoring import compare_labels
+from napari_cerberus.training.evaluation.selection import Selection
 from training.evaluation import trees
 
 

@@ -4,9 +4,9 @@ import argparse
 
 import pytest
 
-from napari_cerberus.cli import evaluate as command
+from napari_cerberus.cli import evaluate_command as command
 from napari_cerberus.errors import SettingsError
-from napari_cerberus.inference.settings import NO_REPAIR, RepairSettings
+from napari_cerberus.inference.annotate_settings import NO_REPAIR, RepairSettings
 from training.evaluation import trees
 
 

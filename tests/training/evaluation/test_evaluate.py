@@ -13,13 +13,13 @@ from napari_cerberus.errors import DataError, OutputError
 from napari_cerberus.pairs.split import split_by_image, split_by_patient
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import CERBERUS_TASKS, EBHI_CLASSES
-from napari_cerberus.training import scoring
-from napari_cerberus.training.evaluate import evaluate
-from napari_cerberus.training.evaluation import EvaluateSettings
-from napari_cerberus.training.report import REPORT_FILE
-from napari_cerberus.training.scoring import ScoreSettings
-from napari_cerberus.training.selection import Selection, select_folder
-from napari_cerberus.training.summary import BootstrapSettings
+from napari_cerberus.training.evaluation import scoring
+from napari_cerberus.training.evaluation.evaluate_model import evaluate
+from napari_cerberus.training.evaluation.outcome import EvaluateSettings
+from napari_cerberus.training.evaluation.report import REPORT_FILE
+from napari_cerberus.training.evaluation.scoring import ScoreSettings
+from napari_cerberus.training.evaluation.selection import Selection, select_folder
+from napari_cerberus.training.evaluation.summary import BootstrapSettings
 from tiny import tiny_model
 from training.evaluation import trees
 

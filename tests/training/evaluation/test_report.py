@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_cerberus.training.metrics.bootstrap import Estimate
-from napari_cerberus.training.report.charts import interval_chart, reliability_chart, scale
-from napari_cerberus.training.report.markup import Markup, element
-from napari_cerberus.training.report.overlays import outlines, overlay
+from napari_cerberus.training.evaluation.metrics.bootstrap import Estimate
+from napari_cerberus.training.evaluation.report.charts import interval_chart, reliability_chart, scale
+from napari_cerberus.training.evaluation.report.markup import Markup, element
+from napari_cerberus.training.evaluation.report.tile_overlays import outlines, overlay
 
 
 def test_text_is_escaped_and_markup_is_not():

@@ -9,9 +9,9 @@ import pytest
 from napari_cerberus.errors import DataError, DeviceError, OutputError
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import EBHI_CLASSES
-from napari_cerberus.training import scoring
-from napari_cerberus.training.score_store import SCORES_FILE, ScoreStore
-from napari_cerberus.training.scoring import Scored, ScoreSettings, TileScore, compare, score_tile
+from napari_cerberus.training.evaluation import scoring
+from napari_cerberus.training.evaluation.score_store import SCORES_FILE, ScoreStore
+from napari_cerberus.training.evaluation.scoring import Scored, ScoreSettings, TileScore, compare, score_tile
 from training.evaluation import trees
 
 SHARES = dict(zip(EBHI_CLASSES, (0.1, 0.5, 0.1, 0.1, 0.1, 0.1), strict=True))

@@ -8,8 +8,8 @@ import pytest
 from napari_cerberus.errors import DataError, SettingsError
 from napari_cerberus.pairs.split import Split, write_split
 from napari_cerberus.tasks import CERBERUS_TASKS, EBHI_TASKS
-from napari_cerberus.training.selection import kind_of, select_config, select_folder
-from napari_cerberus.training.standing import standing
+from napari_cerberus.training.evaluation.leakage_status import standing
+from napari_cerberus.training.evaluation.selection import kind_of, select_config, select_folder
 from training.evaluation import trees
 
 PATIENTS = {"Normal": ["1", "2"], "Polyp": ["3", "4", "5"]}

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from napari_cerberus.tasks import CERBERUS_TASKS, EBHI_CLASSES
-from napari_cerberus.training.scoring import compare
-from napari_cerberus.training.summary import (
+from napari_cerberus.training.evaluation.scoring import compare
+from napari_cerberus.training.evaluation.summary import (
     OVERALL,
     BootstrapSettings,
     summarise_tasks,

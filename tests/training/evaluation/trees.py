@@ -14,7 +14,7 @@ from napari_cerberus.inference.annotate import Annotation
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.progress import Progress
 from napari_cerberus.tasks import EBHI_CLASSES, EBHI_TASKS
-from napari_cerberus.training.data import LoadedTile, Tile
+from napari_cerberus.training.data.tile_sources import LoadedTile, Tile
 from tiny import tiny_model
 
 SIDE = 32

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from napari_cerberus.errors import SettingsError
-from napari_cerberus.training.metrics.arrays import ratio
-from napari_cerberus.training.metrics.bootstrap import PatientBootstrap
+from napari_cerberus.training.evaluation.metrics.bootstrap import PatientBootstrap
+from napari_cerberus.training.evaluation.metrics.tile_sums import ratio
 
 
 def mean(sums):

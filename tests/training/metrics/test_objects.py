@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.training.metrics.objects import compare_objects
+from napari_cerberus.training.evaluation.metrics.object_metrics import compare_objects
 
 LABELS = arrays(np.int32, (7, 9), elements=st.integers(0, 4))
 

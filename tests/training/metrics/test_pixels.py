@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.training.metrics.arrays import mean_over_tiles, tile_means
-from napari_cerberus.training.metrics.pixels import PixelSums, compare_pixels
+from napari_cerberus.training.evaluation.metrics.pixel_metrics import PixelSums, compare_pixels
+from napari_cerberus.training.evaluation.metrics.tile_sums import mean_over_tiles, tile_means
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.training.metrics.types import object_confusion
+from napari_cerberus.training.evaluation.metrics.type_metrics import object_confusion
 
 
 def row(*lengths_and_values):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EditError
-from ..regions import IntArray, Labels, present_ids
+from ..label_maps import IntArray, Labels, present_ids
 
 Features = Mapping[int, Mapping[str, Any]]
 """Cells of the object table: ``{id: {column: value}}``."""

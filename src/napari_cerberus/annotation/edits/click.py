@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from ...errors import EditError, SettingsError
 from ...tasks import GLANDS, LUMINA, NUCLEI
-from ..regions import Labels
+from ..label_maps import Labels
 from . import masks
 from .changes import ChangeSet
 from .draw import painted

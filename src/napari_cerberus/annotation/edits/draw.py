@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EditError
-from ..regions import IntArray, Labels
+from ..label_maps import IntArray, Labels
 from .changes import ChangeSet, as_ids
 from .raster import as_points, inside_polygon
 from .window import check_labels, free_ids

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...errors import EditError
-from ..regions import Labels
+from ..label_maps import Labels
 from . import masks
 from .changes import ChangeSet
 from .window import pixels_of, window_at

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ...errors import EditError
-from ..regions import Labels
+from ..label_maps import Labels
 from . import masks
 from .changes import ChangeSet, difference
 from .window import Mask, window_around

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EditError
-from ..regions import Labels, areas_px
+from ..label_maps import Labels, areas_px
 from .changes import as_ids
 from .raster import as_points, inside_polygon
 

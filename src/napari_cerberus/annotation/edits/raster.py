@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skimage.draw import polygon as polygon_pixels
 
 from ...errors import EditError
-from ..regions import IntArray
+from ..label_maps import IntArray
 
 Points = NDArray[np.float64]
 

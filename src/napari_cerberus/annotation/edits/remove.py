@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ...errors import EditError
-from ..regions import Labels, areas_px
+from ..label_maps import Labels, areas_px
 from .changes import ChangeSet, as_ids
 from .window import check_labels, free_ids, pixels_of
 

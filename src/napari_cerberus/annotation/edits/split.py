@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EditError
-from ..regions import IntArray, Labels
+from ..label_maps import IntArray, Labels
 from . import masks
 from .changes import ChangeSet, joined
 from .necks import equal_slices, parts_by_necks

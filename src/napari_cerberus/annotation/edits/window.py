@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EditError
-from ..regions import IntArray, Labels
+from ..label_maps import IntArray, Labels
 from .changes import ChangeSet, as_ids
 
 Mask = NDArray[np.bool_]

@@ -4,7 +4,7 @@ One file a frame (image and region), found by the image's content. One line a ch
 Killing the process loses nothing that ``Journal.append`` returned from, a power cut at most the last second.
 """
 
-from .folder import JOURNAL_FILE, find_journals, open_journal, read_journal_of
+from .journals import JOURNAL_FILE, find_journals, open_journal, read_journal_of
 from .record import Record
 from .replay import Replay, read_journal
 from .writer import Journal

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..edits import difference
-from ..table import utc_now
-from . import pixels
+from ..object_table import utc_now
+from . import pixel_runs
 from .record import SNAPSHOT, Record
 from .replay import Replay
 
@@ -32,6 +32,6 @@ def _snapshot(replay: Replay, task: str, seq: int, session: str, elapsed_s: floa
         tool="compact",
         summary="Compacted the journal",
         features=replay.cells[task],
-        pixels=pixels.pack(difference(empty, replay.labels[task], ""), shape),
-        model_pixels=pixels.pack(difference(empty, replay.model_labels[task], ""), shape),
+        pixels=pixel_runs.pack(difference(empty, replay.labels[task], ""), shape),
+        model_pixels=pixel_runs.pack(difference(empty, replay.model_labels[task], ""), shape),
     )

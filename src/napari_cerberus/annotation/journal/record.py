@@ -17,7 +17,7 @@ from typing import Any
 from ...errors import DataError
 from ...tasks import INSTANCE_TASKS
 from ..edits import Features
-from ..table import CELLS
+from ..object_table import CELLS
 
 EDIT, RESULT, SNAPSHOT = "edit", "result", "snapshot"
 KINDS = (EDIT, RESULT, SNAPSHOT)

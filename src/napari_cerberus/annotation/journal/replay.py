@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ...errors import DataError
 from ..frame import Frame
-from ..table import CELLS, measure, rows_with
-from . import pixels
+from ..object_table import CELLS, measure, rows_with
+from . import pixel_runs
 from .record import MAX_LINE_BYTES, SNAPSHOT, Record, data_of, decode
 
 FORMAT = "napari-cerberus journal"
@@ -82,7 +82,8 @@ class Replay:
             self.cells[record.task] = {}
         maps = (self.labels[record.task], self.model_labels[record.task])
         changes = [
-            pixels.unpack(packed, map_) for packed, map_ in zip((record.pixels, record.model_pixels), maps, strict=True)
+            pixel_runs.unpack(packed, map_)
+            for packed, map_ in zip((record.pixels, record.model_pixels), maps, strict=True)
         ]
         for map_, (flat, ids) in zip(maps, changes, strict=True):  # only now, when both are known to be sound
             map_.reshape(-1)[flat] = ids

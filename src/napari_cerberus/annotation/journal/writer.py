@@ -14,11 +14,11 @@ from ...errors import DataError, OutputError
 from ...files import atomic_path
 from ..edits import ChangeSet
 from ..frame import Frame
-from ..table import utc_now
-from . import pixels
+from ..object_table import utc_now
+from . import pixel_runs
 from .appending import AppendFile
 from .compact import compacted
-from .lock import FolderLock
+from .journal_lock import FolderLock
 from .record import EDIT, RESULT, Record, encode, line_of
 from .replay import Replay, header, read_journal
 
@@ -181,7 +181,7 @@ class Journal:
         return round(self._clock() - self._started, 3)
 
     def _pack(self, change: ChangeSet) -> bytes:
-        return pixels.pack(change, self.frame.shape)
+        return pixel_runs.pack(change, self.frame.shape)
 
     def _write(self, record: Record) -> None:
         self.records.append(record.thinned())

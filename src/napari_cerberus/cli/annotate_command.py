@@ -1,0 +1,195 @@
+"""``napari-cerberus annotate``: images in, label images, a table and a summary out, one folder per image."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import CerberusError, OutputError
+from ..inference.annotate import AnnotateSettings, Annotation, annotate
+from ..inference.device import choose_runtime
+from ..inference.images.image_files import read_image
+from ..inference.images.rgb import as_rgb8
+from ..inference.result_folder import SUMMARY_FILE, write_annotation
+from ..model.checkpoint import Model
+from ..model.library.opening import open_model, promoted_and_note
+from ..pairs.layout.tile_pixels import pixels_sha256
+from ..progress import run_to_end
+from .main import EXIT_FAILED, PROGRAM, one_line
+from .progress_line import ProgressLine
+
+DEFAULT_PIXEL_SIZE_UM = 0.5
+"""Assumed where neither the user, the file nor the model says: a 20x scan."""
+
+ACQUISITION_FIELD = "acquisition_pixel_size_um"
+"""Field of a model's provenance: the pixel size of the images it is usually given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelSize:
+    """Side of a pixel in µm and who says so: ``given``, ``file`` or ``assumed``."""
+
+    um: float
+    source: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``annotate``."""
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="PNG, TIFF, JPEG, WebP ...")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="results go to DIR/<image's stem>/")
+    parser.add_argument("--model", default="", metavar="NAME_OR_PATH", help="default: the promoted model")
+    parser.add_argument(
+        "--pixel-size-um",
+        type=float,
+        metavar="X",
+        help="side of a pixel in µm; default: from the file, else assumed (and said so)",
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    parser.add_argument("--tile-size-px", type=int, metavar="N", help="changes memory and time, never the result")
+    parser.add_argument(
+        "--sensitivity",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="-1 leans toward precision, 1 toward recall; default: %(default)s",
+    )
+    parser.add_argument(
+        "--flips",
+        action="store_true",
+        help="confidence also says how well each object is found again in the mirrored image; takes 4 times as long",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Annotate every image; 1 if any of them failed, the others are done all the same."""
+    settings_for(arguments, choose_pixel_size(arguments.pixel_size_um, None, {}))  # before anything is loaded
+    choose_runtime(arguments.device)
+    model = open_model(arguments.model or _promoted_name())
+    folders = output_folders(arguments.images, arguments.out)
+    failed = [path for path, folder in folders.items() if not _annotate_file(path, folder, model, arguments)]
+    if failed and len(folders) > 1:
+        sys.stderr.write(f"{PROGRAM}: {len(failed)} of {len(folders)} images failed.\n")
+    return EXIT_FAILED if failed else 0
+
+
+def _promoted_name() -> str:
+    """Name of the model in use; where it is not the one that was promoted, that is said."""
+    entry, note = promoted_and_note()
+    if note:
+        sys.stderr.write(f"{note}\n")
+    return entry.name
+
+
+def output_folders(images: Sequence[Path], out: Path) -> dict[Path, Path]:
+    """A folder of its own for each image: ``out/<stem>``, or ``out/<stem>_2`` and so on where that is taken.
+
+    Names that differ only in upper and lower case count as taken, because some file systems do not tell them apart.
+    An image named twice is done once.
+    """
+    folders: dict[Path, Path] = {}
+    taken: set[str] = set()
+    for path in images:
+        if path in folders:
+            continue
+        name, number = path.stem, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{path.stem}_{number}"
+        taken.add(name.casefold())
+        folders[path] = out / name
+        if number > 1:
+            sys.stderr.write(f"{path}: {path.stem} is taken by another image, so results go to {out / name}\n")
+    return folders
+
+
+def choose_pixel_size(given: float | None, in_file: float | None, provenance: Mapping[str, Any]) -> PixelSize:
+    """The best that is known: what the user gave, what the file says, or a stated assumption."""
+    if given is not None:
+        return PixelSize(um=given, source="given")
+    if in_file is not None:
+        return PixelSize(um=in_file, source="file")
+    usual = provenance.get(ACQUISITION_FIELD)
+    if isinstance(usual, bool) or not isinstance(usual, (int, float)) or not usual > 0:
+        usual = DEFAULT_PIXEL_SIZE_UM
+    return PixelSize(um=float(usual), source="assumed")
+
+
+def settings_for(arguments: argparse.Namespace, size: PixelSize) -> AnnotateSettings:
+    """The settings of one image. Raises ``SettingsError``."""
+    return AnnotateSettings(
+        pixel_size_um=size.um,
+        device=arguments.device,
+        tile_size_px=arguments.tile_size_px,
+        sensitivity=arguments.sensitivity,
+        flips=arguments.flips,
+    )
+
+
+def _annotate_file(path: Path, folder: Path, model: Model, arguments: argparse.Namespace) -> bool:
+    """Annotate one image; False, with one line on stderr, if that failed."""
+    line = ProgressLine(path.name)
+    problem = ""
+    try:
+        result = _annotate_and_write(path, folder, model, arguments, line)
+    except CerberusError as error:
+        problem = one_line(error)
+    except MemoryError:
+        problem = "there is not enough memory for this image; cut out a smaller region."
+    line.close()
+    if problem:
+        sys.stderr.write(f"{PROGRAM}: error: {path}: {problem}\n")
+        return False
+    sys.stdout.write(f"{folder}: {describe(result)}\n")
+    return True
+
+
+def _annotate_and_write(
+    path: Path, folder: Path, model: Model, arguments: argparse.Namespace, line: ProgressLine
+) -> Annotation:
+    """Read, annotate, write. Raises ``CerberusError``; ``folder`` is then as it was."""
+    _refuse_foreign(folder)
+    image = read_image(path)
+    size = choose_pixel_size(arguments.pixel_size_um, image.pixel_size_um, model.spec.provenance)
+    if size.source == "assumed":
+        line.say(
+            f"the file does not say how large a pixel is; ASSUMED {size.um:g} µm. "
+            "If that is wrong, run again with --pixel-size-um."
+        )
+    result = run_to_end(annotate(image.pixels, model, settings_for(arguments, size)), line)
+    for note in result.notes:
+        line.say(note)
+    about = {
+        "image": path.name,
+        "image_path": str(path.absolute()),
+        "image_sha256": pixels_sha256(as_rgb8(image.pixels)),
+        "pixel_size_source": size.source,
+    }
+    write_annotation(folder, result, about=about)
+    return result
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """An earlier result is replaced; a folder of anything else is not ours to replace.
+
+    Raises
+    ------
+    OutputError
+        If ``folder`` is a file, or holds files but no summary of ours.
+    """
+    if folder.is_dir() and (folder / SUMMARY_FILE).is_file():
+        return
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise OutputError(f"{folder} exists and is not a result of ours; choose another --out.")
+
+
+def describe(result: Annotation) -> str:
+    """Counts, tissue, time and device in one line."""
+    parts = [f"{count} {task}" for task, count in result.counts.items()]
+    if result.tissue:
+        name, share = max(result.tissue.items(), key=lambda item: item[1])
+        parts.append(f"tissue {name} {100 * share:.0f} %")
+    return ", ".join(parts) + f" ({result.seconds:.1f} s, {result.device}, {result.precision})"

@@ -1,0 +1,249 @@
+"""Base against candidate on patients that neither learnt from: the gate before a model is promoted.
+
+Every tile goes the users' way, post-processing included. Definitions stand in ``docs/finetuning_proof.md``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DataError
+from ...files import atomic_folder
+from ...model.checkpoint import Model
+from ...model.library.opening import library_folder, set_verdict
+from ...pairs.split import apply_split, read_split
+from ...progress import Job, Progress
+from ...training.config import TrainConfig, read_config
+from ...training.data.tile_sources import LoadedTile, Tile, collect
+from ...training.evaluation.metrics.bootstrap import MIN_PATIENTS
+from ...training.evaluation.scoring import ScoreSettings
+from ...training.evaluation.selection import weak_tasks
+from ...training.run_folder import SPLIT_FILE
+from ..old_domain import Reference, reference_set
+from ..training_patients import bare_patient, taught
+from .comparison_record import PROOF_FOLDER, Proof, Verdict, write_record
+from .comparison_scores import Trial, TrialScores, gained_and_lost, score_trial
+from .forgetting import forgetting_rows, forgetting_sentence
+from .gallery import chosen_tiles, draw_gallery
+from .paired_rows import Compared, PairedScores, compare
+from .verdict import NOTHING_HELD_OUT, verdict_of
+
+CONFIG_FILE = "config.toml"
+SCORES_FOLDER = "proof_scores"
+Labels = Mapping[str, NDArray[np.int32]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """One model of a grouped cross-validation, and the ids of the tiles that were held out from it."""
+
+    candidate: Model
+    held_out: tuple[str, ...]
+
+
+def prove(
+    run_folder: Path,
+    *,
+    base: Model,
+    candidate: Model,
+    folds: Sequence[Fold] = (),
+    settings: ScoreSettings | None = None,
+) -> Job[Proof]:
+    """Compare two models on the held-out side of a run's split, and write the proof into the run folder.
+
+    Parameters
+    ----------
+    run_folder : Path
+        Holds ``config.toml`` and ``split.json``; gets ``proof/``, whole or not at all. A proof that was stopped goes
+        on where it was. A candidate from the library gets the verdict beside it there.
+    base, candidate : Model
+    folds : sequence of Fold
+        Of a grouped cross-validation: each tile is then scored with the model that has not seen its patient, and all
+        folds are pooled. The proof speaks of the way of training; ``candidate`` is the model trained on everything.
+    settings : ScoreSettings, optional
+        As a first click gives, where absent.
+
+    Yields
+    ------
+    Progress
+        At every step of every tile.
+
+    Raises
+    ------
+    DataError
+        If the data or the split are gone or damaged, or the candidate has learnt from a held-out patient.
+    OutputError
+        If the proof cannot be written; an older one is then as it was.
+    DeviceError
+        If a model cannot run here.
+    """
+    yield Progress("Preparing the proof")
+    config = read_config(run_folder / CONFIG_FILE)
+    # A run that lost its graphics card goes on without it.
+    chosen = settings or ScoreSettings(device="cpu" if config.device == "cpu" else "auto")
+    trials, weak = _trials(run_folder, config, base, candidate, folds)
+    results: list[TrialScores] = []
+    for number, trial in enumerate(trials):
+        folder = run_folder / SCORES_FOLDER / f"held out {number}"
+        results.append((yield from score_trial(trial, folder, chosen, "Comparing the models")))
+    reference = reference_set(base, taught(candidate))
+    old = yield from score_trial(
+        Trial(base=base, candidate=candidate, tiles=reference.tiles),
+        run_folder / SCORES_FOLDER / "reference",
+        chosen,
+        "Looking for what was forgotten",
+    )
+    yield Progress("Working out differences and intervals")
+    proof = _judged(results, base, candidate, weak, old, reference)
+    with atomic_folder(run_folder / PROOF_FOLDER) as beside:
+        proof = yield from _with_pictures(proof, results, beside)
+        write_record(beside, proof)
+    shutil.rmtree(run_folder / SCORES_FOLDER, ignore_errors=True)
+    if candidate.path is not None and candidate.path.parent == library_folder():
+        set_verdict(candidate.path.name, proof.verdict, proof.sentence)
+    gallery = tuple(
+        replace(pair, **{side: run_folder / PROOF_FOLDER / getattr(pair, side).name for side in ("before", "after")})
+        for pair in proof.gallery
+    )
+    return replace(proof, gallery=gallery)
+
+
+def _trials(
+    run_folder: Path, config: TrainConfig, base: Model, candidate: Model, folds: Sequence[Fold]
+) -> tuple[list[Trial], frozenset[str]]:
+    """What is run on which tiles, and the tasks whose labels come from a rule."""
+    tiles = collect(_with_all_labels(config), config.root(run_folder))
+    by_id = {tile.id: tile for tile in tiles}
+    held_out = apply_split(read_split(run_folder / SPLIT_FILE), tiles).test
+    trials = [Trial(base=base, candidate=candidate, tiles=tuple(held_out))]
+    if folds:
+        missing = [one for fold in folds for one in fold.held_out if one not in by_id]
+        if missing:
+            raise DataError(f"The folds name the tile {missing[0]!r}, which the data does not hold.")
+        trials = [
+            Trial(base=base, candidate=fold.candidate, tiles=tuple(by_id[one] for one in fold.held_out))
+            for fold in folds
+        ]
+    for trial in trials:
+        _refuse_taught(trial)
+    used = {tile.id.partition("/")[0] for trial in trials for tile in trial.tiles}
+    return trials, weak_tasks(source for source in config.sources if source.name in used)
+
+
+def _with_all_labels(config: TrainConfig) -> TrainConfig:
+    """Pairs with the labels of every task of the model: a moved encoder changes what no label has taught, too."""
+    keys = tuple(task.key for task in config.tasks)
+    sources = [replace(source, tasks=keys) if source.kind == "pairs" else source for source in config.sources]
+    return replace(config, sources=tuple(sources))
+
+
+def _refuse_taught(trial: Trial) -> None:
+    learnt = sorted({bare_patient(tile.patient) for tile in trial.tiles} & taught(trial.candidate))
+    if learnt:
+        raise DataError(
+            f"Patient {learnt[0]} is held out, but the new model has learnt from him, "
+            "so nothing can be proven; fine-tune again with a split by patient."
+        )
+
+
+def _judged(
+    results: Sequence[TrialScores],
+    base: Model,
+    candidate: Model,
+    weak: frozenset[str],
+    old: TrialScores,
+    reference: Reference,
+) -> Proof:
+    pairs = [pair for result in results for pair in result.pairs]
+    same_classes = base.spec.tissue_classes == candidate.spec.tissue_classes
+    forgotten = forgetting_rows(old.pairs, same_classes, reference.weak)
+    about: dict[str, Any] = {
+        "forgetting": forgotten,
+        "forgetting_sentence": forgetting_sentence(forgotten, reference.words),
+        "base": {"name": base.name, "sha256": base.sha256},
+        "candidate": {"name": candidate.name, "sha256": candidate.sha256},
+    }
+    problems = [text for result in (*results, old) for text in result.problems]
+    if not pairs:
+        notes = _problem_notes(problems)
+        return Proof(
+            verdict="too few patients", sentence=NOTHING_HELD_OUT, needed_patients=MIN_PATIENTS, notes=notes, **about
+        )
+    compared = compare(pairs, same_classes=same_classes, weak=weak)
+    verdict, sentence, needed = _verdict(compared)
+    notes = (*_notes(compared, pairs, base, len(results)), *_problem_notes(problems))
+    return Proof(verdict=verdict, sentence=sentence, needed_patients=needed, rows=compared.rows, notes=notes, **about)
+
+
+def _verdict(compared: Compared) -> tuple[Verdict, str, int | None]:
+    if compared.judged:
+        return verdict_of(compared.judged)
+    if compared.same:
+        return "no difference shown", "No difference shown: both models give the same result on every tile.", None
+    weak = [row.task for row in compared.rows if row.weak and row.difference is not None]
+    if weak:
+        reason = f"{', '.join(sorted(set(weak)))} were drawn by a rule, not by a person, so nothing rests on them."
+    else:
+        reason = "the base model predicts nothing that the held-out tiles have labels for, so it cannot be compared."
+    return "no difference shown", f"No difference shown: {reason}", None
+
+
+def _notes(compared: Compared, pairs: Sequence[PairedScores], base: Model, trials: int) -> tuple[str, ...]:
+    notes = []
+    patients = {bare_patient(pair.candidate.patient) for pair in pairs}
+    if trials > 1:
+        notes.append(f"Cross-validation: {trials} models, each on the patients it has not seen; the folds are pooled.")
+    if seen := patients & taught(base):
+        notes.append(
+            f"The base model has learnt from {len(seen)} of the {len(patients)} held-out patients, so it looks better "
+            "here than it is."
+        )
+    if compared.fresh:
+        notes.append(f"The base model has no {', '.join(compared.fresh)} of this kind: shown without a comparison.")
+    if compared.same and compared.judged:
+        notes.append(f"Alike in both models on every tile: {', '.join(compared.same)}.")
+    if weak := sorted({row.task for row in compared.rows if row.weak}):
+        notes.append(f"Labels of {', '.join(weak)} come from a rule; they are no part of the verdict.")
+    return tuple(notes)
+
+
+def _problem_notes(problems: Sequence[str]) -> tuple[str, ...]:
+    if not problems:
+        return ()
+    return (f"{len(problems)} tile{'s' * (len(problems) > 1)} could not be scored, for example: {problems[0]}",)
+
+
+def _with_pictures(proof: Proof, results: Sequence[TrialScores], folder: Path) -> Job[Proof]:
+    """Objects gained and lost, which need all labels, and the gallery."""
+    gained: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
+    where: dict[str, tuple[Tile, TrialScores]] = {}
+    for result in results:
+        tiles = {tile.id: tile for tile in result.trial.tiles}
+        for number, pair in enumerate(result.pairs):
+            yield Progress("Counting objects gained and lost", number, len(result.pairs))
+            tile_id = pair.candidate.id
+            where[tile_id] = (tiles[tile_id], result)
+            more, fewer = gained_and_lost(tiles[tile_id].load().labels, *_found(result, tile_id))
+            gained.update(more)
+            lost.update(fewer)
+
+    def load(tile_id: str) -> tuple[LoadedTile, Labels, Labels]:
+        tile, result = where[tile_id]
+        return (tile.load(), *_found(result, tile_id))
+
+    pairs = [pair for result in results for pair in result.pairs]
+    gallery = yield from draw_gallery(chosen_tiles(pairs), load, folder)
+    return replace(proof, gained=dict(gained), lost=dict(lost), gallery=gallery)
+
+
+def _found(result: TrialScores, tile_id: str) -> tuple[Labels, Labels]:
+    return result.base_store.labels(tile_id), result.candidate_store.labels(tile_id)

@@ -1,0 +1,193 @@
+"""Patients onto three sides: to train on, to choose the weights by, and held out for the proof alone."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..model.spec import ModelSpec
+from ..pairs.check.image_print import image_print, near_duplicates
+from ..pairs.layout.tile_pixels import read_rgb
+from ..pairs.split import SIDES, Split, Splittable, split_by_patient
+from ..pairs.words import counted
+from ..progress import Job, Progress
+from ..training.data.tile_sources import Tile
+from .training_patients import bare_patient, patients_of
+
+SHARES = (0.6, 0.2, 0.2)
+ENOUGH_HELD_OUT = 5
+"""Held-out patients below which a proof will hardly say anything."""
+
+ENOUGH_TO_LEARN = 3
+"""Patients to learn from below which those that the base model was proven on are no longer kept aside."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """A split with its numbers.
+
+    Attributes
+    ----------
+    split : Split
+    counts : mapping of "train", "validation", "held_out" to (pairs, patients)
+    warnings, stops : tuple of str
+    """
+
+    split: Split
+    counts: Mapping[str, tuple[int, int]]
+    warnings: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A tile under the name of its group: its patient, or the patients that share a picture with him."""
+
+    id: str
+    patient: str
+    stratum: str
+
+
+@dataclass
+class _Groups:
+    """Groups by what the base model has to do with them."""
+
+    held: list[_Member] = field(default_factory=list)
+    seen: list[_Member] = field(default_factory=list)
+    free: list[_Member] = field(default_factory=list)
+
+
+def divide(tiles: Sequence[Tile], base: ModelSpec, seed: int) -> Job[Sides]:
+    """Split by patient.
+
+    Patients that the base model was proven on stay held out, and those it has learned from are never held out, so that
+    the proof compares both models on patients that neither has seen. Where too few others are left to learn from, those
+    it was proven on are shared out like new ones. Patients with (nearly) the same picture count as one.
+
+    Parameters
+    ----------
+    tiles : sequence of Tile
+    base : ModelSpec
+    seed : int
+    """
+    groups = yield from _grouped(tiles)
+    patients = {member.patient for member in groups}
+    if len(patients) < 2:
+        return Sides(split=_split(seed, groups, {}), counts={}, stops=(_one_patient(tiles),))
+    sides, warnings = _assign(groups, base, seed)
+    split = _split(seed, groups, sides)
+    counts = _counts(tiles, sides)
+    number = counts["held_out"][1]
+    if number == 0:
+        warnings.append(
+            "No patient can be held out: the new model can be made, but nothing can be proven about it. Add pairs of "
+            "more patients."
+        )
+    elif number < ENOUGH_HELD_OUT:
+        warnings.append(f"Only {counted(number, 'patient')} held out: the proof may say that these are too few.")
+    return Sides(split=split, counts=counts, warnings=tuple(warnings))
+
+
+def _one_patient(tiles: Sequence[Tile]) -> str:
+    if not tiles:
+        return "No pair has labels of what is to be trained."
+    return (
+        f"All pairs are of one patient ({tiles[0].patient.partition(':')[2]}), so nobody could tell whether the new "
+        "model is any good for another; add pairs of a second patient."
+    )
+
+
+def _grouped(tiles: Sequence[Tile]) -> Job[list[_Member]]:
+    prints = []
+    for done, tile in enumerate(tiles):
+        yield Progress("Looking for pictures that are there twice", done, len(tiles))
+        prints.append(image_print(read_rgb(tile.image_path)))
+    parent: dict[str, str] = {tile.patient: tile.patient for tile in tiles}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    for i, j in near_duplicates(prints):
+        first, second = sorted((root(tiles[i].patient), root(tiles[j].patient)))
+        parent[second] = first
+    return [_Member(tile.id, root(tile.patient), tile.stratum) for tile in tiles]
+
+
+def _assign(members: Sequence[_Member], base: ModelSpec, seed: int) -> tuple[dict[str, str], list[str]]:
+    """Side of each group's tiles by id, and what is to be said."""
+    groups = _by_history(members, base)
+    warnings = []
+    if _number([*groups.seen, *groups.free]) < ENOUGH_TO_LEARN <= _number(groups.held):
+        warnings.append(
+            "Nearly all of these patients were held out for the base model's own proof; some are learned from now, so "
+            "that proof does not speak for the new model."
+        )
+        groups = _Groups(seen=groups.seen, free=[*groups.free, *groups.held])
+    known, fresh = groups.seen, groups.free
+    if not fresh and not groups.held:
+        warnings.append("The base model has learned from all these patients, so a proof on them favours it.")
+        known, fresh = [], groups.seen
+    sides = dict.fromkeys((member.id for member in groups.held), "test")
+    shares = SHARES if _number(fresh) >= 3 else (1.0, 0.0, 0.0)
+    if _number(fresh) in (1, 2) and known and not groups.held:
+        shares = (0.0, 0.0, 1.0) if _number(fresh) == 1 else (0.5, 0.0, 0.5)
+    if fresh:
+        sides |= _shared_out(fresh, shares, seed)
+    if known:
+        sides |= _shared_out(known, (0.75, 0.25, 0.0) if _number(known) >= 4 else (1.0, 0.0, 0.0), seed)
+    _fill_validation(members, sides)
+    return sides, warnings
+
+
+def _shared_out(members: Sequence[_Member], shares: Sequence[float], seed: int) -> dict[str, str]:
+    if shares[0] == 0:
+        return dict.fromkeys((member.id for member in members), "test")
+    part = split_by_patient(members, shares, seed)
+    return {id_: side for side, ids in part.sides.items() for id_ in ids}
+
+
+def _fill_validation(members: Sequence[_Member], sides: dict[str, str]) -> None:
+    """Give train and validation a group each if they have none: from train, then from what was held out."""
+    for needy, donor in (("train", "test"), ("validation", "train"), ("validation", "test")):
+        if needy in sides.values():
+            continue
+        tiles = defaultdict(list)
+        for member in members:
+            if sides[member.id] == donor:
+                tiles[member.patient].append(member.id)
+        if len(tiles) > (1 if needy == "validation" and donor == "train" else 0):
+            smallest = min(tiles, key=lambda name: (len(tiles[name]), name))
+            sides |= dict.fromkeys(tiles[smallest], needy)
+
+
+def _by_history(members: Sequence[_Member], base: ModelSpec) -> _Groups:
+    proven, learned = patients_of(base, "test"), patients_of(base, "train") | patients_of(base, "validation")
+    groups = _Groups()
+    for member in members:
+        name = bare_patient(member.patient)
+        bin_ = groups.seen if name in learned else groups.held if name in proven else groups.free
+        bin_.append(member)
+    return groups
+
+
+def _number(members: Iterable[Splittable]) -> int:
+    return len({member.patient for member in members})
+
+
+def _split(seed: int, members: Sequence[_Member], sides: Mapping[str, str]) -> Split:
+    ids = {side: tuple(sorted(id_ for id_, where in sides.items() if where == side)) for side in SIDES}
+    stratum = {member.id: member.stratum for member in members}
+    counts = {side: dict(sorted(Counter(stratum[id_] for id_ in ids[side]).items())) for side in SIDES}
+    return Split(seed=seed, unit="patient", counts=counts, **ids)  # type: ignore[arg-type]
+
+
+def _counts(tiles: Sequence[Tile], sides: Mapping[str, str]) -> dict[str, tuple[int, int]]:
+    names = {"train": "train", "validation": "validation", "test": "held_out"}
+    result = {}
+    for side, name in names.items():
+        members = [tile for tile in tiles if sides[tile.id] == side]
+        result[name] = (len(members), _number(members))
+    return result

@@ -1,0 +1,211 @@
+"""What the child process does once it is its turn: train, put the model into the library, prove it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ...errors import CerberusError, DataError, OutputError
+from ...model.library.opening import open_model
+from ...model.spec import load_spec
+from ...progress import Job, run_to_end
+from ...strict_json import read_object
+from ...training.early_stopping import Keep
+from ...training.engine.callbacks import Judged, Watch
+from ...training.engine.training_run import run_training
+from ...training.run_folder import CHECKPOINT_FILE, FEATURES_FOLDER, MODEL_FOLDER, read_metrics
+from ...training.torch_errors import DeviceLostError, MemoryRanOutError
+from ..pairs_fingerprint import changes, fingerprint
+from ..run_command import POLL_S, StoppedError, Wish, read_wish, write_wish
+from .config_changes import end_here, on_the_cpu, with_smaller_batches
+from .process import CONFIG_FILE, PAIRS_FILE, TRAINING_FOLDER
+from .registration import register
+from .state_reporter import Reporter
+from .validation_pictures import draw_overlays
+
+Result = TypeVar("Result")
+_LEARNING = ("Training", "Validating")
+_MAX_PAIRS_BYTES = 256 << 20
+
+
+def learn(reporter: Reporter) -> None:
+    """Train from the run folder's config, or go on with it; register the model; prove it.
+
+    Raises
+    ------
+    CerberusError
+        If it cannot be done; the base model and the library are as they were.
+    StoppedError
+        If the user wants nothing kept.
+    """
+    reporter.mention(message="")
+    folder = reporter.state.folder
+    about = read_object(folder / PAIRS_FILE, max_bytes=_MAX_PAIRS_BYTES)
+    trained = reporter.state.early_stop
+    if not reporter.state.model_name:
+        _refuse_changed(about, reporter)
+        model_folder = _train(reporter, Watcher(reporter))
+        note = _changed_meanwhile(about, reporter)
+        entry = register(model_folder, reporter.state, about)
+        early = _ended_early(model_folder, reporter)
+        trained = " ".join(filter(None, [early, note])) or "Trained."
+        made = {"model_name": entry.name, "model_sha256": entry.sha256}
+        reporter.say(**made, seconds_left=None, early_stop=early, message=trained)
+    _prove(reporter, about, trained)
+    _tidy(folder / TRAINING_FOLDER)
+
+
+def _tidy(training: Path) -> None:
+    """Remove what is large and no longer of use: the model is in the library."""
+    (training / CHECKPOINT_FILE).unlink(missing_ok=True)
+    for name in (FEATURES_FOLDER, MODEL_FOLDER):
+        shutil.rmtree(training / name, ignore_errors=True)
+
+
+class Watcher(Watch):
+    """Between the training loop and the run's state: curves, pictures, and what the user wants."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._folder = reporter.state.folder
+
+    def trained(self, step: int, losses: Any) -> None:
+        """Note a batch."""
+        self._reporter.trained(step, losses)
+
+    def judged(self, view: Judged) -> None:
+        """Note a validation, and draw some of its tiles."""
+        self._reporter.judged(view.step, view.best_step, view.scores)
+        with suppress(OutputError):
+            self._reporter.mention(overlays=draw_overlays(self._folder, view))
+
+    def wants_checkpoint(self) -> bool:
+        """Before a pause."""
+        return read_wish(self._folder).what == "pause"
+
+    def wants_end(self, step: int) -> Keep | None:
+        """The user's stop, once something was learned."""
+        wish = read_wish(self._folder)
+        if wish.what == "stop" and wish.keep != "discard" and step:
+            # Before the wish is forgotten, so that a kill changes nothing.
+            end_here(self._folder / CONFIG_FILE, step, wish.keep)
+            write_wish(self._folder, Wish())
+            self._reporter.say(status="stopping", early_stop=f"Stopped by you at step {step}; kept: {wish.keep}.")
+            return wish.keep
+        return None
+
+
+def _train(reporter: Reporter, watcher: Watcher) -> Path:
+    """The new model's folder. Memory that runs out halves the batches; a lost graphics card leaves the processor."""
+    folder = reporter.state.folder
+    config, training = folder / CONFIG_FILE, folder / TRAINING_FOLDER
+    while True:
+        going_on = (training / CHECKPOINT_FILE).is_file()
+        if not going_on:
+            shutil.rmtree(training, ignore_errors=True)
+        reporter.go_back_to(_last_step(training) if going_on else 0)
+        try:
+            return drive(run_training(config, training, resume=going_on, watch=watcher), reporter)
+        except MemoryRanOutError as error:
+            sizes = with_smaller_batches(config)
+            if not sizes:
+                raise
+            shutil.rmtree(training, ignore_errors=True)
+            reporter.say(message=f"{str(error).partition(';')[0]}: started again with batches of {sizes}.")
+        except DeviceLostError as error:
+            if not on_the_cpu(config):
+                raise
+            reporter.say(message=f"{str(error).partition(';')[0]}; going on with the processor.")
+
+
+def _last_step(training: Path) -> int:
+    """Step of the last batch on record; the checkpoint may be a little older."""
+    return max((row["step"] for row in read_metrics(training)), default=0)
+
+
+def drive(job: Job[Result], reporter: Reporter) -> Result:
+    """Drive a job to its end, minding what the user wants. Raises ``StoppedError``.
+
+    What is said of a stage goes when training begins, or with the job; what was said before it stands again.
+    """
+    note = reporter.state.message
+    try:
+        while True:
+            try:
+                progress = next(job)
+            except StopIteration as stop:
+                reporter.beat(message=note)
+                return stop.value  # type: ignore[no-any-return]
+            _mind(reporter)
+            if progress.stage in _LEARNING:
+                reporter.beat(message=note)
+            else:
+                count = f" {progress.done} of {progress.total}" if progress.total else ""
+                reporter.beat(message=f"{progress.stage}{count}.")
+    finally:
+        job.close()
+
+
+def _mind(reporter: Reporter) -> None:
+    """Wait while paused. Raises ``StoppedError`` where a stop keeps nothing, or there is nothing to keep yet."""
+    folder, before = reporter.state.folder, reporter.state.status
+    while (wish := read_wish(folder)).what == "pause":
+        if reporter.state.status != "paused":
+            reporter.say(status="paused", seconds_left=None)
+        time.sleep(POLL_S)
+        reporter.beat()
+    if reporter.state.status == "paused":
+        reporter.rest()
+        reporter.say(status=before)
+    # A stop that keeps something is the training loop's, once there is something to keep.
+    keeps = wish.keep != "discard" and reporter.state.step > 0 and reporter.state.status != "proving"
+    if wish.what == "stop" and not keeps:
+        raise StoppedError("Stopped.")
+
+
+def _refuse_changed(about: dict[str, Any], reporter: Reporter) -> None:
+    if told := changes(about["files"], drive(fingerprint(Path(about["folder"])), reporter)):
+        raise DataError(f"The pairs have changed since they were checked ({told}); check them again and start anew.")
+
+
+def _changed_meanwhile(about: dict[str, Any], reporter: Reporter) -> str:
+    try:
+        after = run_to_end(fingerprint(Path(about["folder"])))
+    except DataError as error:
+        return f"The pairs cannot be read any more: {error}"
+    told = changes(about["files"], after)
+    return f"The pairs changed while it trained ({told}); the model learned from them as they were." if told else ""
+
+
+def _ended_early(model_folder: Path, reporter: Reporter) -> str:
+    """Why training ended before its last step, or what was said of it already."""
+    told = load_spec(model_folder)[0].provenance.get("ended", "")
+    return str(told) or reporter.state.early_stop
+
+
+def _prove(reporter: Reporter, about: dict[str, Any], trained: str) -> None:
+    from ..comparison.model_comparison import prove
+
+    state = reporter.state
+    reporter.say(status="proving", message=trained)
+    try:
+        base = open_model(_start_of(state.folder), about["base_sha256"])
+        candidate = open_model(state.model_name, state.model_sha256)
+        if base.sha256 != about["base_sha256"]:
+            raise DataError("the base model is not there any more as it was")
+        proof = drive(prove(state.folder, base=base, candidate=candidate), reporter)
+        message = f"{proof.sentence} {trained}"
+    except StoppedError:
+        message = f"The proof was stopped. {trained}"
+    except CerberusError as error:
+        message = f"The model is in the library, but it could not be proven: {error}"
+    reporter.say(status="finished", message=message.strip(), seconds_left=None)
+
+
+def _start_of(folder: Path) -> str:
+    from ...training.config import read_config
+
+    return read_config(folder / CONFIG_FILE).start

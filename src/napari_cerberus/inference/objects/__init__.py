@@ -1,0 +1,1 @@
+"""From probabilities to objects: cutting, mending and describing them."""

@@ -1,0 +1,1 @@
+"""Annotations to and from other programs: QuPath, COCO tools, TIFF readers, spreadsheets, papers."""

@@ -1,0 +1,1 @@
+"""What can be wrong with training pairs, found before a training starts."""

@@ -1,0 +1,1 @@
+"""How training pairs lie on disk: folders, names, manifest and sidecars."""

@@ -1,0 +1,205 @@
+"""The manifest ``pairs.jsonl``: one line for each pair that was exported whole, appended after its files.
+
+A pair without a line was cut off while it was written, or is not ours. A last line that is not whole is what a crash
+leaves behind: it counts as not written.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from ...errors import DataError, OutputError, SettingsError
+from ...locks import lock
+from ...strict_json import loads
+from .ebhi import parse_name
+from .fields import Fields
+from .names import check_category
+
+NAME = "pairs.jsonl"
+FORMAT = "napari-cerberus-pair/1"
+SIDECAR_FOLDER = "sidecar"
+FILE_KEYS = ("image", "label", "sidecar", "labels")
+_MAX_LINE = 65_536
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One exported pair.
+
+    Attributes
+    ----------
+    category, name : str
+    patient_id : str
+        As the user gave it; the file name holds its digits.
+    tile_key : str
+        Which part of which image at which pixel size: the same key again is the same tile.
+    content_sha256 : str
+        Of image, mask, labels, classes and review states: changed content has another one.
+    files : mapping of image, label, sidecar, labels to SHA-256
+    replaces : str
+        ``category/name`` of the pair that this one took the place of, or empty.
+    """
+
+    category: str
+    name: str
+    patient_id: str
+    tile_key: str
+    content_sha256: str
+    files: dict[str, str]
+    replaces: str = ""
+
+    @property
+    def id(self) -> str:
+        """``category/name``."""
+        return f"{self.category}/{self.name}"
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Path of each file, relative to the data set's folder."""
+        return pair_paths(self.category, self.name)
+
+
+def pair_paths(category: str, name: str) -> dict[str, str]:
+    """Relative path of each of a pair's files, in the order in which they are put in place: the image last."""
+    return {
+        "labels": f"{category}/{SIDECAR_FOLDER}/{name}.tif",
+        "sidecar": f"{category}/{SIDECAR_FOLDER}/{name}.json",
+        "label": f"{category}/label/{name}.png",
+        "image": f"{category}/image/{name}.png",
+    }
+
+
+def read_manifest(root: Path) -> list[Entry]:
+    """Entries of a data set's manifest, in order; empty if there is none.
+
+    Raises
+    ------
+    DataError
+        If a line other than a torn last one is damaged, and which.
+    """
+    path = root / NAME
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    whole, _, _torn = content.rpartition(b"\n")
+    lines = whole.split(b"\n") if whole else []
+    return [_entry(line, f"{path} line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def live_entries(entries: Sequence[Entry]) -> list[Entry]:
+    """The last entry of each pair, in order, without pairs whose place another one took."""
+    live: dict[str, Entry] = {}
+    for entry in entries:
+        live.pop(entry.replaces, None)
+        live.pop(entry.id, None)
+        live[entry.id] = entry
+    return list(live.values())
+
+
+@contextmanager
+def locked_manifest(root: Path) -> Iterator[IO[bytes]]:
+    """Open the manifest for appending, alone: a second export into the same folder is refused meanwhile.
+
+    A manifest that is empty afterwards is removed again.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be opened, or another program is exporting.
+    """
+    path = root / NAME
+    try:
+        with path.open("ab+") as stream:
+            if not lock(stream.fileno()):
+                raise OutputError(f"Another export into {root} is running; wait until it is done.")
+            try:
+                yield stream
+            finally:
+                if stream.seek(0, os.SEEK_END) == 0:
+                    _unlink_if_possible(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _unlink_if_possible(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except PermissionError:  # Windows does not remove open files; an empty manifest does no harm
+        _LOG.debug("%s is left empty", path)
+
+
+def append_entries(stream: IO[bytes], entries: Sequence[Entry]) -> None:
+    """Append whole lines in one go; a torn last line is cut off first. On an error nothing was appended.
+
+    Raises
+    ------
+    OSError
+        If the disk is full.
+    """
+    size = _cut_torn_line(stream)
+    lines = "".join(json.dumps(entry_json(entry), ensure_ascii=False) + "\n" for entry in entries)
+    try:
+        stream.write(lines.encode("utf-8"))
+        stream.flush()
+        os.fsync(stream.fileno())
+    except OSError:
+        stream.truncate(size)
+        raise
+
+
+def _cut_torn_line(stream: IO[bytes]) -> int:
+    """Drop what follows the last line end; returns the size that is left."""
+    size = stream.seek(0, os.SEEK_END)
+    start = max(size - _MAX_LINE, 0)
+    stream.seek(start)
+    tail = stream.read()
+    whole = start + tail.rfind(b"\n") + 1
+    if whole < size and (start == 0 or b"\n" in tail):
+        stream.truncate(whole)
+        return whole
+    return size
+
+
+def entry_of(fields: Fields) -> Entry:
+    """An entry from a JSON object. Raises ``DataError``."""
+    form = fields.text("format")
+    if form != FORMAT:
+        raise DataError(f"{fields.source}: format is {form[:60]!r}, but this version reads {FORMAT!r}.")
+    fields.only({"format", *Entry.__dataclass_fields__})
+    files = fields.inner("files")
+    files.only(FILE_KEYS)
+    entry = Entry(
+        category=fields.text("category"),
+        name=fields.text("name"),
+        patient_id=fields.text("patient_id"),
+        tile_key=fields.text("tile_key"),
+        content_sha256=fields.sha256("content_sha256"),
+        files={key: files.sha256(key) for key in FILE_KEYS},
+        replaces=fields.text("replaces", empty=True),
+    )
+    if parse_name(entry.name) is None or check_category(entry.category) != entry.category:
+        raise DataError(f"{fields.source}: {entry.id[:80]!r} cannot be the name of a pair.")
+    return entry
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """The JSON object of an entry."""
+    return {"format": FORMAT, **asdict(entry)}
+
+
+def _entry(line: bytes, source: str) -> Entry:
+    try:
+        return entry_of(Fields(loads(line.decode("utf-8"), source), source))
+    except (UnicodeDecodeError, SettingsError) as error:
+        raise DataError(f"{source} is damaged; remove it, or restore the file from a copy.") from error

@@ -1,0 +1,61 @@
+"""A drawn tile on disk: ``image.png``, ``nuclei.tif``, ``glands.tif``, ``lumina.tif`` and ``truth.json``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..files import atomic_folder
+from .tile_settings import SyntheticTile, TileSettings
+
+_UM_PER_INCH = 25_400.0
+
+
+def truth_of(tile: SyntheticTile, settings: TileSettings) -> dict[str, Any]:
+    """The content of ``truth.json``: how to draw the tile again, counts, classes, SHA-256 of the labels."""
+    return {
+        "about": "A drawing, not tissue. Labels are exact; a gland includes its lumen.",
+        "command": "python -m napari_cerberus.synthetic FOLDER"
+        f" --height-px {settings.height_px} --width-px {settings.width_px}"
+        f" --pixel-size-um {settings.pixel_size_um} --seed {settings.seed}",
+        "settings": asdict(settings),
+        "counts": {key: int(labels.max()) for key, labels in tile.labels.items()},
+        "nucleus_class_counts": dict(sorted(Counter(tile.nucleus_classes.values()).items())),
+        "nucleus_classes": {str(label): name for label, name in tile.nucleus_classes.items()},
+        "label_sha256": {key: labels_sha256(labels) for key, labels in tile.labels.items()},
+    }
+
+
+def labels_sha256(labels: NDArray[np.integer]) -> str:
+    """SHA-256, in hex, of labels as little-endian int32 in row order."""
+    return hashlib.sha256(labels.astype("<i4").tobytes()).hexdigest()
+
+
+def write_tile(folder: Path, tile: SyntheticTile, settings: TileSettings) -> None:
+    """Write ``tile`` to ``folder``, whole or not at all.
+
+    Labels are uint16 TIFF (uint32 where there are more objects), zlib. The PNG carries the pixel size as its
+    resolution.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    per_inch = _UM_PER_INCH / tile.pixel_size_um
+    with atomic_folder(folder) as beside:
+        Image.fromarray(tile.image).save(beside / "image.png", optimize=True, dpi=(per_inch, per_inch))
+        for key, labels in tile.labels.items():
+            kind = np.uint16 if labels.max() < 1 << 16 else np.uint32
+            tifffile.imwrite(beside / f"{key}.tif", labels.astype(kind), compression="zlib")
+        truth = json.dumps(truth_of(tile, settings), indent=1) + "\n"
+        (beside / "truth.json").write_text(truth, encoding="utf-8")

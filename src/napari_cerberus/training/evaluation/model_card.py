@@ -1,0 +1,154 @@
+"""A model card: prose that a person wrote, then what the model's own record and an evaluation's report say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...errors import DataError
+from ...model.checkpoint import Model, save_model
+from .outcome import REPORT_FORMAT
+
+_TASK_COLUMNS = (
+    ("dice", "Dice"),
+    ("jaccard", "Jaccard"),
+    ("precision", "precision"),
+    ("recall", "recall"),
+    ("f1", "object F1"),
+    ("pq", "PQ"),
+    ("aji", "AJI"),
+)
+_TISSUE_ROWS = (
+    ("accuracy", "accuracy"),
+    ("balanced_accuracy", "balanced accuracy"),
+    ("macro_f1", "macro F1"),
+    ("ece", "expected calibration error"),
+)
+
+
+def release(model: Model, about: str, report: Mapping[str, Any], folder: Path) -> str:
+    """Write ``model`` in half precision with its card to ``folder``; returns the SHA-256 of the new weights file.
+
+    Raises
+    ------
+    DataError
+        If the report is of another model.
+    OutputError
+        If the folder cannot be written.
+    """
+    if (reported := report["model"]["sha256"]) != model.sha256:
+        raise DataError(f"The report is of the model {reported[:12]}…, not of {model.sha256[:12]}….")
+    return save_model(folder, model.network, model.spec, card=card(model, about, report), half_precision=True)
+
+
+def card(model: Model, about: str, report: Mapping[str, Any]) -> str:
+    """Markdown: ``about``, then how the model was made, then the figures of ``report``."""
+    return "\n".join([about.rstrip(), "", *_making(model), "", *_figures(report)]).rstrip() + "\n"
+
+
+def read_report(path: Path) -> Mapping[str, Any]:
+    """A ``report.json`` of ``evaluate``.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read or is something else.
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as a report: {error}.") from error
+    if not isinstance(report, dict) or report.get("format") != REPORT_FORMAT:
+        raise DataError(f"{path} is not a report.json of napari-cerberus evaluate.")
+    return report
+
+
+def _making(model: Model) -> Iterator[str]:
+    record = model.spec.provenance
+    yield "## How it was made"
+    yield ""
+    yield f"- Command: `{record.get('command', 'not recorded')}`, seed {record.get('seed')}"
+    yield f"- Steps: {record.get('steps')}; kept: the averaged weights of step {record.get('best_step')}, by validation"
+    yield f"- Training time: {round(record.get('training_seconds', 0) / 60)} min on {_machine(record)}"
+    if base := record.get("started_from"):
+        yield (
+            f"- Started from: {base['name']} (`{base['sha256'][:12]}…`), made by "
+            f"`{base.get('command', 'not recorded')}`, seed {base.get('seed')}; "
+            f"step {base.get('best_step')} of {base.get('steps')} was kept, "
+            f"after {round(base.get('training_seconds', 0) / 60)} min on {_machine(base)}"
+        )
+    yield f"- Pixel size: {model.spec.pixel_size_um:g} µm"
+    for side, number in record.get("tiles", {}).items():
+        yield f"- {side}: {number} tiles of {record.get('patients', {}).get(side)} patients"
+    yield f"- Leak check: {record.get('leaks', 'not recorded')}"
+    yield f"- SHA-256 of the data: `{record.get('data_sha256')}`; of the split file: `{record.get('split_sha256')}`"
+    if model.spec.temperatures or model.spec.thresholds:
+        numbers = [f"{key} temperature {value:.2f}" for key, value in model.spec.temperatures.items()]
+        numbers += [f"{key} threshold {value:.2f}" for key, value in model.spec.thresholds.items()]
+        yield f"- Fitted on the validation side: {', '.join(numbers)}"
+
+
+def _figures(report: Mapping[str, Any]) -> Iterator[str]:
+    yield f"## Figures on the {report['split']['side']} side"
+    yield ""
+    yield f"{report['standing']['sentence']} Printed by `napari-cerberus evaluate`; means over tiles for pixels, pooled"
+    yield "for objects; in brackets 95 % intervals, bootstrapped by patient."
+    for task in report["tasks"]:
+        yield ""
+        weak = " (**weak labels**: made by a rule, nobody drew them)" if task["weak"] else ""
+        yield f"### {task['task'].capitalize()}{weak}"
+        yield ""
+        yield from _table(
+            ["group", "tiles", "patients", *(heading for _, heading in _TASK_COLUMNS)],
+            [
+                [
+                    group["name"],
+                    group["tiles"],
+                    group["patients"],
+                    *(_cell(group["figures"][k]) for k, _ in _TASK_COLUMNS),
+                ]
+                for group in task["groups"]
+            ],
+        )
+    for named in report.get("types", []):
+        yield ""
+        yield f"### Classes of {named['types_of']}"
+        yield ""
+        rows = [["accuracy", _cell(named["figures"]["accuracy"])]]
+        rows.append(["balanced accuracy", _cell(named["figures"]["balanced_accuracy"])])
+        yield from _table([f"{named['objects']} matched objects", "value"], rows)
+        yield ""
+        yield from _class_table(named["classes"], "objects")
+    if tissue := report.get("tissue"):
+        yield ""
+        yield "### Tissue type"
+        yield ""
+        yield from _table(["figure", "value"], [[name, _cell(tissue["figures"][key])] for key, name in _TISSUE_ROWS])
+        yield ""
+        yield from _class_table(tissue["classes"], "tiles")
+
+
+def _class_table(classes: Sequence[Mapping[str, Any]], cases: str) -> Iterator[str]:
+    figures = ("recall", "precision", "f1")
+    rows = [[one["name"], one["cases"], *(_cell(one[key]) for key in figures)] for one in classes]
+    yield from _table(["class", cases, "recall", "precision", "F1"], rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:
+    for cells in (head, ["---"] * len(head), *rows):
+        yield f"| {' | '.join(str(cell) for cell in cells)} |"
+
+
+def _cell(estimate: Mapping[str, Any]) -> str:
+    if estimate["value"] is None:
+        return "not counted"
+    low, high = estimate.get("low"), estimate.get("high")
+    interval = f" ({low:.3f}-{high:.3f})" if low is not None and high is not None else ""
+    return f"{estimate['value']:.3f}{interval}"
+
+
+def _machine(record: Mapping[str, Any]) -> str:
+    environment = record.get("environment", {})
+    return environment.get("cuda") or f"{environment.get('threads', '?')} CPU threads"

@@ -1,5 +1,0 @@
-"""An evaluation on disk: ``report.json``, CSV tables and one HTML page that needs nothing beside it."""
-
-from .write import REPORT_FILE, write_report
-
-__all__ = ["REPORT_FILE", "write_report"]

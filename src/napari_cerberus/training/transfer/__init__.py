@@ -1,0 +1,1 @@
+"""Where a training starts from, and what it keeps of it."""

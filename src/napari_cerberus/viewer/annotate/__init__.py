@@ -1,0 +1,1 @@
+"""From a click on Annotate to result layers."""

@@ -1,0 +1,105 @@
+"""The jobs the dock runs, as plain generators: list the models, annotate a picture. torch is first imported in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...progress import Job, Progress
+from ..session import Device, ModelChoice
+from .image_region import Picture
+
+if TYPE_CHECKING:
+    from ...inference.annotate import Annotation
+    from ...model.checkpoint import Model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The form, frozen when Annotate was clicked.
+
+    Attributes
+    ----------
+    picture : Picture
+    pixel_size_um : float
+        Side of a pixel of the picture (of its level, not of full resolution).
+    pixel_size_source : str
+    model_name : str
+    device : {"auto", "cpu", "cuda", "mps"}
+    sensitivity : float
+        -1..1.
+    flips : bool
+        Let confidence include agreement under flips.
+    """
+
+    picture: Picture
+    pixel_size_um: float
+    pixel_size_source: str
+    model_name: str
+    device: Device
+    sensitivity: float
+    flips: bool = False
+
+
+def list_model_choices() -> Job[tuple[ModelChoice, ...]]:
+    """Look up the models on this computer; importing torch for it takes a second, so it runs beside the window."""
+    yield Progress("Looking for models")
+    from ...model.library.opening import list_models, promoted_and_note
+    from ...model.stain_profile import stain_of
+
+    choices = []
+    for entry in list_models():
+        card = entry.path / "MODEL_CARD.md"
+        choices.append(
+            ModelChoice(
+                name=entry.name,
+                predicts=tuple(task.key for task in entry.spec.tasks),
+                pixel_size_um=entry.spec.pixel_size_um,
+                sha256=entry.sha256,
+                origin=str(entry.spec.provenance.get("summary", "")),
+                card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else "",
+                stain=stain_of(entry.spec),
+            )
+        )
+        yield Progress("Looking for models", len(choices))
+    if choices:
+        yield Progress("Looking for models", message=promoted_and_note()[1])
+    return tuple(choices)
+
+
+class Annotator:
+    """Makes annotation jobs and keeps the model of the last one, so that a second click does not load it again.
+
+    Jobs of one annotator must not run at the same time.
+    """
+
+    def __init__(self) -> None:
+        self._model: tuple[str, Model] | None = None
+
+    def __call__(self, request: Request) -> Job[Annotation]:
+        """Read the pixels, open the model, annotate."""
+        yield Progress("Reading the image")
+        image = request.picture.read()
+        yield Progress("Loading the model")
+        from ...inference.annotate import AnnotateSettings, annotate
+
+        settings = AnnotateSettings(
+            pixel_size_um=request.pixel_size_um,
+            device=request.device,
+            sensitivity=request.sensitivity,
+            flips=request.flips,
+        )
+        model = self._open(request.model_name)
+        return (yield from annotate(image, model, settings))
+
+    def forget_model(self) -> None:
+        """Load the model anew next time: the library changed."""
+        self._model = None
+
+    def _open(self, name: str) -> Model:
+        from ...model.library.opening import open_model
+
+        if self._model is None or self._model[0] != name:
+            self._model = None
+            self._model = (name, open_model(name))
+        return self._model[1]

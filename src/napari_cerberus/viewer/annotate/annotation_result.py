@@ -1,0 +1,177 @@
+"""What a finished annotation says, in values a panel can show and in words a user can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ...tasks import GLANDS, INSTANCE_TASKS, LUMINA, NUCLEI
+from ..colours import LARGEST_PLAIN_ID, largest_coloured_id
+from ..layer_provenance import LayerRecord
+from ..layers import Added
+from ..session import Readout
+from .annotate_jobs import Request
+
+UNCERTAIN_BELOW = 0.5
+UNCERTAIN_MARGIN = 0.15
+_SINGULAR = {NUCLEI: "nucleus", GLANDS: "gland", LUMINA: "lumen"}
+_DEVICE_NAMES = {"cpu": "CPU", "cuda": "GPU", "mps": "GPU", "openvino": "CPU (OpenVINO)"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The last annotation of an image, and where it lies; the copy of the image itself is gone.
+
+    Attributes
+    ----------
+    annotation : napari_cerberus.inference.annotate.Annotation
+    readout : Readout
+    record : LayerRecord
+    origin, factors : tuple of float
+        First pixel of the annotated part, and full-resolution pixels per pixel of it; see ``grid.placement``.
+    """
+
+    annotation: Any
+    readout: Readout
+    record: LayerRecord
+    origin: tuple[float, float]
+    factors: tuple[float, float]
+
+    @classmethod
+    def to(cls, request: Request, annotation: Any, image_name: str) -> Answer:
+        """The answer to ``request``."""
+        return cls(
+            annotation=annotation,
+            readout=readout_of(request, annotation, image_name),
+            record=record_for(request, annotation),
+            origin=request.picture.box.origin,
+            factors=request.picture.factors,
+        )
+
+    def cells(self, spacing: float) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Origin and factors of a map whose cells are ``spacing`` pixels of the annotated part wide."""
+        (y, x), (rows, columns) = self.origin, self.factors
+        return (y / spacing, x / spacing), (rows * spacing, columns * spacing)
+
+
+def readout_of(request: Request, annotation: Any, image_name: str) -> Readout:
+    """The values of an annotation, without its arrays."""
+    objects = annotation.objects
+    counts = {task: annotation.counts[task] for task in ordered(annotation.labels)}
+    return Readout(
+        image_id=request.picture.image_id,
+        image_name=image_name,
+        tissue=dict(annotation.tissue),
+        counts=counts,
+        classes={task: typed for task in counts if (typed := _class_counts(objects, task))},
+        model_name=annotation.model_name,
+        device=annotation.device,
+        precision=annotation.precision,
+        device_reason=annotation.device_reason,
+        seconds=float(annotation.seconds),
+        notes=tuple(annotation.notes),
+        has_tissue_map=annotation.tissue_map is not None,
+    )
+
+
+def readout_of_layers(image_id: str, layers: Sequence[tuple[Any, LayerRecord]]) -> Readout:
+    """What result layers say of the run that made them: those of a saved or restored annotation, say.
+
+    Parameters
+    ----------
+    image_id : str
+        The image layer they belong to.
+    layers : sequence of (layer, record)
+        Of one annotation, at least one.
+    """
+    record = layers[0][1]
+    tables = {one.task: layer.features for layer, one in layers}
+    typed = {task: table["class"].value_counts() for task, table in tables.items() if "class" in table}
+    return Readout(
+        image_id=image_id,
+        image_name=record.image_name,
+        tissue=next((one.tissue for _, one in layers if one.tissue), {}),
+        counts={task: len(tables[task]) for task in ordered(tables)},
+        classes={task: {str(name): int(n) for name, n in counts.items() if name} for task, counts in typed.items()},
+        model_name=record.model_name or "none",
+        device=record.device,
+        precision=record.precision,
+        device_reason=f"Annotated {record.made_at[:10]}.",
+        seconds=0.0,
+    )
+
+
+def record_for(request: Request, annotation: Any) -> LayerRecord:
+    """Provenance common to the layers of one annotation."""
+    picture = request.picture
+    return LayerRecord(
+        task="",
+        image_fingerprint=picture.fingerprint,
+        image_name=picture.image_name,
+        image_path=picture.path,
+        region=picture.box.as_tuple(),
+        factors=picture.factors,
+        pixel_size_um=request.pixel_size_um,
+        pixel_size_source=request.pixel_size_source,
+        model_name=annotation.model_name,
+        model_sha256=annotation.model_sha256,
+        device=annotation.device,
+        precision=annotation.precision,
+        sensitivity=request.sensitivity,
+        flips=request.flips,
+        tissue=dict(annotation.tissue),
+        made_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+    )
+
+
+def ordered(tasks: Mapping[str, Any]) -> list[str]:
+    """Task keys, the known ones first and in drawing order."""
+    return sorted(tasks, key=lambda task: INSTANCE_TASKS.index(task) if task in INSTANCE_TASKS else 99)
+
+
+def counted(task: str, number: int) -> str:
+    """ "1 gland", "31 glands"."""
+    return f"{number:,} {_SINGULAR.get(task, task) if number == 1 else task}"
+
+
+def device_sentence(readout: Readout) -> str:
+    """ "3.2 s on CPU (bf16)"."""
+    device = _DEVICE_NAMES.get(readout.device, readout.device)
+    return f"{readout.seconds:.1f} s on {device} ({readout.precision})"
+
+
+def summary_sentence(readout: Readout) -> str:
+    """ "212 nuclei, 31 glands, 28 lumina; 3.2 s on CPU (bf16)"."""
+    found = ", ".join(counted(task, number) for task, number in readout.counts.items()) or "no objects"
+    return f"{found}; {device_sentence(readout)}"
+
+
+def added_sentence(readout: Readout, added: Added) -> str:
+    """The summary, and what became of layers the user had edited."""
+    sentence = f"{summary_sentence(readout)}."
+    if max(readout.counts.values(), default=0) > largest_coloured_id():
+        sentence += f" Objects past the {LARGEST_PLAIN_ID:,}th show no class colour; install numba to see it."
+    if added.kept:
+        names = " and ".join(f"“{name}”" for name in added.kept)
+        sentence += f" {names} {'was' if len(added.kept) == 1 else 'were'} edited and kept; the new result is beside."
+    return sentence
+
+
+def doubt(tissue: Mapping[str, float]) -> str:
+    """Why a tissue readout should not be relied on; empty if it is clear."""
+    ranked = sorted(tissue.items(), key=lambda item: -item[1])
+    if not ranked:
+        return ""
+    if ranked[0][1] < UNCERTAIN_BELOW:
+        return "Uncertain: no tissue type reaches 50 %."
+    if len(ranked) > 1 and ranked[0][1] - ranked[1][1] < UNCERTAIN_MARGIN:
+        return f"Uncertain: {ranked[0][0]} and {ranked[1][0]} are close."
+    return ""
+
+
+def _class_counts(objects: Any, task: str) -> dict[str, int]:
+    """Objects per class, most frequent first; empty where the task has no classes."""
+    classes = objects.loc[objects["task"] == task, "class"]
+    return {str(name): int(number) for name, number in classes[classes != ""].value_counts().items()}

@@ -1,0 +1,1 @@
+"""Result layers under correction: tools, undo, review, autosave."""

@@ -1,0 +1,86 @@
+"""All that correction needs, put together for one dock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from ...annotation.effort import effort_of
+from ...errors import CerberusError
+from ..annotate.annotation_result import Answer
+from ..io.annotation_folder import save
+from ..layers import ViewerLayers
+from ..session import Session
+from .autosave import Keeping
+from .overlay import Marks
+from .rerun import Rerunning
+from .restore import Restoring
+from .review_session import Reviewing
+from .toolbox import Toolbench
+from .tracked_layers import Corrections
+from .undo import probability_map
+from .version_comparison import Comparing
+
+
+class Correcting:
+    """Corrections, tools, review, re-runs and journals of one dock.
+
+    Parameters
+    ----------
+    layers : ViewerLayers
+    session : Session
+    journals : Path or None
+        Folder of all journals; None keeps nothing.
+    """
+
+    def __init__(self, layers: ViewerLayers, session: Session, journals: Path | None) -> None:
+        self.corrections = Corrections(layers, session)
+        self.marks = Marks(layers)
+        self.tools = Toolbench(self.corrections, self.marks)
+        self.review = Reviewing(self.corrections)
+        self.rerun = Rerunning(self.corrections, self.review)
+        self.keeping = Keeping(self.corrections, journals)
+        self.comparing = Comparing(self.corrections)
+        self.restore = Restoring(self.corrections, self.keeping, session)
+
+    def follow(self) -> None:
+        """Catch up with what other hands changed, and write to disk what is not yet there."""
+        self.corrections.follow()
+        self.keeping.flush()
+
+    def take(self, answer: Answer) -> None:
+        """Follow the layers of a new annotation, with what the model saw."""
+        annotation = answer.annotation
+        self.corrections.attach_all()
+        for one in self.corrections:
+            if one.place != answer.record.place[1:]:
+                continue
+            one.probability = probability_map(annotation.probabilities, one.task, one.layer.data.shape)
+        self.review.look_for_reasons()
+
+    def save(self, folder: Path) -> None:
+        """Write the annotation of the active layer as one folder; what became of it is said."""
+        try:
+            active = self.corrections.need_active()
+            layers = [one.layer.as_layer_data_tuple() for one in self.corrections.beside(active).values()]
+            journal = self.keeping.history(active)
+            (written,) = save(str(folder), layers, journal, by=self.corrections.session.reviewer)
+            self.corrections.said.emit(f"Saved {written}.", False)
+        except CerberusError as error:
+            self.corrections.said.emit(str(error), True)
+
+    def effort(self) -> pd.DataFrame | None:
+        """What correcting the active annotation has cost so far, a row a model; None before the first change."""
+        active = self.corrections.active
+        path = None if active is None else self.keeping.path(active)
+        return None if path is None else effort_of(path)
+
+    def close(self) -> None:
+        """Let go of layers and viewer. Safe to call twice."""
+        self.comparing.close()
+        self.review.close()
+        self.tools.close()
+        self.corrections.follow()
+        self.keeping.close()
+        self.corrections.close()

@@ -1,0 +1,1 @@
+"""From open and saved annotations to training pairs."""

@@ -1,0 +1,247 @@
+"""What of the open layers can be exported: each annotated part of an image, with the label layers that belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...exporting.image_index import Stated
+from ...pairs.layout.ebhi import PairName, parse_name
+from ...tasks import INSTANCE_TASKS
+from ..annotate.annotation_result import doubt, ordered
+from ..annotate.image_region import fingerprint, read_again, why_not
+from ..correct.workbench import Correcting
+from ..layer_provenance import LayerRecord, was_edited
+from ..layers import TISSUE_MAP, ViewerLayers
+from ..pixel_size_lookup import layer_pixel_size_um
+from ..placement import Box
+from ..session import Readout
+from .snapshot import Snapshot
+
+Part = tuple[tuple[int, int, int, int], tuple[float, float]]
+"""Region of an image's level, and full-resolution pixels per pixel of that level."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """An annotated part of an open image, or an annotation on disk.
+
+    Attributes
+    ----------
+    key : str
+        Tells it from others, also after layers were added or renamed.
+    image_id, name : str
+        The image layer (empty for an annotation on disk), and its name with the region where that is not the whole
+        image.
+    tasks : tuple of str
+        Tasks that have labels.
+    layer_names : tuple of str
+        The label layers that are meant, one a task.
+    size_px : (height, width)
+    pixel_size_um : float
+    suggestion : str
+        Category that the readout speaks for; empty where there is none or it is uncertain.
+    readout : str
+        The readout in words ("Normal 62 %, Adenocarcinoma 21 %").
+    file_name : PairName or None
+        What the image's name says about patient and block, where it has EBHI's form.
+    folder : str
+        Of an annotation on disk; empty for open images.
+    missing : bool
+        The image of an annotation on disk was not found.
+    stated : Stated or None
+        What an index beside the annotations says of it.
+    """
+
+    key: str
+    image_id: str
+    name: str
+    tasks: tuple[str, ...]
+    layer_names: tuple[str, ...]
+    size_px: tuple[int, int]
+    pixel_size_um: float
+    suggestion: str = ""
+    readout: str = ""
+    file_name: PairName | None = None
+    folder: str = ""
+    missing: bool = False
+    stated: Stated | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """One part of an image and the layers over it."""
+
+    image: Any
+    key: str
+    part: Part
+    layers: Mapping[str, Any]
+    record: LayerRecord | None
+    pixel_size_um: float
+
+
+class Subjects:
+    """Finds what can be exported in one viewer.
+
+    Parameters
+    ----------
+    layers : ViewerLayers
+    readout_of : callable
+        The last readout of an image layer, by its id.
+    pixel_size_of : callable
+        What the dock knows of an image's pixel size, by its id; None where it is not the chosen one.
+    correct : Correcting
+        Keeps the history of corrections, and who makes them.
+    """
+
+    def __init__(
+        self,
+        layers: ViewerLayers,
+        readout_of: Callable[[str], Readout | None],
+        pixel_size_of: Callable[[str], float | None],
+        correct: Correcting,
+    ) -> None:
+        self._layers, self._readout_of, self._pixel_size_of = layers, readout_of, pixel_size_of
+        self._correct = correct
+
+    def list(self) -> tuple[Subject, ...]:
+        """Everything that can be exported now, the topmost image first."""
+        return tuple(self._subject(found) for found in self._find())
+
+    def snapshots(self) -> dict[str, Snapshot]:
+        """A copy of each subject's content, by key, with every change that was made until now."""
+        self._correct.follow()
+        return {found.key: self._snapshot(found) for found in self._find()}
+
+    def _find(self) -> Iterator[_Found]:
+        for image_id, _ in self._layers.images():
+            image = self._layers.find(image_id)
+            if image is not None and not why_not(image):
+                yield from self._parts(image)
+
+    def _parts(self, image: Any) -> Iterator[_Found]:
+        """Parts that were annotated; then labels of the user's own that fit the whole image."""
+        content = fingerprint(image)
+        groups: dict[Part, list[tuple[Any, LayerRecord]]] = {}
+        for layer, record in self._layers.results(content):
+            if record.task != TISSUE_MAP:
+                groups.setdefault(_part_of(record), []).append((layer, record))
+        whole: Part = ((0, 0, *_size(image)), (1.0, 1.0))
+        own = self._own_layers(image)
+        if own:
+            groups.setdefault(whole, [])
+        for part, members in groups.items():
+            chosen = {**(own if part == whole else {}), **_chosen(members)}
+            size_um = members[0][1].pixel_size_um if members else self._pixel_size(image)
+            if size_um is not None:
+                yield _Found(
+                    image=image,
+                    key=f"{content}:{part}",
+                    part=part,
+                    layers={task: chosen[task] for task in ordered(chosen)},
+                    record=members[0][1] if members else None,
+                    pixel_size_um=size_um,
+                )
+
+    def _own_layers(self, image: Any) -> dict[str, Any]:
+        """Labels without a record of ours that are called ``<image> <task>`` and are as large as the image."""
+        recorded = {id(layer) for layer, _ in self._layers.results()}
+        found: dict[str, Any] = {}
+        for layer in self._layers.labels():
+            task = next((one for one in INSTANCE_TASKS if layer.name == f"{image.name} {one}"), "")
+            if task and id(layer) not in recorded and tuple(layer.data.shape) == _size(image):
+                found.setdefault(task, layer)
+        return found
+
+    def _pixel_size(self, image: Any) -> float | None:
+        return self._pixel_size_of(str(image.unique_id)) or layer_pixel_size_um(image)
+
+    def _subject(self, found: _Found) -> Subject:
+        image, (region, _) = found.image, found.part
+        tissue = self._tissue(found)
+        ranked = sorted(tissue.items(), key=lambda item: -item[1])
+        whole = region == (0, 0, *_size(image))
+        return Subject(
+            key=found.key,
+            image_id=str(image.unique_id),
+            name=str(image.name) if whole else f"{image.name} ({region[3] - region[1]} × {region[2] - region[0]} px)",
+            tasks=tuple(found.layers),
+            layer_names=tuple(str(layer.name) for layer in found.layers.values()),
+            size_px=(region[2] - region[0], region[3] - region[1]),
+            pixel_size_um=found.pixel_size_um,
+            suggestion=ranked[0][0] if ranked and not doubt(tissue) else "",
+            readout=", ".join(f"{name} {share:.0%}" for name, share in ranked[:2]),
+            file_name=_file_name(image),
+        )
+
+    def _snapshot(self, found: _Found) -> Snapshot:
+        region, factors = found.part
+        y0, x0, y1, x1 = region
+        record = found.record
+        return Snapshot(
+            name=_source_name(found.image),
+            path=Path(found.image.source.path) if found.image.source.path else None,
+            read=read_again(found.image, Box(y0=y0, x0=x0, y1=y1, x1=x1), factors),
+            labels={task: np.array(layer.data) for task, layer in found.layers.items()},
+            objects=_table(found.layers),
+            pixel_size_um=found.pixel_size_um,
+            model_name=record.model_name if record else "",
+            model_sha256=record.model_sha256 if record else "",
+            tissue=self._tissue(found),
+            journal=self._journal(found),
+            annotator=self._correct.corrections.session.reviewer,
+        )
+
+    def _journal(self, found: _Found) -> Path | None:
+        """Of the first layer that is under correction; the layers of one annotation share it."""
+        tracked = (self._correct.corrections.find(str(layer.unique_id)) for layer in found.layers.values())
+        one = next((one for one in tracked if one is not None), None)
+        return None if one is None else self._correct.keeping.path(one)
+
+    def _tissue(self, found: _Found) -> Mapping[str, float]:
+        if found.record is not None:
+            return found.record.tissue
+        readout = self._readout_of(str(found.image.unique_id))
+        return readout.tissue if readout is not None else {}
+
+
+def _size(image: Any) -> tuple[int, int]:
+    array = image.data[0] if image.multiscale else image.data
+    return int(array.shape[0]), int(array.shape[1])
+
+
+def _part_of(record: LayerRecord) -> Part:
+    y0, x0, y1, x1 = record.region
+    return (y0, x0, y1, x1), (record.factors[0], record.factors[1])
+
+
+def _chosen(members: list[tuple[Any, LayerRecord]]) -> dict[str, Any]:
+    """One layer a task: one that was edited wins over the model's own beside it, then the topmost."""
+    chosen: dict[str, Any] = {}
+    for layer, record in sorted(members, key=lambda pair: was_edited(*pair)):
+        chosen[record.task] = layer
+    return chosen
+
+
+def _table(layers: Mapping[str, Any]) -> pd.DataFrame:
+    """Object table of all layers; the review state is called ``review``, as the export has it."""
+    tables = [
+        layer.features.assign(task=task).rename(columns={"state": "review"})
+        for task, layer in layers.items()
+        if "index" in layer.features and len(layer.features)
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _source_name(image: Any) -> str:
+    return Path(image.source.path).name if image.source.path else str(image.name)
+
+
+def _file_name(image: Any) -> PairName | None:
+    """Patient and block, where image or file are called like EBHI's."""
+    return parse_name(str(image.name)) or parse_name(Path(_source_name(image)).stem)

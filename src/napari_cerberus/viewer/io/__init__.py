@@ -1,0 +1,1 @@
+"""What napari's File menu opens and saves."""

@@ -1,0 +1,91 @@
+"""What was found: counts with their colours, and how the layers look."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from ...viewer.annotate.annotation_result import counted
+from ...viewer.colours import class_colour, task_colour
+from ...viewer.controller import Controller
+from ...viewer.session import ColourBy, Readout
+from ..base.section import Section
+from ..base.style import SPACING_PX, clear, guard_wheel, small_label
+
+_SWATCH_PX = 10
+
+
+class ObjectsPanel(QWidget):
+    """Hidden until there is a readout.
+
+    Parameters
+    ----------
+    controller : Controller
+    """
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = controller.session
+        self.legend = QGridLayout()
+        self.run = small_label()
+        self.colour_by, self.filled = QComboBox(), QComboBox()
+        for choice in ColourBy:
+            self.colour_by.addItem(f"Colour by {choice.value}", choice.value)
+        for words, filled in (("Outlines", False), ("Filled", True)):
+            self.filled.addItem(words, filled)
+        guard_wheel(self.colour_by, self.filled)
+        self._lay_out()
+        choose = controller.choose
+        self.colour_by.activated.connect(
+            lambda index: choose.display(colour_by=ColourBy(self.colour_by.itemData(index)))
+        )
+        self.filled.activated.connect(lambda index: choose.display(filled=bool(self.filled.itemData(index))))
+        self._session.events.readout.connect(self.show_readout)
+        self._session.events.colour_by.connect(self._show_display)
+        self._session.events.filled.connect(self._show_display)
+        self.show_readout(self._session.readout)
+        self._show_display()
+
+    def show_readout(self, readout: Readout | None) -> None:
+        """Show counts and colours of ``readout``."""
+        self.setVisible(readout is not None)
+        clear(self.legend)
+        if readout is None:
+            return
+        by_class = self._session.colour_by is ColourBy.CLASS
+        for task, number in readout.counts.items():
+            typed = readout.classes.get(task, {})
+            self._add_line(counted(task, number), task_colour(task) if by_class and not typed else "")
+            for name, count in typed.items():
+                self._add_line(f"    {count:,} {name}", class_colour(name) if by_class else "")
+        self.run.setText(f"Model {readout.model_name}. {readout.device_reason}")
+
+    def _show_display(self) -> None:
+        self.colour_by.setCurrentIndex(self.colour_by.findData(self._session.colour_by.value))
+        self.filled.setCurrentIndex(self.filled.findData(self._session.filled))
+        self.show_readout(self._session.readout)
+
+    def _add_line(self, text: str, colour: str) -> None:
+        row = self.legend.count() // 2
+        swatch = QLabel()
+        swatch.setFixedSize(_SWATCH_PX, _SWATCH_PX)
+        swatch.setStyleSheet(f"background-color: {colour or 'transparent'}; border-radius: 2px;")
+        self.legend.addWidget(swatch, row, 0, Qt.AlignmentFlag.AlignVCenter)
+        self.legend.addWidget(QLabel(text), row, 1)
+
+    def _lay_out(self) -> None:
+        self.legend.setColumnStretch(1, 1)
+        self.legend.setVerticalSpacing(2)
+        looks = QHBoxLayout()
+        looks.addWidget(self.colour_by, 1)
+        looks.addWidget(self.filled, 1)
+        content = QWidget()
+        inner = QVBoxLayout(content)
+        inner.setContentsMargins(2, 0, 0, 0)
+        inner.setSpacing(SPACING_PX)
+        inner.addLayout(self.legend)
+        inner.addLayout(looks)
+        inner.addWidget(self.run)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(Section("Objects", content))

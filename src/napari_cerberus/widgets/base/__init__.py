@@ -1,0 +1,1 @@
+"""Pieces that all panels are made of."""

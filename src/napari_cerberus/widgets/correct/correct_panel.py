@@ -1,0 +1,183 @@
+"""Correction tools as buttons: what each does and its key stand in its tooltip."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QDoubleSpinBox, QFileDialog, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from ...annotation.store import SUFFIX
+from ...viewer.colours import class_colour
+from ...viewer.controller import Controller
+from ...viewer.correct.toolbox import MOST_CLASSES
+from ...viewer.correct.tools import TOOLS, Needs
+from ..base.section import Section
+from ..base.style import SPACING_PX, Banner, Tone, clear, guard_wheel, small_label
+from .compare_dialog import CompareDialog
+from .key_table import KeyTable, shown_key
+
+_COLUMNS = 3
+_NAMED_CLASSES = 2
+"""So many class buttons have room for names; of more, the tooltip says the name."""
+_FOLLOW_MS = 120
+"""So soon after a stroke of napari's brush the table follows it."""
+_ARMED = "QPushButton:checked { background-color: #2d7dd2; color: white; }"
+_SMALLEST_UM2, _LARGEST_UM2 = 1.0, 100_000.0
+
+
+class CorrectPanel(QWidget):
+    """Hidden until there is a result layer.
+
+    Parameters
+    ----------
+    controller : Controller
+    """
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._correct = controller.correct
+        self._tools = controller.correct.tools
+        self.buttons = {name: self._tool_button(name) for name in TOOLS}
+        self.layer = small_label()
+        self.classes = QHBoxLayout()
+        self.below = QDoubleSpinBox()
+        self.small = QPushButton("Delete small")
+        self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
+        self.keys, self.save, self.compare = QPushButton("Keys …"), QPushButton("Save …"), QPushButton("Compare …")
+        self.message = Banner()
+        self._timer = QTimer(self)
+        self._shortcuts = [self._shortcut(number) for number in range(1, MOST_CLASSES + 1)]
+        self._set_up_fields()
+        self._lay_out()
+        self._connect()
+        self._show_active()
+
+    def _tool_button(self, name: str) -> QPushButton:
+        tool = TOOLS[name]
+        button = QPushButton(tool.title)
+        button.setToolTip(f"{tool.tip}  Key: {shown_key(tool.key)}")
+        button.setCheckable(tool.needs is not Needs.OBJECT)
+        button.setStyleSheet(_ARMED)
+        button.clicked.connect(lambda: self._tools.use(name))
+        return button
+
+    def _shortcut(self, number: int) -> QShortcut:
+        """napari does not tell the number pad from the digits, which choose its Labels modes; Qt does."""
+        digit = getattr(Qt.Key, f"Key_{number}")
+        sequence = QKeySequence(int(_value(Qt.KeyboardModifier.KeypadModifier)) | int(_value(digit)))
+        shortcut = QShortcut(sequence, self)
+        shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
+        shortcut.activated.connect(partial(self._tools.number, number, at_pointer=True))
+        return shortcut
+
+    def _set_up_fields(self) -> None:
+        self.below.setRange(_SMALLEST_UM2, _LARGEST_UM2)
+        self.below.setDecimals(0)
+        self.below.setValue(20)
+        self.below.setPrefix("< ")
+        self.below.setSuffix(" µm²")
+        guard_wheel(self.below)
+        self.small.setToolTip("Delete the objects of this layer under the size; one step back.")
+        self.undo.setToolTip("Take the last step back  Key: Ctrl+Z")
+        self.redo.setToolTip("Make it again  Key: Ctrl+Shift+Z")
+        self.keys.setToolTip("All tools and keys in a table")
+        self.save.setToolTip("Save labels, table, review and history as one folder; it opens again with File ▸ Open.")
+        self.compare.setToolTip("What was gained, lost or changed since a saved version, or between two of them")
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_FOLLOW_MS)
+
+    def _lay_out(self) -> None:
+        grid = QGridLayout()
+        grid.setSpacing(SPACING_PX // 2)
+        for place, button in enumerate(self.buttons.values()):
+            grid.addWidget(button, *divmod(place, _COLUMNS))
+        self.classes.setSpacing(2)
+        rows = [_row(self.below, self.small), _row(self.undo, self.redo, self.keys), _row(self.save, self.compare)]
+        content = QWidget()
+        inner = QVBoxLayout(content)
+        inner.setContentsMargins(2, 0, 0, 0)
+        inner.setSpacing(SPACING_PX)
+        inner.addWidget(self.layer)
+        inner.addLayout(grid)
+        inner.addLayout(self.classes)
+        for row in rows:
+            inner.addLayout(row)
+        inner.addWidget(self.message)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(Section("Correct", content))
+
+    def _connect(self) -> None:
+        corrections = self._correct.corrections
+        self.below.valueChanged.connect(self._show_small)
+        self.small.clicked.connect(lambda: self._tools.delete_small(self.below.value()))
+        self.undo.clicked.connect(corrections.undo)
+        self.redo.clicked.connect(corrections.redo)
+        self.keys.clicked.connect(lambda: KeyTable(self).show())
+        self.save.clicked.connect(self._ask_and_save)
+        self.compare.clicked.connect(lambda: CompareDialog(self._correct.comparing, self).show())
+        self._timer.timeout.connect(self._correct.follow)
+        corrections.stirred.connect(lambda: self._timer.start())
+        corrections.active_changed.connect(self._show_active)
+        corrections.changed.connect(self._show_small)
+        corrections.said.connect(self._say)
+        self._tools.pointer.armed_changed.connect(self._show_armed)
+
+    def _ask_and_save(self) -> None:
+        one = self._correct.corrections.active
+        name = "" if one is None else f"{one.record.image_name}{SUFFIX}"
+        path, _ = QFileDialog.getSaveFileName(self, "Save the annotation", name, f"Cerberus annotation (*{SUFFIX})")
+        if path:
+            self._correct.save(Path(path))
+
+    # -- showing ---------------------------------------------------------------------------------
+
+    def _say(self, sentence: str, problem: bool) -> None:
+        self.message.say(sentence, Tone.CAUTION if problem else Tone.INFO)
+
+    def _show_armed(self, armed: str) -> None:
+        for name, button in self.buttons.items():
+            button.setChecked(name == armed)
+
+    def _show_active(self) -> None:
+        one = self._correct.corrections.active
+        self.setVisible(one is not None)
+        if one is None:
+            return
+        chosen = f"object {one.selected} chosen" if one.selected else "click an object to choose it"
+        self.layer.setText(f"{one.layer.name}: {chosen}")
+        self.buttons["clip"].setEnabled(one.task == "lumina")
+        self._show_classes()
+        self._show_small()
+
+    def _show_classes(self) -> None:
+        names = self._tools.classes(self._correct.corrections.active)
+        clear(self.classes)
+        for number, name in enumerate(names, start=1):
+            button = QPushButton(f"{number} {name}" if len(names) <= _NAMED_CLASSES else str(number))
+            button.setToolTip(f"Make it {name}  Key: {number} on the number pad, or Alt+{number}")
+            button.setStyleSheet(f"border-bottom: 3px solid {class_colour(name)}; padding: 3px;")
+            button.clicked.connect(partial(self._tools.number, number))
+            self.classes.addWidget(button)
+
+    def _show_small(self, *_: Any) -> None:
+        small, total = self._tools.count_small(self.below.value())
+        self.small.setText(f"Delete {small:,} of {total:,}")
+        self.small.setEnabled(small > 0)
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setSpacing(SPACING_PX // 2)
+    for widget in widgets:
+        row.addWidget(widget, 1)
+    return row
+
+
+def _value(member: Any) -> int:
+    """The number behind a Qt enum member, which is an ``int`` in some bindings and has a ``value`` in others."""
+    return int(getattr(member, "value", member))

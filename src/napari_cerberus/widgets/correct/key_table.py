@@ -1,0 +1,45 @@
+"""All tools and keys in one table."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QDialog, QGridLayout, QLabel, QWidget
+
+from ...viewer.correct.review_session import KEYS
+from ...viewer.correct.tools import TOOLS
+from ..base.style import SPACING_PX
+
+_OTHER = (
+    ("1 … 9 on the number pad, or Alt+1 … 9", "Change the class of the object under the pointer"),
+    ("Ctrl+Z, Ctrl+Shift+Z", "Take a step back; make it again"),
+)
+_TITLE = "Keys while a result layer is active"
+_NOTE = "Tools without a drawing work on the object under the mouse pointer, or else on the chosen one."
+
+
+def shown_key(key: str) -> str:
+    """A key as users read it: "Shift+K"."""
+    return key.replace("-", "+")
+
+
+def key_rows() -> list[tuple[str, str]]:
+    """Key and what it does, tools first."""
+    tools = [(shown_key(tool.key), f"{tool.title}: {tool.tip}") for tool in TOOLS.values()]
+    return [*tools, *((shown_key(key), tip) for key, tip in KEYS.values()), *_OTHER]
+
+
+class KeyTable(QDialog):
+    """Shows ``key_rows``; not modal, so that it can stay open beside the image."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(_TITLE)
+        grid = QGridLayout(self)
+        grid.setHorizontalSpacing(3 * SPACING_PX)
+        for row, (key, words) in enumerate(key_rows()):
+            name = QLabel(key)
+            name.setStyleSheet("font-weight: 600;")
+            grid.addWidget(name, row, 0)
+            grid.addWidget(QLabel(words), row, 1)
+        note = QLabel(_NOTE)
+        note.setWordWrap(True)
+        grid.addWidget(note, grid.rowCount(), 0, 1, 2)

@@ -1,0 +1,138 @@
+"""The verdict on a new model, and the word that is asked of the user: promote or discard."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
+
+from ...finetune.comparison.comparison_record import Proof
+from ...finetune.run_state import RunState
+from ...model.library.opening import ModelEntry
+from ...viewer.controller import Controller
+from ...viewer.runs.decisions import Decision
+from ..base.forms import button_row
+from ..base.style import PRIMARY_BUTTON, SPACING_PX, Banner, Tone, small_label
+from .comparison_dialog import ProofDialog
+from .comparison_table import ProofTable
+from .comparison_words import TONES, exchanged, primary, question_before
+
+_SAID = {
+    Decision.PROMOTED: "Promoted: Annotate uses it.",
+    Decision.KEPT: "The old model stays in use; the new one is in the library.",
+    Decision.DISCARDED: "Discarded: the model was deleted.",
+}
+_UNPROVEN = "The new model was not compared with the old one, so nobody knows whether it is better."
+
+
+class ProofSummary(QWidget):
+    """Shows ``finetuning.proof``.
+
+    Parameters
+    ----------
+    controller : Controller
+    """
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._controller, self._finetuning = controller, controller.finetuning
+        self.verdict, self.sentence = QLabel(), QLabel()
+        self.sentence.setWordWrap(True)
+        self.table = ProofTable(brief=True)
+        self.exchanged, self.forgetting, self.said = small_label(), Banner(), Banner()
+        self.promote, self.keep, self.discard = (
+            QPushButton(words) for words in ("Promote", "Keep the old one", "Discard")
+        )
+        self.details, self.roll_back = QPushButton("Details and pictures …"), QPushButton("Roll back")
+        self.prove = QPushButton("Compare with the old model")
+        self.prove.setToolTip("On the held-out patients, in a process of its own.")
+        self.promote.setToolTip("Annotate uses the new model from now on; one click takes it back.")
+        self.keep.setToolTip("Annotate goes on with the old model; the new one stays in the library.")
+        self.discard.setToolTip("Delete the new model for good.")
+        self.dialog: ProofDialog | None = None
+        self._others = button_row(self.keep, self.discard)
+        self._lay_out()
+        self.promote.clicked.connect(self._promote)
+        self.keep.clicked.connect(lambda: self._finetuning.decide(Decision.KEPT))
+        self.discard.clicked.connect(self._discard)
+        self.roll_back.clicked.connect(self._roll_back)
+        self.details.clicked.connect(self._show_details)
+        self.prove.clicked.connect(self._finetuning.resume)
+
+    def show_run(self, state: RunState, proof: Proof | None, decision: Decision | None) -> None:
+        """Show what a finished run has come to."""
+        tone = Tone.CAUTION if proof is None else TONES[proof.verdict]
+        self.verdict.setText("Not proven" if proof is None else proof.verdict.capitalize())
+        self.verdict.setStyleSheet(f"font-size: 20px; font-weight: 700; color: {tone.value};")
+        self.sentence.setText(_UNPROVEN if proof is None else proof.sentence)
+        self.table.show_rows([] if proof is None else primary(proof.rows))
+        self.exchanged.setText("" if proof is None else exchanged(proof))
+        self.exchanged.setVisible(bool(self.exchanged.text()))
+        self.forgetting.say("" if proof is None else proof.forgetting_sentence, Tone.INFO)
+        self.details.setVisible(proof is not None)
+        there = self._controller.library.made_by(state) is not None
+        self.prove.setVisible(proof is None and there)
+        self.said.say("" if decision is None else _SAID[decision], Tone.GOOD)
+        speaks_for = proof is not None and proof.verdict == "better"
+        self.promote.setStyleSheet(PRIMARY_BUTTON if speaks_for else "")
+        self.keep.setStyleSheet("" if speaks_for else PRIMARY_BUTTON)
+        self.promote.setVisible(there and decision in (None, Decision.KEPT))
+        self._others.setVisible(decision is None)
+        self.roll_back.setVisible(decision is Decision.PROMOTED and self._is_used(state))
+
+    def _is_used(self, state: RunState) -> bool:
+        used = self._controller.library.promoted
+        return used is not None and used.entry == self._controller.library.made_by(state)
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2, 0, 0, 0)
+        layout.setSpacing(SPACING_PX)
+        for widget in (self.verdict, self.sentence, self.table, self.exchanged, self.forgetting, self.details):
+            layout.addWidget(widget)
+        for widget in (self.prove, self.promote, self._others, self.said, self.roll_back):
+            layout.addWidget(widget)
+
+    def _promote(self) -> None:
+        proof, made = self._finetuning.proof, self._made()
+        question = question_before(proof)
+        if made is None or (question and not self._sure(question)):
+            return
+        if self._controller.library.promote(made.name, "" if proof is None else proof.verdict):
+            self._finetuning.decide(Decision.PROMOTED)
+        else:
+            self._say_why_not()
+
+    def _discard(self) -> None:
+        made = self._made()
+        if made is not None and not self._sure(f"Delete “{made.name}” for good?"):
+            return
+        if made is None or self._controller.library.delete(made.name):
+            self._finetuning.decide(Decision.DISCARDED)
+        else:
+            self._say_why_not()
+
+    def _made(self) -> ModelEntry | None:
+        state = self._finetuning.state
+        return None if state is None else self._controller.library.made_by(state)
+
+    def _roll_back(self) -> None:
+        if self._controller.library.roll_back():
+            self._finetuning.decide(Decision.KEPT)
+        else:
+            self._say_why_not()
+
+    def _say_why_not(self) -> None:
+        self.said.say(self._controller.library.status.message, Tone.BAD)
+
+    def _sure(self, question: str) -> bool:
+        buttons = QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No
+        answer = QMessageBox.question(self, "The new model", question, buttons, QMessageBox.StandardButton.No)
+        return bool(answer == QMessageBox.StandardButton.Yes)
+
+    def _show_details(self) -> None:
+        state, proof = self._finetuning.state, self._finetuning.proof
+        if state is None or proof is None:
+            return
+        if self.dialog is not None:
+            self.dialog.close()
+        self.dialog = ProofDialog(state, proof, self)
+        self.dialog.show()

@@ -1,0 +1,76 @@
+"""A proof in words: the verdict's tone, numbers as they are shown, and what is asked before promoting against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...finetune.comparison.comparison_record import Proof, Row
+from ..base.style import Tone
+
+TONES = {
+    "better": Tone.GOOD,
+    "no difference shown": Tone.INFO,
+    "worse": Tone.BAD,
+    "too few patients": Tone.CAUTION,
+}
+_AGAINST = {
+    "worse": "The proof says that the new model is worse. Use it all the same?",
+    "no difference shown": "The proof shows no difference to the model in use. Use the new one all the same?",
+    "too few patients": "There are too few patients to tell whether the new model is better. Use it all the same?",
+}
+
+
+def question_before(proof: Proof | None) -> str:
+    """What is asked before the model is promoted; empty where the proof speaks for it."""
+    if proof is None:
+        return "Nothing was proven about the new model. Use it all the same?"
+    return question_before_verdict(proof.verdict)
+
+
+def question_before_verdict(verdict: str) -> str:
+    """The same from the verdict alone."""
+    return _AGAINST.get(verdict, "")
+
+
+def task_of(row: Row) -> str:
+    """ "glands", "glands, Polyp"; labels that a rule made are marked."""
+    return f"{row.task}{f', {row.category}' if row.category else ''}{' *' if row.weak else ''}"
+
+
+def number(value: float | None) -> str:
+    """ "0.912"; a dash where there is none."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def signed(value: float | None) -> str:
+    """ "+0.041"; a dash where there is none."""
+    return "–" if value is None else f"{value:+.3f}".replace("-", "−")
+
+
+def interval(row: Row) -> str:
+    """ "+0.012 to +0.070"; empty where there are too few patients for one."""
+    return "" if row.low is None or row.high is None else f"{signed(row.low)} to {signed(row.high)}"
+
+
+def tone_of(row: Row) -> Tone | None:
+    """Good or bad where the whole interval lies on one side of 0."""
+    if row.low is None or row.high is None:
+        return None
+    if row.low > 0:
+        return Tone.GOOD
+    return Tone.BAD if row.high < 0 else None
+
+
+def exchanged(proof: Proof) -> str:
+    """ "Objects found only by the new model: 12 glands. Only by the old one: 3 glands."."""
+    tasks = tuple(dict.fromkeys((*proof.gained, *proof.lost)))
+    if not tasks:
+        return ""
+    gained = ", ".join(f"{proof.gained.get(task, 0)} {task}" for task in tasks)
+    lost = ", ".join(f"{proof.lost.get(task, 0)} {task}" for task in tasks)
+    return f"Found by the new model alone: {gained}. By the old one alone: {lost}."
+
+
+def primary(rows: Iterable[Row]) -> list[Row]:
+    """The rows that the verdict rests on."""
+    return [row for row in rows if row.primary]
