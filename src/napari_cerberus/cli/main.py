@@ -90,11 +90,6 @@ COMMANDS = (
         module="napari_cerberus.cli.release_command",
     ),
     Command(
-        name="svm",
-        help="fit a support vector machine on frozen features and score its tissue classes",
-        module="napari_cerberus.cli.svm_command",
-    ),
-    Command(
         name="train",
         help="train a model from a TOML file",
         module="napari_cerberus.cli.train_command",

@@ -1,6 +1,6 @@
 """What does each repair step of the post-processing do to the figures? Every tile is read once and cut in many ways.
 
-    python tools/repair_steps.py --model starter --config configs/starter.toml --side test [--limit N] [--results FILE]
+    python research/repair_steps.py --config configs/starter.toml --side test [--limit N] [--results FILE]
 
 Scored are: all steps on, as annotate does it; each step off while the others are on; all steps off. The table goes to
 the standard output and, with ``--results``, between two markers of that file.
@@ -28,7 +28,7 @@ from thesis_writing import put_between
 
 ALL_ON = "all steps on"
 FIGURES = ("dice", "precision", "recall", "f1", "pq", "object_dice")
-MARKERS = ("<!-- repair steps: begin (tools/repair_steps.py) -->", "<!-- repair steps: end -->")
+MARKERS = ("<!-- repair steps: begin (research/repair_steps.py) -->", "<!-- repair steps: end -->")
 
 
 def ways() -> dict[str, RepairSettings]:

@@ -1,5 +1,5 @@
 """Train a comparison network exactly as ours is trained: batches, targets, loss, optimiser, schedule, averaging and the
-choice of the best weights by validation all come from ``napari_cerberus.training``. Used by ``tools/thesis_tables.py``.
+choice of the best weights by validation all come from ``napari_cerberus.training``. Used by ``thesis_tables.py``.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from napari_cerberus.tasks import EBHI_CLASSES
 from thesis_kept import FIGURES, Reports
 from thesis_rows import NETWORKS, UNITS
 
-MARKERS = ("<!-- thesis tables: begin (tools/thesis_tables.py) -->", "<!-- thesis tables: end -->")
+MARKERS = ("<!-- thesis tables: begin (research/thesis_tables.py) -->", "<!-- thesis tables: end -->")
 _PUBLISHED = {"layer1": "0.852", "layer2": "0.825", "layer3": "0.803", "layer4": "0.794", "svm": "0.591"}
 _NAMES = {
     "multi": "ours, three heads in one net",
@@ -59,7 +59,7 @@ def put_between(path: Path, markers: tuple[str, str], content: str) -> None:
 def tables(reports: Reports, about: str) -> str:
     """Both tables, and single-task against multi-task."""
     parts = [
-        f"Written by `tools/thesis_tables.py` from `thesis_rows.json`. {about} Figures are of test tiles, means "
+        f"Written by `research/thesis_tables.py` from `thesis_rows.json`. {about} Figures are of test tiles, means "
         "over tiles, cut as `annotate` cuts; in brackets 95 % intervals by patient. By patient is the true figure. "
         "Lumina are cut to glands only by a net that finds glands.",
         "### Table 1: accuracy of the six categories",

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from napari_cerberus.cli.main import main
+import svm
 from napari_cerberus.errors import DataError, SettingsError
 from napari_cerberus.pairs.split import Split, write_split
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import CERBERUS_TASKS
 from napari_cerberus.training.evaluation.model_card import read_report
 from napari_cerberus.training.evaluation.selection import select_config
-from napari_cerberus.training.svm import COSTS, evaluate_svm, fit_svm, tissue_features
+from svm import COSTS, evaluate_svm, fit_svm, tissue_features
 from tiny import tiny_model
 from training.evaluation import trees
 
@@ -60,8 +60,8 @@ def project(tmp_path, monkeypatch):
 
 
 def test_the_command_scores_a_side_with_the_class_figures(project, monkeypatch, capsys):
-    monkeypatch.setattr("napari_cerberus.cli.svm_command.open_model", lambda name: trees.model())
-    assert main(["svm", "--config", str(project / "run.toml"), "--out", str(project / "out")]) == 0
+    monkeypatch.setattr(svm, "open_model", lambda name: trees.model())
+    assert svm.main(["--config", str(project / "run.toml"), "--out", str(project / "out")]) == 0
     assert "report.html" in capsys.readouterr().out
     report = read_report(project / "out" / "report.json")
     assert report["split"]["side"] == "test"

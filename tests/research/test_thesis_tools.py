@@ -15,13 +15,7 @@ from napari_cerberus.tasks import EBHI_CLASSES, instances
 from napari_cerberus.training.config import read_config
 from tiny import spotted
 
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(autouse=True)
-def _tools(monkeypatch):
-    for folder in ("tools", "benchmarks"):
-        monkeypatch.syspath_prepend(str(ROOT / folder))
+ROOT = Path(__file__).parents[2]
 
 
 def test_rows_cover_both_tables_by_patient_and_by_image(tmp_path):

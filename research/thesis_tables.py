@@ -1,9 +1,9 @@
 """Train and score every row of the thesis's two tables, and write them into docs/results.md; can be stopped.
 
-    python tools/thesis_tables.py --data ../shared/data            # go, or go on: finished rows are skipped
-    python tools/thesis_tables.py --data ../shared/data --list     # what is done and what is not
-    python tools/thesis_tables.py --data ../shared/data --only patient-layer1 patient-multi
-    python tools/thesis_tables.py --data ../shared/data --quick --runs /tmp/smoke --results /tmp/results.md
+    python research/thesis_tables.py --data ../shared/data            # go, or go on: finished rows are skipped
+    python research/thesis_tables.py --data ../shared/data --list     # what is done and what is not
+    python research/thesis_tables.py --data ../shared/data --only patient-layer1 patient-multi
+    python research/thesis_tables.py --data ../shared/data --quick --runs /tmp/smoke --results /tmp/results.md
 
 One run a row, each in its own folder under ``runs/tables``. A killed row goes on from its last checkpoint; a finished
 one is kept in ``thesis_rows.json`` beside the results, which goes into git: another machine goes on from there. The
@@ -24,23 +24,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-from napari_cerberus.errors import CerberusError  # noqa: E402
-from napari_cerberus.model.checkpoint import Model, load_model  # noqa: E402
-from napari_cerberus.model.library.opening import open_model  # noqa: E402
-from napari_cerberus.model.spec import ModelSpec  # noqa: E402
-from napari_cerberus.progress import Progress, run_to_end  # noqa: E402
-from napari_cerberus.training.config import DATA_ROOT_VARIABLE, read_config  # noqa: E402
-from napari_cerberus.training.engine.training_run import run_training  # noqa: E402
-from napari_cerberus.training.evaluation.evaluate_model import evaluate  # noqa: E402
-from napari_cerberus.training.evaluation.selection import select_config  # noqa: E402
-from napari_cerberus.training.run_folder import CHECKPOINT_FILE, MODEL_FOLDER  # noqa: E402
-from napari_cerberus.training.svm import evaluate_svm  # noqa: E402
-from napari_cerberus.training.transfer.initial_weights import starting_network  # noqa: E402
-from thesis_kept import KEPT_FILE, Reports, keep_row, kept_rows  # noqa: E402
-from thesis_rows import (  # noqa: E402
+from napari_cerberus.errors import CerberusError
+from napari_cerberus.model.checkpoint import Model, load_model
+from napari_cerberus.model.library.opening import open_model
+from napari_cerberus.model.spec import ModelSpec
+from napari_cerberus.progress import Progress, run_to_end
+from napari_cerberus.training.config import DATA_ROOT_VARIABLE, read_config
+from napari_cerberus.training.engine.training_run import run_training
+from napari_cerberus.training.evaluation.evaluate_model import evaluate
+from napari_cerberus.training.evaluation.selection import select_config
+from napari_cerberus.training.run_folder import CHECKPOINT_FILE, MODEL_FOLDER
+from napari_cerberus.training.transfer.initial_weights import starting_network
+from svm import evaluate_svm
+from thesis_kept import KEPT_FILE, Reports, keep_row, kept_rows
+from thesis_rows import (
     PRETRAIN,
     QUICK,
     Row,
@@ -51,7 +48,9 @@ from thesis_rows import (  # noqa: E402
     write_pretrain_config,
     write_splits,
 )
-from thesis_writing import MARKERS, put_between, tables  # noqa: E402
+from thesis_writing import MARKERS, put_between, tables
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> int:
@@ -116,7 +115,7 @@ def _scored(target: Path, row: Row, config: Path) -> None:
         run_to_end(evaluate_svm(_frozen(config, known), sides, target / "test"), _say)
         return
     if row.network:
-        from comparison import train_comparison
+        from comparison_training import train_comparison
 
         model = run_to_end(train_comparison(row.network, config, target), _say)
     else:

@@ -1,7 +1,7 @@
 """How often is what the weak rule calls a lumen one? Thirty tiles, looked at by eye.
 
-    python tools/lumina_by_eye.py --data ../shared/data --sheets FOLDER    # pictures to look at: each lumen numbered
-    python tools/lumina_by_eye.py                                          # precision from the verdicts on record
+    python research/lumina_by_eye.py --data ../shared/data --sheets FOLDER    # pictures to look at: each lumen numbered
+    python research/lumina_by_eye.py                                          # precision from the verdicts on record
 
 Tiles are drawn by category in turn, one a patient, from all sides of the starter's split: the rule learns nothing. The
 verdicts stand in ``lumina_by_eye.csv``, a line a lumen: ``yes`` it is one; ``part`` a lumen with more than a third of
@@ -36,7 +36,7 @@ TILES, SEED = 30, 7
 SHEET_COLUMNS, SHEET_ROWS = 3, 2
 ZOOM = 2
 _LUMEN, _GLAND = (255, 220, 0), (0, 160, 90)
-MARKERS = ("<!-- lumina by eye: begin (tools/lumina_by_eye.py) -->", "<!-- lumina by eye: end -->")
+MARKERS = ("<!-- lumina by eye: begin (research/lumina_by_eye.py) -->", "<!-- lumina by eye: end -->")
 _ABOUT = (
     f"Lumina that the weak rule finds in {TILES} tiles, five a category, judged by the developers' eyes, not by a "
     "pathologist: *part* is a lumen with more than a third of its outline on mucin, stroma or glass."

@@ -1,14 +1,19 @@
 """A support vector machine on a frozen encoder's features as tissue classifier (the thesis's fifth protocol).
 
+    python research/svm.py --config configs/starter.toml --out DIR
+
 Features are the deepest map's mean over the tile, 512 numbers, without augmentation. The machine has a radial kernel,
 standardised features and balanced class weights; its C is the one that is best on the validation side.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,19 +22,22 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from ..errors import DataError, SettingsError
-from ..model.checkpoint import Model
-from ..model.network import Cerberus
-from ..pairs.check.leaks import leak_report
-from ..pairs.split import Side
-from ..progress import Job, Progress
-from .data.tile_sources import Tile
-from .evaluation.outcome import EvaluateSettings, Evaluation, gather
-from .evaluation.report.examples import Examples
-from .evaluation.report.write_report import write_report
-from .evaluation.scoring import TISSUE, TileScore
-from .evaluation.selection import Selection
-from .validation import on_model_grid
+from napari_cerberus.cli.main import guarded
+from napari_cerberus.cli.progress_line import ProgressLine
+from napari_cerberus.errors import DataError, SettingsError
+from napari_cerberus.model.checkpoint import Model
+from napari_cerberus.model.library.opening import STARTER, open_model
+from napari_cerberus.model.network import Cerberus
+from napari_cerberus.pairs.check.leaks import leak_report
+from napari_cerberus.pairs.split import Side
+from napari_cerberus.progress import Job, Progress, run_to_end
+from napari_cerberus.training.data.tile_sources import Tile
+from napari_cerberus.training.evaluation.outcome import EvaluateSettings, Evaluation, gather
+from napari_cerberus.training.evaluation.report.examples import Examples
+from napari_cerberus.training.evaluation.report.write_report import REPORT_FILE, write_report
+from napari_cerberus.training.evaluation.scoring import TISSUE, TileScore
+from napari_cerberus.training.evaluation.selection import Selection, select_config
+from napari_cerberus.training.validation import on_model_grid
 
 COSTS = (0.1, 1.0, 10.0, 100.0)
 _NOTE = (
@@ -172,3 +180,35 @@ def evaluate_svm(
 def _balanced_accuracy(machine: Pipeline, features: NDArray[np.float32], truth: Sequence[int]) -> float:
     wanted, given = np.asarray(truth), np.asarray(machine.predict(features))
     return float(np.mean([np.mean(given[wanted == index] == index) for index in sorted(set(truth))]))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fit, score and say where the report is; returns the exit code."""
+    return guarded(lambda: _run(_parsed(arguments)))
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--model", default=STARTER, metavar="NAME_OR_PATH", help="whose encoder; default: %(default)s")
+    parser.add_argument("--config", type=Path, required=True, metavar="TOML", help="training config with the sources")
+    parser.add_argument("--split", type=Path, metavar="FILE", help="split file; default: the config's")
+    parser.add_argument("--side", choices=("test", "validation", "train"), default="test", help="default: %(default)s")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the report")
+    return parser.parse_args(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    wanted = cast(tuple[Side, ...], ("train", "validation", arguments.side))
+    sides = {side: select_config(arguments.config, split_path=arguments.split, side=side) for side in wanted}
+    line = ProgressLine("svm")
+    job = evaluate_svm(open_model(arguments.model), sides, arguments.out, scored=arguments.side)
+    outcome = run_to_end(job, line)
+    line.close()
+    if outcome.standing.kind == "training":
+        sys.stderr.write(f"TRAINING DATA: {outcome.standing.sentence}\n")
+    sys.stdout.write(f"{arguments.out / REPORT_FILE}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
