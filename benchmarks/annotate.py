@@ -265,9 +265,9 @@ def _compare(options: argparse.Namespace) -> int:
         for one, other in (("ours", "reference"), ("ours", "plain"), ("plain", "reference"))
     }
     for pair, tasks in agreement.items():
-        for task, figures in tasks.items():
-            overlap = f"PQ {_figure(figures['pq'])}   Dice {_figure(figures['dice'])}"
-            print(f"{pair:<18} {task:<8} {overlap}   {figures['objects']} objects")
+        for task, metrics in tasks.items():
+            overlap = f"PQ {_figure(metrics['pq'])}   Dice {_figure(metrics['dice'])}"
+            print(f"{pair:<18} {task:<8} {overlap}   {metrics['objects']} objects")
     if model.sha256 == RANDOM:
         print("\nWARNING: random weights. The seconds are real; the agreement means nothing.")
     if options.json:
@@ -297,8 +297,8 @@ def _agreement(
     first, second = (_labels(loaded[name], facts[name]["region"], common, model) for name in (one, other))
     return {
         task: {
-            "pq": _number(compare_objects(second[task], first[task]).figures()["pq"]),
-            "dice": _number(compare_pixels(second[task], first[task]).figures()["dice"]),
+            "pq": _number(compare_objects(second[task], first[task]).metrics()["pq"]),
+            "dice": _number(compare_pixels(second[task], first[task]).metrics()["dice"]),
             "objects": int(second[task].max()),
         }
         for task in second

@@ -48,7 +48,7 @@ from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import GLANDS
 from napari_cerberus.training.config import TrainConfig, read_config
 from napari_cerberus.training.data.tile_sources import LoadedTile, Tile, collect
-from napari_cerberus.training.engine.training_run import by_side
+from napari_cerberus.training.engine.training_run import by_subset
 from napari_cerberus.training.evaluation.metrics.bootstrap import PatientBootstrap
 from napari_cerberus.training.evaluation.scoring import TileScore, score_tile
 from napari_cerberus.training.evaluation.summary import summarise_tasks
@@ -208,7 +208,7 @@ def _never_learned_from(config: TrainConfig, where: str) -> list[Tile]:
     split = read_split(CONFIG.parent / config.split_file)
     ids = {side: tuple(one for one in members if one.startswith("ebhi/")) for side, members in split.sides.items()}
     tiles = collect(config, config.root(CONFIG.parent))
-    return by_side(tiles, replace(split, counts={}, **ids))[where]
+    return by_subset(tiles, replace(split, counts={}, **ids))[where]
 
 
 def _limited(tiles: Sequence[Tile], most: int) -> list[Tile]:
@@ -239,15 +239,15 @@ def _other_laboratory(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _brown(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """No H&E any more: what eosin stained is yellow-brown, as with saffron or DAB, and haematoxylin is pale."""
-    return _restained(image, (0.6, 1.0), ((0.65, 0.70, 0.29), (0.05, 0.55, 0.83)), light=(1.0, 0.97, 0.9))
+    return _stain_matched(image, (0.6, 1.0), ((0.65, 0.70, 0.29), (0.05, 0.55, 0.83)), light=(1.0, 0.97, 0.9))
 
 
 def _faded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """An old archive's slides: a quarter of the haematoxylin and three tenths of the eosin are left."""
-    return _restained(image, (0.25, 0.3), ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11)))
+    return _stain_matched(image, (0.25, 0.3), ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11)))
 
 
-def _restained(image: NDArray[np.uint8], left, colours, light=(1.0, 1.0, 1.0)) -> NDArray[np.uint8]:
+def _stain_matched(image: NDArray[np.uint8], left, colours, light=(1.0, 1.0, 1.0)) -> NDArray[np.uint8]:
     """What is ``left`` of haematoxylin and eosin, in the optical density of other ``colours``, in another light."""
     stains = np.maximum(rgb2hed(image)[..., [_HAEMATOXYLIN, _EOSIN]], 0) * left
     return np.clip(np.exp(-6 * stains @ np.array(colours)) * light * 255, 0, 255).round().astype(np.uint8)
@@ -288,7 +288,7 @@ def _dice(model: Model, tiles: Iterable[Tile]) -> Scored:
 
 def _dice_of(score: TileScore) -> float:
     glands = next(summary for summary in summarise_tasks([score]) if summary.task == GLANDS)
-    return float(glands.groups[0].figures["dice"].value or 0.0)
+    return float(glands.groups[0].metrics["dice"].value or 0.0)
 
 
 def _known(out: Path, arguments: argparse.Namespace) -> list[Row]:

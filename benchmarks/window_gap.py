@@ -59,8 +59,8 @@ class Gaps:
         """A line of the table."""
         gaps = np.array(self.all)
         late = int((gaps > AIM_MS).sum())
-        figures = f"{gaps.max():.0f} | {np.percentile(gaps, 99.9):.0f} | {np.median(gaps):.1f}"
-        return f"| {what} | {figures} | {late} | {self.collections} |"
+        metrics = f"{gaps.max():.0f} | {np.percentile(gaps, 99.9):.0f} | {np.median(gaps):.1f}"
+        return f"| {what} | {metrics} | {late} | {self.collections} |"
 
 
 def measure(seconds: float, until: Callable[[], bool] = lambda: False) -> Gaps:

@@ -39,7 +39,7 @@ class FinetuneWalk:
         self.studio.window.resizeDocks([self.studio.dock.parent()], [_DOCK_WIDTH], Qt.Orientation.Horizontal)
         self.form()
         self.run()
-        self.proof()
+        self.comparison()
         self.library()
 
     def picture(self, name: str) -> None:
@@ -62,7 +62,7 @@ class FinetuneWalk:
         """Curves, and a pause."""
         self.panel.start.click()
         self.studio.wait_for(lambda: self.finetuning.state is not None)
-        self.studio.wait_for(lambda: any(point.figures for point in self.finetuning.state.history[:-1]))
+        self.studio.wait_for(lambda: any(point.metrics for point in self.finetuning.state.history[:-1]))
         self.picture("4_running")
         self.finetuning.pause()
         self.studio.wait_for(lambda: self.finetuning.state.status == "paused")
@@ -70,13 +70,13 @@ class FinetuneWalk:
         self.finetuning.go_on()
         self.studio.wait_for(lambda: not self.finetuning.state.live, _RUN_WAIT_S)
 
-    def proof(self) -> None:
+    def comparison(self) -> None:
         """The verdict, and what it rests on."""
         self.panel.curves.header.setChecked(False)
         self.picture("6_proof")
-        self.panel.proof.details.click()
-        self.studio.picture("finetune_7_details", self.panel.proof.dialog)
-        self.panel.proof.dialog.close()
+        self.panel.comparison.details.click()
+        self.studio.picture("finetune_7_details", self.panel.comparison.dialog)
+        self.panel.comparison.dialog.close()
 
     def library(self) -> None:
         """The models on this computer."""

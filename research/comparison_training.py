@@ -24,7 +24,7 @@ from napari_cerberus.training.data.sampler import TaskSampler
 from napari_cerberus.training.data.tile_sources import collect, in_memory
 from napari_cerberus.training.engine.losses import dense_loss, finite
 from napari_cerberus.training.engine.optimiser import make_optimiser, make_schedule
-from napari_cerberus.training.engine.training_run import by_side
+from napari_cerberus.training.engine.training_run import by_subset
 from napari_cerberus.training.engine.weight_average import RunningAverage
 from napari_cerberus.training.run_folder import (
     CHECKPOINT_FILE,
@@ -61,7 +61,7 @@ def train_comparison(kind: str, config_path: Path, folder: Path) -> Job[Model]:
             part.load_state_dict(state[name])
         trim_metrics(folder, state["step"])
     step, best, saved = state["step"], state["best"], time.monotonic()
-    sides = by_side(
+    sides = by_subset(
         collect(config, config.root(config_path.parent)), read_split(config_path.parent / config.split_file)
     )
     loaded = in_memory([*sides["train"], *sides["validation"]])

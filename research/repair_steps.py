@@ -27,7 +27,7 @@ from napari_cerberus.training.evaluation.summary import summarise_tasks
 from thesis_writing import put_between
 
 ALL_ON = "all steps on"
-FIGURES = ("dice", "precision", "recall", "f1", "pq", "object_dice")
+METRICS = ("dice", "precision", "recall", "f1", "pq", "object_dice")
 MARKERS = ("<!-- repair steps: begin (research/repair_steps.py) -->", "<!-- repair steps: end -->")
 
 
@@ -56,13 +56,13 @@ def score(model: Model, tiles: Sequence[Tile]) -> dict[str, list[TileScore]]:
 def table(scores: Mapping[str, Sequence[TileScore]]) -> Iterator[str]:
     """Markdown lines: the figures with all steps on, and what each way adds to them or takes from them."""
     found = {
-        name: {task.task: task.groups[0].figures for task in summarise_tasks(some)} for name, some in scores.items()
+        name: {task.task: task.groups[0].metrics for task in summarise_tasks(some)} for name, some in scores.items()
     }
-    yield f"| task | way | {' | '.join(FIGURES)} |"
-    yield f"|{'---|' * (2 + len(FIGURES))}"
+    yield f"| task | way | {' | '.join(METRICS)} |"
+    yield f"|{'---|' * (2 + len(METRICS))}"
     for task, base in found[ALL_ON].items():
         for name, by_task in found.items():
-            cells = [_cell(by_task[task][key].value, None if name == ALL_ON else base[key].value) for key in FIGURES]
+            cells = [_cell(by_task[task][key].value, None if name == ALL_ON else base[key].value) for key in METRICS]
             yield f"| {task} | {name} | {' | '.join(cells)} |"
 
 

@@ -29,7 +29,7 @@ from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.library.opening import STARTER, open_model
 from napari_cerberus.model.network import Cerberus
 from napari_cerberus.pairs.check.leaks import leak_report
-from napari_cerberus.pairs.split import Side
+from napari_cerberus.pairs.split import Subset
 from napari_cerberus.progress import Job, Progress, run_to_end
 from napari_cerberus.training.data.tile_sources import Tile
 from napari_cerberus.training.evaluation.outcome import EvaluateSettings, Evaluation, gather
@@ -124,11 +124,11 @@ def fit_svm(
 
 def evaluate_svm(
     model: Model,
-    sides: Mapping[Side, Selection],
+    sides: Mapping[Subset, Selection],
     folder: Path,
     settings: EvaluateSettings | None = None,
     *,
-    scored: Side = "test",
+    scored: Subset = "test",
 ) -> Job[Evaluation]:
     """Fit on the training side, choose C on the validation side, score the side ``scored`` and write the report.
 
@@ -198,14 +198,14 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    wanted = cast(tuple[Side, ...], ("train", "validation", arguments.side))
+    wanted = cast(tuple[Subset, ...], ("train", "validation", arguments.side))
     sides = {side: select_config(arguments.config, split_path=arguments.split, side=side) for side in wanted}
     line = ProgressLine("svm")
     job = evaluate_svm(open_model(arguments.model), sides, arguments.out, scored=arguments.side)
     outcome = run_to_end(job, line)
     line.close()
-    if outcome.standing.kind == "training":
-        sys.stderr.write(f"TRAINING DATA: {outcome.standing.sentence}\n")
+    if outcome.leakage_status.kind == "training":
+        sys.stderr.write(f"TRAINING DATA: {outcome.leakage_status.sentence}\n")
     sys.stdout.write(f"{arguments.out / REPORT_FILE}\n")
     return 0
 

@@ -14,7 +14,7 @@ from napari_cerberus.files import write_text
 from napari_cerberus.locks import lock
 from thesis_rows import Schedule
 
-FIGURES = ("dice", "jaccard", "conformity", "precision", "recall")
+METRICS = ("dice", "jaccard", "conformity", "precision", "recall")
 KEPT_FILE = "thesis_rows.json"
 
 Reports = Mapping[str, Mapping[str, Any]]
@@ -59,7 +59,7 @@ def essence(report: Mapping[str, Any]) -> dict[str, Any]:
                     "name": group["name"],
                     "tiles": group["tiles"],
                     "conformity_failures": group["conformity_failures"],
-                    "figures": {key: _rounded(group["figures"][key]) for key in FIGURES},
+                    "figures": {key: _rounded(group["figures"][key]) for key in METRICS},
                 }
                 for group in task["groups"]
             ],
@@ -69,8 +69,8 @@ def essence(report: Mapping[str, Any]) -> dict[str, Any]:
     tissue = report.get("tissue")
     if not tissue:
         return {"tasks": tasks}
-    figures = {key: _rounded(tissue["figures"][key]) for key in ("accuracy", "balanced_accuracy")}
-    return {"tasks": tasks, "tissue": {"figures": figures, "confusion": tissue["confusion"]}}
+    metrics = {key: _rounded(tissue["figures"][key]) for key in ("accuracy", "balanced_accuracy")}
+    return {"tasks": tasks, "tissue": {"figures": metrics, "confusion": tissue["confusion"]}}
 
 
 def _rounded(estimate: Mapping[str, float | None]) -> dict[str, float | None]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from napari_cerberus.files import write_text
 from napari_cerberus.pairs.layout.ebhi import index_tree
 from napari_cerberus.pairs.layout.instances import index_instances
-from napari_cerberus.pairs.split import SIDES, Split, read_split, split_by_image, write_split
+from napari_cerberus.pairs.split import SUBSETS, Split, read_split, split_by_image, write_split
 from napari_cerberus.training.evaluation.selection import only_source
 
 UNITS = ("patient", "image")
@@ -220,7 +220,7 @@ def _copy(path: Path, target: Path) -> None:
 def _first(split: Split, count: int | None) -> Split:
     """The first ``count`` tiles of each category on each side (all: None), with their numbers."""
     kept, counts = {}, {}
-    for side in SIDES:
+    for side in SUBSETS:
         by_category = defaultdict(list)
         for id_ in split.sides[side]:
             by_category[id_.split("/")[1]].append(id_)

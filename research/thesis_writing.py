@@ -9,7 +9,7 @@ from typing import Any
 from napari_cerberus.errors import DataError
 from napari_cerberus.files import write_text
 from napari_cerberus.tasks import EBHI_CLASSES
-from thesis_kept import FIGURES, Reports
+from thesis_kept import METRICS, Reports
 from thesis_rows import NETWORKS, UNITS
 
 MARKERS = ("<!-- thesis tables: begin (research/thesis_tables.py) -->", "<!-- thesis tables: end -->")
@@ -94,7 +94,7 @@ def _table_2(reports: Reports, unit: str) -> Iterator[str]:
             if group is None:
                 cells: Sequence[Any] = ("", "not run", _published_dice(category, row), *[""] * 5)
             else:
-                dice, jaccard, conformity, precision, recall = (_cell(group["figures"][key]) for key in FIGURES)
+                dice, jaccard, conformity, precision, recall = (_cell(group["figures"][key]) for key in METRICS)
                 cells = (
                     group["tiles"],
                     dice,

@@ -16,7 +16,13 @@ from PIL import Image
 from napari_cerberus.errors import CerberusError
 from napari_cerberus.files import sha256_of
 from napari_cerberus.finetune import run_state as state_module
-from napari_cerberus.finetune.comparison.comparison_record import PROOF_FOLDER, Pair, Proof, Row, write_record
+from napari_cerberus.finetune.comparison.comparison_record import (
+    COMPARISON_FOLDER,
+    ModelComparison,
+    Pair,
+    Row,
+    write_record,
+)
 from napari_cerberus.finetune.finetune_settings import FinetuneSettings
 from napari_cerberus.finetune.run_state import Point, RunState, runs_folder, write_state
 from napari_cerberus.model.library.opening import library_folder
@@ -26,17 +32,17 @@ from napari_cerberus.tasks import GLANDS, instances
 from napari_cerberus.viewer.runs.run_jobs import Checked
 
 TASKS = ("glands", "nuclei")
-SIDES = {"train": (28, 8), "validation": (6, 2), "held_out": (6, 2)}
+SUBSETS = {"train": (28, 8), "validation": (6, 2), "held_out": (6, 2)}
 
 
 def points(number: int) -> tuple[Point, ...]:
     """Curves that get better."""
     found = []
     for place in range(1, number + 1):
-        figures = dict.fromkeys(TASKS, 0.5 + 0.02 * place)
-        by_category = {"Normal": figures, "Polyp": {"glands": 0.4}}
+        metrics = dict.fromkeys(TASKS, 0.5 + 0.02 * place)
+        by_category = {"Normal": metrics, "Polyp": {"glands": 0.4}}
         losses = dict.fromkeys(TASKS, 1.0 / place)
-        found.append(Point(step=10 * place, losses=losses, figures=figures, by_category=by_category))
+        found.append(Point(step=10 * place, losses=losses, metrics=metrics, by_category=by_category))
     return tuple(found)
 
 
@@ -92,11 +98,11 @@ def row(**changes: Any) -> Row:
     return Row(**{**known, **changes})
 
 
-def write_proof(folder: Path, verdict: str = "better") -> Proof:
+def write_comparison(folder: Path, verdict: str = "better") -> ModelComparison:
     """A proof with one picture pair."""
-    place = folder / PROOF_FOLDER
+    place = folder / COMPARISON_FOLDER
     before, after = picture(place / "0_before.png", 120), picture(place / "0_after.png", 180)
-    proof = Proof(
+    comparison = ModelComparison(
         verdict=verdict,  # type: ignore[arg-type]
         sentence=f"It is {verdict}, says the proof.",
         rows=(row(), row(category="Polyp", primary=False, low=None, high=None)),
@@ -106,8 +112,8 @@ def write_proof(folder: Path, verdict: str = "better") -> Proof:
         forgetting_sentence="Nothing was forgotten.",
         gallery=(Pair(tile="Polyp/GTPRK1", before=before, after=after, difference=-0.08),),
     )
-    write_record(place, proof)
-    return proof
+    write_record(place, comparison)
+    return comparison
 
 
 def fake_plan(**changes: Any) -> Any:
@@ -116,7 +122,7 @@ def fake_plan(**changes: Any) -> Any:
         "pairs": 40,
         "patients": 12,
         "categories": {"Normal": 20, "Polyp": 20},
-        "sides": SIDES,
+        "sides": SUBSETS,
         "warnings": (),
         "stops": (),
         "learns": "Heads and last decoder blocks learn.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import CerberusError, InstallationError
 
 if TYPE_CHECKING:
-    from .viewer.session import JobStatus, Readout
+    from .viewer.session import JobStatus, RunSummary
     from .widgets.dock import CerberusDock
 
 PLUGIN = "napari-cerberus"
@@ -68,8 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def find_tile() -> Path | None:
     """A real tile in the training data beside the project (or in ``CERBERUS_DATA``); None where there are none."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    root = Path(os.environ.get("CERBERUS_DATA") or beside)
+    temporary = Path(__file__).resolve().parents[3] / "shared" / "data"
+    root = Path(os.environ.get("CERBERUS_DATA") or temporary)
     others = sorted(root.glob("ebhi-seg/*/image/*.webp"))
     return root / EBHI_TILE if (root / EBHI_TILE).is_file() else (others[0] if others else None)
 
@@ -102,7 +102,7 @@ def open_dock(viewer: Any) -> CerberusDock:
     return dock
 
 
-def summary(readout: Readout, pixel_size: str) -> str:
+def summary(readout: RunSummary, pixel_size: str) -> str:
     """What was found, in a few lines for the terminal."""
     from .viewer.annotate.annotation_result import summary_sentence
 
@@ -182,8 +182,8 @@ class Demo:
         from .files import atomic_path
 
         self._viewer.reset_view()
-        with atomic_path(self._screenshot) as beside:
-            self._viewer.window.screenshot(str(beside), canvas_only=False, flash=False)
+        with atomic_path(self._screenshot) as temporary:
+            self._viewer.window.screenshot(str(temporary), canvas_only=False, flash=False)
         sys.stdout.write(f"Picture of the window: {self._screenshot}\n")
         self._viewer.close()
 

@@ -26,21 +26,21 @@ def atomic_path(target: Path) -> Iterator[Path]:
     OutputError
         If the folder cannot be written or the disk is full; ``target`` is as it was.
     """
-    beside: Path | None = None
+    temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}.", suffix=target.suffix, dir=target.parent)
         os.close(handle)
-        beside = Path(name)
-        yield beside
-        _flush(beside)
-        beside.chmod(0o644)
-        _take_place(beside, target)
+        temporary = Path(name)
+        yield temporary
+        _flush(temporary)
+        temporary.chmod(0o644)
+        _take_place(temporary, target)
     except OSError as error:
         raise OutputError(f"{target} cannot be written: {error.strerror or error}.") from error
     finally:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -52,22 +52,22 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     OutputError
         If the parent folder cannot be written or the disk is full; ``target`` is as it was.
     """
-    beside: Path | None = None
+    temporary: Path | None = None
     retired: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.", dir=target.parent))
-        yield beside
-        for path in beside.rglob("*"):
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.", dir=target.parent))
+        yield temporary
+        for path in temporary.rglob("*"):
             if path.is_file():
                 path.chmod(0o644)
                 _flush(path)
-        beside.chmod(0o755)
+        temporary.chmod(0o755)
         if target.exists():
             retired = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.old.", dir=target.parent)) / target.name
             target.replace(retired)
         try:
-            beside.replace(target)
+            temporary.replace(target)
         except OSError:
             if retired is not None:
                 retired.replace(target)
@@ -75,15 +75,15 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"{target} cannot be written: {error.strerror or error}.") from error
     finally:
-        for leftover in (beside, retired.parent if retired is not None else None):
+        for leftover in (temporary, retired.parent if retired is not None else None):
             if leftover is not None:
                 shutil.rmtree(leftover, ignore_errors=True)
 
 
 def write_text(target: Path, text: str) -> None:
     """Write UTF-8 ``text`` atomically. Raises ``OutputError``."""
-    with atomic_path(target) as beside:
-        beside.write_text(text, encoding="utf-8")
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def sha256_of(path: Path) -> str:
@@ -95,11 +95,11 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _take_place(beside: Path, target: Path) -> None:
+def _take_place(temporary: Path, target: Path) -> None:
     """Windows refuses it while somebody reads ``target``: a moment later it goes."""
     for tries_left in reversed(range(_TRIES)):
         try:
-            beside.replace(target)
+            temporary.replace(target)
             return
         except PermissionError:
             if not _ON_WINDOWS or not tries_left:

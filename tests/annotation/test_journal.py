@@ -32,7 +32,7 @@ from napari_cerberus.annotation.tracking import TrackedLabels
 from napari_cerberus.errors import DataError
 
 FILE = "journal.jsonl"
-SIDES = ("image_height_px", "image_width_px")
+SUBSETS = ("image_height_px", "image_width_px")
 
 
 @cache

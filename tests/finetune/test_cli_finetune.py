@@ -11,7 +11,7 @@ import pytest
 from napari_cerberus.cli import finetune_command as command
 from napari_cerberus.cli import main
 from napari_cerberus.finetune import estimate as estimating
-from napari_cerberus.finetune.comparison.comparison_record import proof_path
+from napari_cerberus.finetune.comparison.comparison_record import comparison_path
 from napari_cerberus.finetune.run import child, process
 from napari_cerberus.finetune.run_state import RunState, find_runs
 from napari_cerberus.model.library.opening import list_models
@@ -22,12 +22,14 @@ from napari_cerberus.progress import Progress
 def in_this_process(computer, monkeypatch):
     """The run is made here, before ``begin`` returns."""
 
-    def prove(folder, *, base, candidate):
+    def compare_models(folder, *, base, candidate):
         yield Progress("Proving")
         return types.SimpleNamespace(sentence="Better.")
 
     monkeypatch.setitem(
-        sys.modules, "napari_cerberus.finetune.comparison.model_comparison", types.SimpleNamespace(prove=prove)
+        sys.modules,
+        "napari_cerberus.finetune.comparison.model_comparison",
+        types.SimpleNamespace(compare_models=compare_models),
     )
     monkeypatch.setattr(process, "_start", lambda folder: child.main([str(folder)]))
     monkeypatch.setattr(child, "lower_priority", lambda: None)
@@ -76,7 +78,7 @@ def test_a_run_that_is_over_cannot_go_on(computer, pairs, capsys):
     words = ["--base", "base", "--tasks", "glands", "--epochs", "1", "--preset", "standard"]
     assert main(["finetune", str(pairs), *words]) == 0
     (state,) = find_runs()
-    proof_path(state.folder).parent.mkdir()
-    proof_path(state.folder).write_text("{}", encoding="utf-8")
+    comparison_path(state.folder).parent.mkdir()
+    comparison_path(state.folder).write_text("{}", encoding="utf-8")
     assert main(["finetune", "--resume", str(state.folder)]) == 1
     assert "only a run that was interrupted or failed" in capsys.readouterr().err

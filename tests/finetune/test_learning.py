@@ -8,14 +8,14 @@ import pytest
 from finetune import tiny_net
 from finetune.pairs_folder import add_pair
 from napari_cerberus.errors import DeviceError, OutputError, SettingsError
-from napari_cerberus.finetune.comparison.comparison_record import proof_path
+from napari_cerberus.finetune.comparison.comparison_record import comparison_path
 from napari_cerberus.finetune.finetune_plan import prepare
 from napari_cerberus.finetune.finetune_settings import FinetuneSettings
 from napari_cerberus.finetune.run import child, process, worker
 from napari_cerberus.finetune.run import state_reporter as reporting
 from napari_cerberus.finetune.run.state_reporter import Reporter
 from napari_cerberus.finetune.run.worker import drive
-from napari_cerberus.finetune.run_command import Wish, write_wish
+from napari_cerberus.finetune.run_command import RunCommand, write_command
 from napari_cerberus.finetune.run_state import read_state
 from napari_cerberus.model.library.opening import entry_of, list_models, open_model, rename
 from napari_cerberus.progress import Progress, run_to_end
@@ -25,7 +25,7 @@ from napari_cerberus.training.engine.trainer import Trainer
 from napari_cerberus.training.torch_errors import DeviceLostError, MemoryRanOutError
 
 
-def prove(folder, *, base, candidate):
+def compare_models(folder, *, base, candidate):
     yield Progress("Proving")
     return types.SimpleNamespace(sentence="Proven.")
 
@@ -38,7 +38,7 @@ def no_child(computer, monkeypatch):
     monkeypatch.setitem(
         __import__("sys").modules,
         "napari_cerberus.finetune.comparison.model_comparison",
-        types.SimpleNamespace(prove=prove),
+        types.SimpleNamespace(compare_models=compare_models),
     )
 
 
@@ -126,13 +126,15 @@ def test_a_model_that_was_not_proven_is_proven_when_asked_and_only_once(computer
     folder = process.begin(planned(pairs))
     with monkeypatch.context() as patch:
         patch.setitem(
-            sys.modules, "napari_cerberus.finetune.comparison.model_comparison", types.SimpleNamespace(prove=broken)
+            sys.modules,
+            "napari_cerberus.finetune.comparison.model_comparison",
+            types.SimpleNamespace(compare_models=broken),
         )
         assert child.main([str(folder)]) == 0
     assert "could not be proven: The graphics card failed." in read_state(folder).message
     rename("mine", "ours")
     process.resume(folder)
-    write_wish(folder, Wish(what="stop", keep="discard"))
+    write_command(folder, RunCommand(what="stop", keep="discard"))
     with monkeypatch.context() as patch:
         patch.setattr(child, "_before", lambda mine: "another one")
         assert child.main([str(folder)]) == 0
@@ -142,8 +144,8 @@ def test_a_model_that_was_not_proven_is_proven_when_asked_and_only_once(computer
     state = read_state(folder)
     assert (state.status, state.message) == ("finished", "Proven.")
     assert own_models(computer) == ["base", "ours"]
-    proof_path(folder).parent.mkdir()
-    proof_path(folder).write_text("{}", encoding="utf-8")
+    comparison_path(folder).parent.mkdir()
+    comparison_path(folder).write_text("{}", encoding="utf-8")
     with pytest.raises(SettingsError, match="only a run that was interrupted or failed"):
         process.resume(folder)
 
@@ -271,7 +273,7 @@ def test_a_defect_of_ours_leaves_no_run_that_seems_to_work(computer, pairs, monk
 
 def test_a_stop_before_anything_was_learned_keeps_nothing(computer, pairs):
     folder = process.begin(planned(pairs))
-    write_wish(folder, Wish(what="stop", keep="best"))
+    write_command(folder, RunCommand(what="stop", keep="best"))
     assert child.main([str(folder)]) == 0
     assert read_state(folder).status == "stopped"
     assert own_models(computer) == ["base"]

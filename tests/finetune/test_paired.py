@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from finetune.made_scores import pair, task_score, tile_score
-from napari_cerberus.finetune.comparison.paired_rows import PairedScores, compare, primary_figure
+from napari_cerberus.finetune.comparison.paired_rows import PairedScores, compare, primary_metric
 from napari_cerberus.training.evaluation.metrics.bootstrap import PatientBootstrap, expanded_percent
 from napari_cerberus.training.evaluation.metrics.tile_sums import mean_over_tiles
 
@@ -29,8 +29,8 @@ def test_differences_by_hand():
     assert row.difference == pytest.approx(0.5 / 6)
     assert 0 <= row.low < row.difference < row.high <= 0.1 + 1e-9
     assert {one.figure for one in compared.rows} == {"dice", "f1", "pq"}
-    (judged,) = compared.judged
-    assert judged.spread == pytest.approx(np.std([0.1] * 5 + [0.0], ddof=1))
+    (validated,) = compared.validated
+    assert validated.spread == pytest.approx(np.std([0.1] * 5 + [0.0], ddof=1))
 
 
 def test_pairing_takes_out_what_tiles_have_in_common():
@@ -70,7 +70,7 @@ def test_a_task_the_base_lacks_is_shown_alone_and_one_that_is_alike_is_not_judge
     compared = compare(tiles, same_classes=True)
     assert compared.fresh == ("lumina",)
     assert compared.same == ("nuclei",)
-    assert [one.row.task for one in compared.judged] == ["glands"]
+    assert [one.row.task for one in compared.validated] == ["glands"]
     fresh = only(compared.rows, task="lumina", figure="dice")
     assert (fresh.base, fresh.difference, fresh.candidate) == (None, None, pytest.approx(0.4))
     assert only(compared.rows, task="nuclei", figure="pq").difference == 0
@@ -80,7 +80,7 @@ def test_a_task_the_base_lacks_is_shown_alone_and_one_that_is_alike_is_not_judge
 def test_weak_labels_are_shown_but_not_judged():
     tiles = [pair(f"t{i}", f"p{i}", {"lumina": 0.5}, {"lumina": 0.7}) for i in range(5)]
     compared = compare(tiles, same_classes=True, weak=frozenset({"lumina"}))
-    assert compared.judged == ()
+    assert compared.validated == ()
     assert all(row.weak and not row.primary for row in compared.rows)
 
 
@@ -118,7 +118,7 @@ def test_with_more_tasks_each_interval_is_wider():
 
 
 def test_each_task_has_its_primary_figure():
-    assert {task: primary_figure(task) for task in ("nuclei", "glands", "lumina", "tissue")} == {
+    assert {task: primary_metric(task) for task in ("nuclei", "glands", "lumina", "tissue")} == {
         "nuclei": "pq",
         "glands": "dice",
         "lumina": "dice",

@@ -59,8 +59,8 @@ def test_a_model_of_ones_own_is_found_again_though_it_is_called_as_the_shipped_o
 def test_few_validation_patients_do_not_choose_the_weights(computer, patients, kept, patience):
     plan = plan_of(make_pairs(computer / "pairs", ["Polyp"], patients=patients))
     (computer / "plan.toml").write_text(plan.config_text, encoding="utf-8")
-    ending = read_config(computer / "plan.toml").ending
-    assert (ending.keep, ending.patience) == (kept, patience)
+    early_stopping = read_config(computer / "plan.toml").early_stopping
+    assert (early_stopping.keep, early_stopping.patience) == (kept, patience)
     assert (plan.sides["validation"][1] >= 5) == (kept == "best")
     assert any("the last weights are kept" in sentence for sentence in plan.warnings) == (kept == "last")
 

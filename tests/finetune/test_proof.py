@@ -13,10 +13,10 @@ from model.shelf import open_shelf, put
 from napari_cerberus.errors import DataError
 from napari_cerberus.finetune import old_domain
 from napari_cerberus.finetune.comparison import comparison_scores
-from napari_cerberus.finetune.comparison.comparison_record import proof_path, read_proof
+from napari_cerberus.finetune.comparison.comparison_record import comparison_path, read_comparison
 from napari_cerberus.finetune.comparison.comparison_scores import found_objects, gained_and_lost
 from napari_cerberus.finetune.comparison.gallery import BEST, WORST, chosen_tiles, draw
-from napari_cerberus.finetune.comparison.model_comparison import SCORES_FOLDER, Fold, prove
+from napari_cerberus.finetune.comparison.model_comparison import SCORES_FOLDER, Fold, compare_models
 from napari_cerberus.model.library.opening import entry_of, read_record
 from napari_cerberus.pairs.split import Split, write_split
 from napari_cerberus.progress import run_to_end
@@ -98,19 +98,19 @@ def told(monkeypatch):
 
 
 def test_a_better_model(run, told):
-    proof = run_to_end(prove(run, base=model("base"), candidate=model("new")))
-    assert proof.verdict == "better"
-    assert proof.sentence.startswith("Better: glands Dice")
-    glands = proof.rows[0]
+    comparison = run_to_end(compare_models(run, base=model("base"), candidate=model("new")))
+    assert comparison.verdict == "better"
+    assert comparison.sentence.startswith("Better: glands Dice")
+    glands = comparison.rows[0]
     assert (glands.task, glands.tiles, glands.patients, glands.primary) == ("glands", 6, 6, True)
     assert glands.candidate == 1.0
     assert glands.base == pytest.approx(2 * 25 / (64 + 25))
-    assert (proof.gained, proof.lost) == ({"glands": 6, "lumina": 0}, {"glands": 0, "lumina": 0})
-    assert {row.category for row in proof.rows if row.task == "glands"} == {"", "Normal", "Polyp"}
-    assert any("Alike in both models" in note and "tissue" in note for note in proof.notes)
-    assert any("come from a rule" in note for note in proof.notes)
-    assert proof.base == {"name": "base", "sha256": "base" * 8}
-    assert read_proof(run) == proof
+    assert (comparison.gained, comparison.lost) == ({"glands": 6, "lumina": 0}, {"glands": 0, "lumina": 0})
+    assert {row.category for row in comparison.rows if row.task == "glands"} == {"", "Normal", "Polyp"}
+    assert any("Alike in both models" in note and "tissue" in note for note in comparison.notes)
+    assert any("come from a rule" in note for note in comparison.notes)
+    assert comparison.base == {"name": "base", "sha256": "base" * 8}
+    assert read_comparison(run) == comparison
     assert not (run / SCORES_FOLDER).exists()
 
 
@@ -129,94 +129,94 @@ def test_pairs_are_scored_for_every_task_of_the_model_where_the_run_was_at_the_e
         return score(model, tile, settings)
 
     monkeypatch.setattr(comparison_scores, "score_tile", scored)
-    proof = run_to_end(prove(run, base=model("base"), candidate=model("new")))
-    assert {row.task for row in proof.rows} >= {"glands", "tissue"}
+    comparison = run_to_end(compare_models(run, base=model("base"), candidate=model("new")))
+    assert {row.task for row in comparison.rows} >= {"glands", "tissue"}
     assert set(devices) == {"cpu"}
 
 
 def test_a_candidate_from_the_library_keeps_its_verdict(run, told, tmp_path, monkeypatch):
     folder = put(open_shelf(tmp_path, monkeypatch), "mine")
     candidate = replace(model("new"), path=folder)
-    proof = run_to_end(prove(run, base=model("base"), candidate=candidate))
+    comparison = run_to_end(compare_models(run, base=model("base"), candidate=candidate))
     record = read_record(entry_of("mine"))
-    assert (record.verdict, record.sentence) == ("better", proof.sentence)
+    assert (record.verdict, record.sentence) == ("better", comparison.sentence)
 
 
 def test_only_held_out_tiles_are_looked_at_at_their_own_pixel_size(run, told):
-    run_to_end(prove(run, base=model("base"), candidate=model("new")))
+    run_to_end(compare_models(run, base=model("base"), candidate=model("new")))
     on_tissue = [name for name, size in told if size == 1.3]
     assert (on_tissue.count("base"), on_tissue.count("new")) == (6, 6)
 
 
 def test_a_worse_model_has_its_pictures_and_says_what_was_forgotten(run, told):
-    proof = run_to_end(prove(run, base=model("new"), candidate=model("bad")))
-    assert proof.verdict == "worse"
-    assert proof.lost["glands"] == 6
-    assert "drawn tiles (not tissue" in proof.forgetting_sentence
-    assert len(proof.gallery) == 6
-    first = proof.gallery[0]
+    comparison = run_to_end(compare_models(run, base=model("new"), candidate=model("bad")))
+    assert comparison.verdict == "worse"
+    assert comparison.lost["glands"] == 6
+    assert "drawn tiles (not tissue" in comparison.forgetting_sentence
+    assert len(comparison.gallery) == 6
+    first = comparison.gallery[0]
     assert first.difference < 0
     pictures = [np.asarray(Image.open(path)) for path in (first.before, first.after)]
     assert pictures[0].shape == (480, 480, 3)
     assert (pictures[0] != pictures[1]).any()
-    files = {path.name for path in proof_path(run).parent.iterdir()}
-    assert files == {"proof.json", *(path.name for one in proof.gallery for path in (one.before, one.after))}
+    files = {path.name for path in comparison_path(run).parent.iterdir()}
+    assert files == {"proof.json", *(path.name for one in comparison.gallery for path in (one.before, one.after))}
 
 
 def test_few_patients_and_none(run, told):
     split(run, HELD_OUT[:3])
-    proof = run_to_end(prove(run, base=model("base"), candidate=model("new")))
-    assert (proof.verdict, proof.needed_patients) == ("too few patients", 5)
-    assert "3 held-out patients" in proof.sentence
+    comparison = run_to_end(compare_models(run, base=model("base"), candidate=model("new")))
+    assert (comparison.verdict, comparison.needed_patients) == ("too few patients", 5)
+    assert "3 held-out patients" in comparison.sentence
     split(run, [])
-    proof = run_to_end(prove(run, base=model("base"), candidate=model("new")))
-    assert proof.verdict == "too few patients"
-    assert "nothing can be proven" in proof.sentence
-    assert read_proof(run).rows == ()
+    comparison = run_to_end(compare_models(run, base=model("base"), candidate=model("new")))
+    assert comparison.verdict == "too few patients"
+    assert "nothing can be proven" in comparison.sentence
+    assert read_comparison(run).rows == ()
 
 
 def test_the_same_model_shows_no_difference(run, told):
-    proof = run_to_end(prove(run, base=model("new"), candidate=model("new")))
-    assert proof.verdict == "no difference shown"
-    assert "the same result on every tile" in proof.sentence
+    comparison = run_to_end(compare_models(run, base=model("new"), candidate=model("new")))
+    assert comparison.verdict == "no difference shown"
+    assert "the same result on every tile" in comparison.sentence
 
 
 def test_a_cancelled_proof_leaves_the_old_one_and_goes_on_where_it_was(run, told):
-    old = run_to_end(prove(run, base=model("new"), candidate=model("bad")))
+    old = run_to_end(compare_models(run, base=model("new"), candidate=model("bad")))
     told.clear()
-    job = prove(run, base=model("base"), candidate=model("new"))
+    job = compare_models(run, base=model("base"), candidate=model("new"))
     while len(told) < 5:
         next(job)
     job.close()
-    assert read_proof(run) == old
-    run_to_end(prove(run, base=model("base"), candidate=model("new")))
+    assert read_comparison(run) == old
+    run_to_end(compare_models(run, base=model("base"), candidate=model("new")))
     whole = len(told)
-    assert read_proof(run).verdict == "better"
+    assert read_comparison(run).verdict == "better"
     told.clear()
-    run_to_end(prove(run, base=model("base"), candidate=model("new")))
+    run_to_end(compare_models(run, base=model("base"), candidate=model("new")))
     assert len(told) <= whole <= len(told) + 1
 
 
 def test_cancelled_while_pictures_are_drawn_nothing_is_left(run, told):
-    job = prove(run, base=model("base"), candidate=model("new"))
+    job = compare_models(run, base=model("base"), candidate=model("new"))
     while not next(job).stage.startswith("Drawing"):
         pass
     job.close()
-    assert not proof_path(run).parent.exists()
+    assert not comparison_path(run).parent.exists()
     assert {path.name for path in run.iterdir()} == {"config.toml", "split.json", SCORES_FOLDER}
 
 
 def test_a_candidate_that_has_seen_a_held_out_patient_is_refused(run, told):
     with pytest.raises(DataError, match="Patient 20 is held out, but the new model has learnt"):
-        run_to_end(prove(run, base=model("base"), candidate=model("new", train_patients=["new:20", "new:10"])))
-    proof = run_to_end(prove(run, base=model("base", train_patients=["new:20"]), candidate=model("new")))
-    assert any("learnt from 1 of the 6 held-out patients" in note for note in proof.notes)
+        run_to_end(compare_models(run, base=model("base"), candidate=model("new", train_patients=["new:20", "new:10"])))
+    comparison = run_to_end(compare_models(run, base=model("base", train_patients=["new:20"]), candidate=model("new")))
+    assert any("learnt from 1 of the 6 held-out patients" in note for note in comparison.notes)
 
 
 def test_tiles_that_are_gone_are_one_sentence(run, told):
     next((run.parent / "tiles" / "Polyp" / "label").iterdir()).unlink()
     with pytest.raises(DataError, match="does not hold"):
-        run_to_end(prove(run, base=model("base"), candidate=model("new")))
+        run_to_end(compare_models(run, base=model("base"), candidate=model("new")))
 
 
 def test_folds_are_pooled_each_with_the_model_that_has_not_seen_them(run, told):
@@ -224,19 +224,19 @@ def test_folds_are_pooled_each_with_the_model_that_has_not_seen_them(run, told):
         Fold(candidate=model("new"), held_out=ids(HELD_OUT[:3])),
         Fold(candidate=model("bad"), held_out=ids(HELD_OUT[3:])),
     ]
-    proof = run_to_end(prove(run, base=model("base"), candidate=model("new"), folds=folds))
-    by_category = {row.category: row for row in proof.rows if row.task == "glands" and row.category}
+    comparison = run_to_end(compare_models(run, base=model("base"), candidate=model("new"), folds=folds))
+    by_category = {row.category: row for row in comparison.rows if row.task == "glands" and row.category}
     assert by_category["Polyp"].difference > 0 > by_category["Normal"].difference
-    assert any("Cross-validation: 2 models" in note for note in proof.notes)
+    assert any("Cross-validation: 2 models" in note for note in comparison.notes)
 
 
 def test_the_bases_own_validation_tiles_are_the_reference_where_they_are_here(run, told, monkeypatch):
     tree = trees.ebhi_tree(run.parent / "old", {"Polyp": ["7", "8", "9"]})
     record = {"data": {"old": str(tree)}, "validation_patients": ["old:7", "old:8"], "train_patients": ["old:9"]}
-    proof = run_to_end(prove(run, base=model("base", **record), candidate=model("new")))
-    assert "on 2 of the base model's own validation tiles (2 patients)" in proof.forgetting_sentence
+    comparison = run_to_end(compare_models(run, base=model("base", **record), candidate=model("new")))
+    assert "on 2 of the base model's own validation tiles (2 patients)" in comparison.forgetting_sentence
     monkeypatch.setenv("CERBERUS_DATA", str(tree.parent))
-    named = old_domain.reference_set(model("base", **{**record, "data": {"old": "old"}}), taught=["7"])
+    named = old_domain.reference_set(model("base", **{**record, "data": {"old": "old"}}), training_patients=["7"])
     assert [tile.patient for tile in named.tiles] == ["old:8"]
     assert named.weak == {"lumina"}
 

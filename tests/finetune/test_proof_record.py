@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.finetune.comparison.comparison_record import Pair, Proof, Row, proof_path, read_proof, write_record
+from napari_cerberus.finetune.comparison.comparison_record import (
+    ModelComparison,
+    Pair,
+    Row,
+    comparison_path,
+    read_comparison,
+    write_record,
+)
 
 ROW = Row(
     task="glands",
@@ -26,10 +33,10 @@ NEW = Row(task="lumina", category="Polyp", figure="dice", candidate=0.5, tiles=1
 
 @pytest.fixture
 def run(tmp_path):
-    folder = proof_path(tmp_path).parent
+    folder = comparison_path(tmp_path).parent
     folder.mkdir()
     pair = Pair(tile="s/a", before=folder / "1_before.png", after=folder / "1_after.png", difference=-0.2)
-    proof = Proof(
+    comparison = ModelComparison(
         verdict="better",
         sentence="Better: glands.",
         rows=(ROW, NEW),
@@ -42,30 +49,30 @@ def run(tmp_path):
         base={"name": "starter", "sha256": "a"},
         candidate={"name": "mine", "sha256": "b"},
     )
-    write_record(folder, proof)
-    return tmp_path, proof
+    write_record(folder, comparison)
+    return tmp_path, comparison
 
 
 def changed(run, **changes):
-    path = proof_path(run)
+    path = comparison_path(run)
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
 def test_what_was_written_is_read(run):
-    folder, proof = run
-    assert read_proof(folder) == proof
+    folder, comparison = run
+    assert read_comparison(folder) == comparison
 
 
 def test_a_run_folder_can_be_moved(run, tmp_path_factory):
     folder, _ = run
     elsewhere = tmp_path_factory.mktemp("other") / "run"
     folder.rename(elsewhere)
-    assert read_proof(elsewhere).gallery[0].before == proof_path(elsewhere).parent / "1_before.png"
+    assert read_comparison(elsewhere).gallery[0].before == comparison_path(elsewhere).parent / "1_before.png"
 
 
 def test_none_is_one_sentence(tmp_path):
     with pytest.raises(DataError, match=r"proof\.json cannot be read"):
-        read_proof(tmp_path)
+        read_comparison(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +93,7 @@ def test_damage_is_named(run, changes, said):
     folder, _ = run
     changed(folder, **changes)
     with pytest.raises(DataError, match=said):
-        read_proof(folder)
+        read_comparison(folder)
 
 
 @pytest.mark.parametrize("name", ["../x.png", "/etc/x.png", "a\\b.png", "", ".."])
@@ -94,14 +101,14 @@ def test_pictures_lie_beside_it(run, name):
     folder, _ = run
     changed(folder, gallery=[{"tile": "t", "before": name, "after": "a.png", "difference": 0.0}])
     with pytest.raises(DataError, match="file name"):
-        read_proof(folder)
+        read_comparison(folder)
 
 
 def test_no_value_that_json_does_not_know(tmp_path):
     with pytest.raises(ValueError, match="JSON compliant"):
         write_record(
             tmp_path,
-            Proof(
+            ModelComparison(
                 verdict="worse", sentence="", rows=(Row(task="t", figure="f", base=float("nan"), tiles=1, patients=1),)
             ),
         )

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.finetune.run_command import Wish, read_wish, write_wish
+from napari_cerberus.finetune.run_command import RunCommand, read_command, write_command
 from napari_cerberus.finetune.run_state import (
     LOCK_FILE,
     STATE_FILE,
@@ -34,7 +34,7 @@ def state_of(folder, **changes):
 
 
 def test_a_state_is_read_back_as_it_was_written(folder):
-    point = Point(step=2, losses={"glands": 0.5}, figures={"glands": 0.7}, by_category={"Polyp": {"glands": 0.6}})
+    point = Point(step=2, losses={"glands": 0.5}, metrics={"glands": 0.7}, by_category={"Polyp": {"glands": 0.6}})
     state = state_of(folder, history=(point,), overlays=(folder / "overlays" / "step-000002.png",), seconds_left=3.5)
     write_state(state)
     read = stored_state(folder)
@@ -68,13 +68,13 @@ def test_what_was_asked_for_shows_before_it_is_done(folder):
     write_state(state_of(folder))
     with (folder / LOCK_FILE).open("ab+") as held:
         assert lock(held.fileno())
-        write_wish(folder, Wish(what="pause"))
+        write_command(folder, RunCommand(what="pause"))
         assert read_state(folder).status == "pausing"
-        write_wish(folder, Wish(what="stop", keep="last"))
+        write_command(folder, RunCommand(what="stop", keep="last"))
         assert read_state(folder).status == "stopping"
-        assert read_wish(folder) == Wish(what="stop", keep="last")
+        assert read_command(folder) == RunCommand(what="stop", keep="last")
     (folder / "control.json").write_text('{"what": "explode"}', encoding="utf-8")
-    assert read_wish(folder) == Wish()
+    assert read_command(folder) == RunCommand()
 
 
 @pytest.mark.parametrize(

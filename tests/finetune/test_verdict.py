@@ -54,8 +54,8 @@ def test_the_number_of_patients_by_hand():
     ],
 )
 def test_one_task(given, spread, outcome, needed):
-    judged = judge(given, spread, 1)
-    assert (judged.outcome, judged.needed) == (outcome, needed)
+    validated = judge(given, spread, 1)
+    assert (validated.outcome, validated.needed) == (outcome, needed)
 
 
 def verdict(*rows):
@@ -106,7 +106,7 @@ def test_where_nothing_differs_better_is_rarely_said(monkeypatch, patients, task
     rng = np.random.default_rng(patients)
     runs = 60
     said = [
-        verdict_of(compare(noisy(rng, patients, tasks, skewed=skewed), same_classes=True).judged)[0]
+        verdict_of(compare(noisy(rng, patients, tasks, skewed=skewed), same_classes=True).validated)[0]
         for _ in range(runs)
     ]
     assert said.count("better") <= 0.07 * runs
@@ -116,5 +116,5 @@ def test_where_nothing_differs_better_is_rarely_said(monkeypatch, patients, task
 def test_a_large_gain_is_seen_by_few_patients(monkeypatch):
     monkeypatch.setattr(paired_rows, "SAMPLES", 1000)
     rng = np.random.default_rng(0)
-    said = [verdict_of(compare(noisy(rng, 6, effect=0.15), same_classes=True).judged)[0] for _ in range(10)]
+    said = [verdict_of(compare(noisy(rng, 6, effect=0.15), same_classes=True).validated)[0] for _ in range(10)]
     assert said.count("better") >= 9

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from napari_cerberus.progress import Progress
 
 
-def prove(folder: Path, *, base: object, candidate: object) -> Iterator[Progress]:
+def compare_models(folder: Path, *, base: object, candidate: object) -> Iterator[Progress]:
     """Stand-in for the proof."""
     yield Progress("Proving")
     (folder / "proven.txt").write_text(f"{base.sha256} {candidate.sha256}", encoding="ascii")
@@ -26,7 +26,9 @@ def prove(folder: Path, *, base: object, candidate: object) -> Iterator[Progress
 
 
 def main() -> int:
-    sys.modules["napari_cerberus.finetune.comparison.model_comparison"] = types.SimpleNamespace(prove=prove)
+    sys.modules["napari_cerberus.finetune.comparison.model_comparison"] = types.SimpleNamespace(
+        compare_models=compare_models
+    )
     module = import_module(f"napari_cerberus.finetune.{sys.argv[1]}")
     if sys.argv[1] == "child":
         wait = module._wait_for_turn

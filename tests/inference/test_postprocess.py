@@ -156,7 +156,7 @@ def test_balanced_sensitivity_is_the_published_rule() -> None:
     assert settings_for(GLANDS, 0.42).leaning(0.0).threshold == 0.42
 
 
-def taught(objects: np.ndarray, certainty: float) -> tuple[np.ndarray, np.ndarray]:
+def training_patients(objects: np.ndarray, certainty: float) -> tuple[np.ndarray, np.ndarray]:
     """Inner and contour as training draws them around one object, blurred and made uncertain."""
     inner, grown = erode(objects, ellipse(3)), dilate(objects, ellipse(3))
     shares = (ndimage.gaussian_filter(part.astype(np.float32), 0.5) * certainty for part in (inner, grown & ~inner))
@@ -167,7 +167,7 @@ def test_midline_finds_the_outline_of_small_uncertain_nuclei() -> None:
     """At 1 µm/px: a nucleus 6 px wide that the network half believes in. The published rule loses it."""
     y, x = np.mgrid[:24, :40]
     objects = (np.hypot(y - 12, x - 10) < 3.3) | (np.hypot(y - 12, x - 28) < 4.2)
-    inner, contour = taught(objects, 0.75)
+    inner, contour = training_patients(objects, 0.75)
     inner[:, :19] *= 0.6  # the left one is fainter still: no pixel of inner reaches 0.5
     assert find_objects(NUCLEI, inner, contour, 1.0).max() == 1
     ours = find_objects(NUCLEI, inner, contour, 1.0, OURS[NUCLEI])
@@ -189,7 +189,7 @@ def test_midline_gives_fragments_to_their_neighbours() -> None:
     """A second peak at the rim of a nucleus is no nucleus of two pixels; its pixels are not lost."""
     y, x = np.mgrid[:24, :24]
     nucleus = np.hypot(y - 12, x - 12) < 6
-    inner, contour = taught(nucleus, 0.9)
+    inner, contour = training_patients(nucleus, 0.9)
     inner[6, 12] = 0.9
     fine = replace(OURS[NUCLEI], seed_smoothing_um=0.1)
     found = find_objects(NUCLEI, inner, contour, 1.0, fine)

@@ -18,7 +18,7 @@ from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import CERBERUS_TASKS, TaskSpec, instances
 from tiny import EXACT, TinyNetwork, spotted, tiny_model
 
-SIDES = st.integers(1, 110)
+SUBSETS = st.integers(1, 110)
 
 
 def assert_same(tiled: Prediction, whole: Prediction) -> None:
@@ -32,7 +32,7 @@ def assert_same(tiled: Prediction, whole: Prediction) -> None:
 
 
 @settings(max_examples=40)
-@given(height=SIDES, width=SIDES, tile=st.integers(1, 96), seed=st.integers(0, 5), window=st.integers(1, 8))
+@given(height=SUBSETS, width=SUBSETS, tile=st.integers(1, 96), seed=st.integers(0, 5), window=st.integers(1, 8))
 def test_tiles_give_the_whole_images_answer(height: int, width: int, tile: int, seed: int, window: int) -> None:
     image = spotted((height, width), seed=seed)
     model = tiny_model(seed=seed, tissue_window_cells=window)

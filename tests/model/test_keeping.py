@@ -9,7 +9,7 @@ import pytest
 from model.shelf import open_shelf, put
 from napari_cerberus.errors import ModelError, SettingsError
 from napari_cerberus.model.library.entries import entry_of, list_models
-from napari_cerberus.model.library.lineage import compare_models
+from napari_cerberus.model.library.lineage import side_by_side
 from napari_cerberus.model.library.manage import (
     ModelRecord,
     add_model,
@@ -126,7 +126,7 @@ def test_two_models_side_by_side(shelf):
         validation={"dice": {"glands": 0.91234}, "tissue_accuracy": 0.5, "note": "x"},
     )
     set_notes("child", "for scanner B")
-    rows = {row.heading: row for row in compare_models(entry_of("mine"), entry_of("child"))}
+    rows = {row.heading: row for row in side_by_side(entry_of("mine"), entry_of("child"))}
     assert (rows["Parent"].left, rows["Parent"].right) == ("–", "starter (abababababab…)")
     assert rows["Made"].right == "2026-11-25"
     assert rows["Data"].right == "pairs"
@@ -141,6 +141,6 @@ def test_two_models_side_by_side(shelf):
 
 def test_comparing_bears_any_record(shelf):
     put(shelf, "odd", started_from=3, data=[1], patients="x", settings=None, validation=[2], made_at=5)
-    rows = {row.heading: row.right for row in compare_models(entry_of("mine"), entry_of("odd"))}
+    rows = {row.heading: row.right for row in side_by_side(entry_of("mine"), entry_of("odd"))}
     assert (rows["Parent"], rows["Data"]) == ("–", "–")
     json.dumps(rows)

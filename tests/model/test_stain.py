@@ -34,7 +34,7 @@ def drawn(seed, side=64):
     return make_tile(TileSettings(height_px=side, width_px=side, pixel_size_um=1.5, seed=seed)).image
 
 
-def restained(image, factors):
+def stain_matched(image, factors):
     """Optical density of each colour times a factor: another stain, or another scanner."""
     light = (image.astype(np.float64) + 1) / 256
     return np.clip(np.rint(256 * light ** np.array(factors) - 1), 0, 255).astype(np.uint8)
@@ -43,7 +43,7 @@ def restained(image, factors):
 @pytest.fixture(scope="module")
 def tiles():
     """Twelve patients with two drawn tiles each, a little lighter or darker from patient to patient."""
-    return [restained(drawn(number % 8), [0.94 + 0.12 * (number // 2) / 11] * 3) for number in range(24)]
+    return [stain_matched(drawn(number % 8), [0.94 + 0.12 * (number // 2) / 11] * 3) for number in range(24)]
 
 
 @pytest.fixture(scope="module")
@@ -53,19 +53,19 @@ def model(tiles):
 
 
 def test_tiles_of_the_same_stain_are_like_the_training_tiles(model):
-    assert [unlike(restained(drawn(seed), [1.0] * 3), model) for seed in range(100, 103)] == [""] * 3
+    assert [unlike(stain_matched(drawn(seed), [1.0] * 3), model) for seed in range(100, 103)] == [""] * 3
 
 
 @pytest.mark.parametrize("factors", [(2.0, 1.0, 1.0), (0.35, 0.35, 0.35), (1.0, 0.4, 1.0), (0.5, 1.0, 2.0)])
 def test_another_stain_is_said(model, factors):
-    said = [unlike(restained(drawn(seed), factors), model) for seed in range(100, 102)]
+    said = [unlike(stain_matched(drawn(seed), factors), model) for seed in range(100, 102)]
     assert all(sentence.startswith("The stain of this image is unlike") for sentence in said)
     assert "'m'" in said[0]
 
 
 def test_distance_is_in_units_of_the_limit(model, tiles):
     known = stain_of(model.spec)
-    near, far = profile_of(tiles[0]), profile_of(restained(tiles[0], (2.0, 1.0, 0.5)))
+    near, far = profile_of(tiles[0]), profile_of(stain_matched(tiles[0], (2.0, 1.0, 0.5)))
     assert distance(near, known) < 1 < distance(far, known)
     two = ModelStain(sources=(fit_source("far", [far, far], ["a", "b"]), *known.sources))
     assert distance(far, two) == pytest.approx(0, abs=0.1)
@@ -131,9 +131,11 @@ def test_real_stains_are_told_apart(data_dir):
     """A model of EBHI-SEG tiles knows other EBHI-SEG patients, and neither the purple DSB nor the TNBC images."""
     records = index_tree(data_dir / "ebhi-seg")[0][::6]
     profiles = {record: profile_of(read_rgb(record.image_path)) for record in records}
-    taught = [record for record in records if int(record.patient[-1]) % 3]
-    others = [record for record in records if record not in taught]
-    source = fit_source("ebhi", [profiles[one] for one in taught], [one.patient for one in taught])
+    training_patients = [record for record in records if int(record.patient[-1]) % 3]
+    others = [record for record in records if record not in training_patients]
+    source = fit_source(
+        "ebhi", [profiles[one] for one in training_patients], [one.patient for one in training_patients]
+    )
     stain = ModelStain(sources=(source,))
     strangers = {}
     for name in ("dsb2018-purple", "tnbc-nuclei"):

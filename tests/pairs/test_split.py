@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from napari_cerberus.errors import DataError, SettingsError
 from napari_cerberus.pairs.layout.ebhi import index_tree
 from napari_cerberus.pairs.split import (
-    SIDES,
+    SUBSETS,
     Split,
     apply_split,
     read_split,
@@ -91,7 +91,7 @@ def test_real_tree_is_split_by_patient_close_to_the_shares(data_dir: Path) -> No
     records, _ = index_tree(data_dir / "ebhi-seg")
     split = split_by_patient(records)
     total = Counter(record.category for record in records)
-    for side, share in zip(SIDES, (0.7, 0.15, 0.15), strict=True):
+    for side, share in zip(SUBSETS, (0.7, 0.15, 0.15), strict=True):
         for category, number in total.items():
             assert abs(split.counts[side][category] / number - share) < 0.05, (side, category)
 
@@ -193,7 +193,7 @@ def test_a_missing_split_file_is_named(tmp_path: Path) -> None:
 
 def test_split_keeps_its_parts() -> None:
     assert isinstance(SPLIT, Split)
-    assert list(SPLIT.sides) == list(SIDES)
+    assert list(SPLIT.sides) == list(SUBSETS)
 
 
 def test_a_split_of_a_folder_is_known_under_a_runs_sources() -> None:

@@ -69,8 +69,8 @@ def estimate(value, low=None, high=None):
 
 
 def group(name, value):
-    figures = {key: estimate(value) for key in ("dice", "jaccard", "precision", "recall")}
-    return {"name": name, "tiles": 7, "conformity_failures": 2, "figures": {**figures, "conformity": estimate(None)}}
+    metrics = {key: estimate(value) for key in ("dice", "jaccard", "precision", "recall")}
+    return {"name": name, "tiles": 7, "conformity_failures": 2, "figures": {**metrics, "conformity": estimate(None)}}
 
 
 def test_tables_come_from_the_reports_alone_and_stand_between_their_markers(tmp_path):

@@ -21,8 +21,8 @@ def estimate(value):
 
 
 def report(sha256):
-    figures = dict.fromkeys(("dice", "jaccard", "precision", "recall", "f1", "pq", "aji"), estimate(0.625))
-    group = {"name": "All", "tiles": 7, "patients": 3, "figures": {**figures, "pq": {"value": None}}}
+    metrics = dict.fromkeys(("dice", "jaccard", "precision", "recall", "f1", "pq", "aji"), estimate(0.625))
+    group = {"name": "All", "tiles": 7, "patients": 3, "figures": {**metrics, "pq": {"value": None}}}
     return {
         "format": REPORT_FORMAT,
         "model": {"sha256": sha256},

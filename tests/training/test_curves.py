@@ -13,11 +13,11 @@ ROWS = [
 
 
 def test_losses_are_smoothed_by_task_and_validation_figures_are_as_they_are():
-    loss, figures = charts(ROWS)
+    loss, metrics = charts(ROWS)
     assert np.allclose(loss.lines["glands"], [(1, 2.0), (2, 1.9)])
     assert np.allclose(loss.lines["tissue"], [(1, 1.0), (3, 1.2)])
     assert loss.top == 2.0
-    assert figures.lines == {"glands": [(2, 0.5)], "tissue": [(2, 0.75)]}
+    assert metrics.lines == {"glands": [(2, 0.5)], "tissue": [(2, 0.75)]}
 
 
 def test_the_picture_shows_the_lines_in_the_tasks_colours(tmp_path):

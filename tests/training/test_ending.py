@@ -12,14 +12,14 @@ from napari_cerberus.model.checkpoint import load_model
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.config import OptimiserSettings, read_config
 from napari_cerberus.training.data.sampler import TaskSampler
-from napari_cerberus.training.early_stopping import EndSettings
+from napari_cerberus.training.early_stopping import EarlyStopping
 from napari_cerberus.training.engine import loop
-from napari_cerberus.training.engine.callbacks import Watch
+from napari_cerberus.training.engine.callbacks import Callback
 from napari_cerberus.training.engine.loop import train
 from napari_cerberus.training.engine.trainer import Trainer
 from napari_cerberus.training.engine.training_run import refuse_other_base
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
-from napari_cerberus.training.transfer.weight_interpolation import BaseKeeper
+from napari_cerberus.training.transfer.weight_interpolation import WeightInterpolation
 from napari_cerberus.training.validation import Scores
 from training import tiny_run
 
@@ -59,19 +59,21 @@ def judging(monkeypatch, *dice):
 
 def test_patience_ends_a_run_says_why_and_keeps_the_best(tmp_path, monkeypatch):
     judging(monkeypatch, 0.5, 0.8, 0.7, 0.6)
-    trained = run_to_end(train(config(ending=EndSettings(patience=2)), tiny_run.data(), folder(tmp_path)))
+    trained = run_to_end(train(config(early_stopping=EarlyStopping(patience=2)), tiny_run.data(), folder(tmp_path)))
     assert (trained.step, trained.scores.dice) == (2, {"glands": 0.8})
     assert trained.ended == "Ended early at step 4: 2 validations in a row brought nothing better than step 2."
 
 
 def test_a_step_to_end_at_repeats_what_a_stop_gave(tmp_path):
-    class Stop(Watch):
+    class Stop(Callback):
         def wants_end(self, step):
             return "last" if step == 3 else None
 
-    stopped = run_to_end(train(config(validate_every=5), tiny_run.data(), folder(tmp_path, "a"), watch=Stop()))
-    ending = EndSettings(at_step=3, keep="last")
-    again = run_to_end(train(config(validate_every=5, ending=ending), tiny_run.data(), folder(tmp_path, "b")))
+    stopped = run_to_end(train(config(validate_every=5), tiny_run.data(), folder(tmp_path, "a"), callback=Stop()))
+    early_stopping = EarlyStopping(at_step=3, keep="last")
+    again = run_to_end(
+        train(config(validate_every=5, early_stopping=early_stopping), tiny_run.data(), folder(tmp_path, "b"))
+    )
     assert stopped.step == again.step == 3
     for name, value in stopped.network.state_dict().items():
         assert torch.equal(value, again.network.state_dict()[name]), name
@@ -79,16 +81,18 @@ def test_a_step_to_end_at_repeats_what_a_stop_gave(tmp_path):
 
 def test_the_last_weights_are_kept_where_asked_for(tmp_path, monkeypatch):
     judging(monkeypatch, 0.9)
-    trained = run_to_end(train(config(steps=3, ending=EndSettings(keep="last")), tiny_run.data(), folder(tmp_path)))
+    trained = run_to_end(
+        train(config(steps=3, early_stopping=EarlyStopping(keep="last")), tiny_run.data(), folder(tmp_path))
+    )
     assert (trained.step, trained.scores.dice) == (3, {"glands": 0.0})
 
 
 def test_a_watch_gets_its_checkpoint(tmp_path):
-    class Save(Watch):
+    class Save(Callback):
         def wants_checkpoint(self):
             return True
 
-    job = train(config(validate_every=8), tiny_run.data(), folder(tmp_path), watch=Save())
+    job = train(config(validate_every=8), tiny_run.data(), folder(tmp_path), callback=Save())
     while next(job).stage != "Training":
         pass
     assert load_checkpoint(tmp_path / "run")["step"] == 1
@@ -97,13 +101,13 @@ def test_a_watch_gets_its_checkpoint(tmp_path):
 @pytest.mark.parametrize("change", [{"patience": -1}, {"at_step": -1}, {"keep": "worst"}])
 def test_an_ending_that_makes_no_sense_is_refused(change):
     with pytest.raises(SettingsError, match="ending"):
-        EndSettings(**change)
+        EarlyStopping(**change)
 
 
 def test_an_ending_is_read_from_the_config(tmp_path):
     text = (Path(__file__).parents[2] / "configs" / "starter.toml").read_text(encoding="utf-8")
     (tmp_path / "run.toml").write_text(f"{text}\n[ending]\npatience = 3\n", encoding="utf-8")
-    assert read_config(tmp_path / "run.toml").ending == EndSettings(patience=3)
+    assert read_config(tmp_path / "run.toml").early_stopping == EarlyStopping(patience=3)
 
 
 def test_statistics_of_the_base_model_stay_and_those_of_a_new_head_move(base):
@@ -137,7 +141,7 @@ def test_a_blend_keeps_its_share_of_the_base_model(base):
 
 def test_without_a_base_model_there_is_nothing_to_keep():
     trainer = Trainer(config(keep_statistics=True, blend=0.5))
-    assert BaseKeeper(config(blend=0.5)).blended(trainer.network) is trainer.network
+    assert WeightInterpolation(config(blend=0.5)).blended(trainer.network) is trainer.network
 
 
 def test_a_checkpoint_that_the_run_has_not_written_is_refused(tmp_path):

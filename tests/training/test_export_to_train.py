@@ -21,7 +21,7 @@ from napari_cerberus.pairs.layout.ebhi import index_tree
 from napari_cerberus.pairs.layout.tile_pixels import pixels_sha256
 from napari_cerberus.training.config import read_config
 from napari_cerberus.training.data.tile_sources import collect
-from napari_cerberus.training.engine.training_run import by_side, make_split
+from napari_cerberus.training.engine.training_run import by_subset, make_split
 
 CATEGORIES = ("Normal", "Polyp")
 CLEAN = "0 problems that stop, 0 skipped, 0 notes."
@@ -122,7 +122,7 @@ def test_an_exported_folder_is_a_source(tmp_path: Path, capsys: pytest.CaptureFi
     split(tmp_path)
     config = read_config(tmp_path / "run.toml")
     tiles = collect(config, config.root(tmp_path))
-    parts = by_side(tiles, make_split(config, tmp_path, tiles))
+    parts = by_subset(tiles, make_split(config, tmp_path, tiles))
     assert {side: len(members) for side, members in parts.items()} == {"train": 4, "validation": 2, "test": 2}
     for tile in tiles:
         loaded = tile.load()

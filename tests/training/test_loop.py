@@ -95,10 +95,10 @@ def test_a_cpu_prepares_its_batches_itself_unless_told_otherwise(wanted, device,
 
 
 @pytest.mark.parametrize(("system", "team", "count"), [("Linux", 1, 7), ("Linux", 3, 2), ("Darwin", 1, 0)])
-def test_helpers_share_the_cores_and_are_forked_on_linux_alone(monkeypatch, system, team, count):
+def test_helpers_share_the_cores_and_are_forked_on_linux_alone(monkeypatch, system, process_group, count):
     monkeypatch.setattr("platform.system", lambda: system)
     monkeypatch.setattr("os.cpu_count", lambda: 8)
-    assert workers_for(None, torch.device("cuda"), team) == count
+    assert workers_for(None, torch.device("cuda"), process_group) == count
 
 
 def test_the_running_average_is_torchs_own_and_passes_over_what_is_frozen():

@@ -17,7 +17,7 @@ from napari_cerberus.training.engine.loop import train
 from napari_cerberus.training.engine.trainer import Trainer
 from napari_cerberus.training.run_folder import read_metrics
 from napari_cerberus.training.transfer import distillation
-from napari_cerberus.training.transfer.distillation import remember
+from napari_cerberus.training.transfer.distillation import teacher_targets_of
 from training import tiny_run
 
 
@@ -43,7 +43,7 @@ def config(base, **changes):
 def test_the_base_model_forgets_nothing_and_a_moved_one_is_pulled_back(base, freezing):
     layer, block = freezing
     trainer = Trainer(config(base, train_from_layer=layer, train_decoder_from_block=block))
-    memory = run_to_end(remember(config(base), trainer.frozen, ()))
+    memory = run_to_end(teacher_targets_of(config(base), trainer.frozen, ()))
     assert memory.loss(trainer.frozen, 0).item() == pytest.approx(0, abs=1e-3)
     weight = trainer.network.heads["glands"][-1].bias
     with torch.no_grad():
@@ -57,13 +57,13 @@ def test_the_base_model_forgets_nothing_and_a_moved_one_is_pulled_back(base, fre
 def drift(base, weight):
     """How far three large steps take the answers on drawn tissue."""
     steps = OptimiserSettings(name="sgd", learning_rate=0.1, schedule="constant", ema_decay=0.0)
-    chosen, data = config(base, remember=weight, train_decoder_from_block=5, optimiser=steps), tiny_run.data()
+    chosen, data = config(base, teacher_targets_of=weight, train_decoder_from_block=5, optimiser=steps), tiny_run.data()
     trainer, unmoved = Trainer(chosen), Trainer(chosen)
-    run_to_end(trainer.ask_the_base())
+    run_to_end(trainer.teacher_targets())
     sampler = TaskSampler(chosen, data.train, data.loaded)
     for step in range(3):
         trainer.advance(sampler.batch(step))
-    memory = run_to_end(remember(chosen, unmoved.frozen, ()))
+    memory = run_to_end(teacher_targets_of(chosen, unmoved.frozen, ()))
     return sum(memory.loss(trainer.frozen, step).item() for step in range(4))
 
 
@@ -99,7 +99,7 @@ def test_heads_that_the_base_model_lacks_are_not_asked(base):
     tasks = (*tiny_run.TASKS, instances("lumina"))
     batches = (dataclasses.replace(tiny_run.config().batches[0], tasks=("glands", "lumina")),)
     trainer = Trainer(config(base, tasks=tasks, batches=batches))
-    run_to_end(trainer.ask_the_base())
+    run_to_end(trainer.teacher_targets())
     assert trainer._memory._keys == ["glands"]
 
 
@@ -107,14 +107,14 @@ def test_heads_that_the_base_model_lacks_are_not_asked(base):
 def test_where_the_encoder_moves_every_dense_head_is_held(base, layer, keys):
     batches = tiny_run.config().batches[1:]
     trainer = Trainer(config(base, batches=batches, train_from_layer=layer))
-    run_to_end(trainer.ask_the_base())
+    run_to_end(trainer.teacher_targets())
     assert trainer._memory._keys == keys
 
 
 def test_where_only_the_tissue_head_trains_there_is_nothing_to_ask(base):
     batches = (dataclasses.replace(tiny_run.config().batches[0], tasks=("tissue",)),)
     trainer = Trainer(config(base, batches=batches))
-    run_to_end(trainer.ask_the_base())
+    run_to_end(trainer.teacher_targets())
     assert trainer._memory is None
 
 

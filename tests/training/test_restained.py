@@ -14,8 +14,8 @@ from napari_cerberus.progress import run_to_end
 from napari_cerberus.synthetic import TileSettings, make_tile
 from napari_cerberus.training.engine.trainer import Trainer
 from napari_cerberus.training.transfer import distillation
-from napari_cerberus.training.transfer.distillation import remember
-from napari_cerberus.training.transfer.stain_matched import restained, strange_tiles
+from napari_cerberus.training.transfer.distillation import teacher_targets_of
+from napari_cerberus.training.transfer.stain_matched import out_of_domain_tiles, stain_matched
 from training import tiny_run
 
 
@@ -36,7 +36,7 @@ def base(tmp_path):
 
 def learning(base):
     """Config, tiles, and their pixels: the first half drawn tissue, the others in green."""
-    config = tiny_run.config(start=base, keep_statistics=True, remember=1.0, train_from_layer=5)
+    config = tiny_run.config(start=base, keep_statistics=True, teacher_targets_of=1.0, train_from_layer=5)
     tiles = tiny_run.data().train
     images = {tile.id: drawn(20 + number) for number, tile in enumerate(tiles)}
     for tile in tiles[len(tiles) // 2 :]:
@@ -48,15 +48,15 @@ def learning(base):
 def test_only_tiles_in_an_unknown_stain_are_chosen(base):
     config, tiles, loaded = learning(base)
     half = [tile.id for tile in tiles[len(tiles) // 2 :]]
-    assert strange_tiles(config, tiles, loaded, 100) == half
-    assert len(strange_tiles(config, tiles, loaded, 1)) == 1
-    assert strange_tiles(tiny_run.config(), tiles, loaded, 100) == []
+    assert out_of_domain_tiles(config, tiles, loaded, 100) == half
+    assert len(out_of_domain_tiles(config, tiles, loaded, 1)) == 1
+    assert out_of_domain_tiles(tiny_run.config(), tiles, loaded, 100) == []
 
 
 def test_a_strange_tile_gets_the_colours_and_keeps_its_tissue(base):
     _config, tiles, loaded = learning(base)
     like, green = drawn(5), loaded[tiles[-1].id]
-    there = restained(green, like, 96, 1.0)
+    there = stain_matched(green, like, 96, 1.0)
     assert there.shape == (1, 3, 96, 96)
     for channel in range(3):
         assert there[0, channel].mean() == pytest.approx(like[..., channel].mean(), abs=2)
@@ -67,14 +67,14 @@ def test_a_strange_tile_gets_the_colours_and_keeps_its_tissue(base):
 @pytest.mark.parametrize("side", [32, 160])
 def test_a_tile_of_any_size_gives_the_side_that_is_asked_for(base, side):
     _config, tiles, loaded = learning(base)
-    assert restained(loaded[tiles[0].id], drawn(5), side, 1.3).shape == (1, 3, side, side)
+    assert stain_matched(loaded[tiles[0].id], drawn(5), side, 1.3).shape == (1, 3, side, side)
 
 
 def test_they_are_remembered_beside_the_drawn_ones(base, monkeypatch):
     monkeypatch.setattr(distillation, "TILES", 2)
     config, tiles, loaded = learning(base)
     trainer = Trainer(config)
-    stages = list(remember(config, trainer.frozen, (), [loaded[tiles[-1].id]]))
+    stages = list(teacher_targets_of(config, trainer.frozen, (), [loaded[tiles[-1].id]]))
     assert [(step.done, step.total) for step in stages] == [(0, 3), (1, 3), (2, 3)]
-    run_to_end(trainer.ask_the_base(tiles, loaded))
+    run_to_end(trainer.teacher_targets(tiles, loaded))
     assert trainer._memory.loss(trainer.frozen, 0).item() == pytest.approx(0, abs=1e-3)

@@ -13,11 +13,11 @@ def test_a_tile_that_teaches_no_tissue_type_is_not_asked_for_one():
     torch.manual_seed(0)
     network, data = Cerberus(tiny_run.TASKS), tiny_run.data()
     told = validate(network, data.validation, data.loaded, tiny_run.config())
-    assert any("tissue" in figures for figures in told.by_category.values())
+    assert any("tissue" in metrics for metrics in told.by_category.values())
     glands = [dataclasses.replace(tile, tasks=tile.tasks - {"tissue"}) for tile in data.validation]
     untold = validate(network, glands, data.loaded, tiny_run.config())
     assert untold.dice == told.dice
-    assert not any("tissue" in figures for figures in untold.by_category.values())
+    assert not any("tissue" in metrics for metrics in untold.by_category.values())
 
 
 def test_an_accuracy_of_nothing_counts_and_no_tissue_tile_does_not():

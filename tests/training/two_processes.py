@@ -10,7 +10,7 @@ from tiny_run import config, data
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.engine import loop
 from napari_cerberus.training.engine.loop import train
-from napari_cerberus.training.process_group import Team
+from napari_cerberus.training.process_group import ProcessGroup
 
 
 def main(folder: Path) -> None:
@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
     trained = run_to_end(train(config(sampling="mixed", steps=3), data(), folder))
     torch.save(trained.network.state_dict(), folder / f"rank{rank}.pt")
     (folder / f"step{rank}.txt").write_text(f"{trained.step} {trained.scores.overall}")
-    assert Team(rank, 2).leads == (rank == 0)
+    assert ProcessGroup(rank, 2).is_rank_zero == (rank == 0)
 
 
 if __name__ == "__main__":

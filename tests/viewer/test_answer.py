@@ -8,9 +8,9 @@ import pytest
 
 from napari_cerberus.viewer.annotate.annotation_result import added_sentence, counted, doubt, summary_sentence
 from napari_cerberus.viewer.layers import Added
-from napari_cerberus.viewer.session import Readout
+from napari_cerberus.viewer.session import RunSummary
 
-READOUT = Readout(
+READOUT = RunSummary(
     image_id="id",
     image_name="tile",
     tissue={},

@@ -33,7 +33,7 @@ def problems(desk: Desk) -> list[str]:
 def correct(desk: Desk, tool: str) -> Any:
     one = desk.choose("glands", 1)
     desk.correct.tools.use(tool)
-    desk.correct.follow()
+    desk.correct.sync()
     return one
 
 
@@ -90,7 +90,7 @@ def test_a_wall_clock_that_jumps_changes_neither_journal_nor_effort(
     assert effort is not None
     assert effort["edits"].tolist() == [3]
     assert effort["active_s"].between(0, 30).all()
-    path = desk.correct.keeping.path(one)
+    path = desk.correct.autosave.path(one)
     assert path is not None
     np.testing.assert_array_equal(read_journal(path).labels["glands"], one.layer.data)
 
@@ -173,7 +173,7 @@ def test_a_script_puts_other_labels_into_a_layer(make_desk: Callable[..., Desk])
     new = np.zeros((40, 56), np.int32)
     new[20:30, 20:30] = 7
     one.layer.data = new.copy()
-    desk.correct.follow()
+    desk.correct.sync()
     assert one.tracked.objects["index"].tolist() == [7]
     desk.press(one, "Ctrl+Z")
     np.testing.assert_array_equal(one.layer.data, new), "napari's steps belong to the array that is gone"
@@ -197,7 +197,7 @@ def test_a_script_leaves_a_layer_in_an_odd_state(open_window: Callable[..., Desk
         one.layer.data[:] = 0
     else:
         one.layer.features = None
-    desk.correct.follow()
+    desk.correct.sync()
     desk.choose("glands", 1)
     desk.correct.tools.use("fill")
     desk.correct.save(tmp_path / "a.cerberus")

@@ -36,13 +36,13 @@ def test_one_correction_is_one_step_of_naparis_undo(make_desk: Callable[..., Des
     area = one.layer.features.set_index("index").loc[1, "area_um2"]
     assert area == (one.layer.data == 1).sum() * 0.25
     one.layer.undo()
-    desk.correct.follow()
+    desk.correct.sync()
     np.testing.assert_array_equal(one.layer.data, before)
     assert desk.state(one, 1) == UNREVIEWED
     ours = one.layer.features[table.columns]
     assert ours.equals(table), "the table is exactly as it was"
     one.layer.redo()
-    desk.correct.follow()
+    desk.correct.sync()
     assert desk.state(one, 1) == EDITED
 
 
@@ -80,7 +80,7 @@ def test_undo_gives_the_review_state_back_too(make_desk: Callable[..., Desk]) ->
     desk.choose("nuclei", 1)
     for change in (lambda: desk.correct.tools.use("grow"), lambda: one.layer.paint((1, 1), 0)):
         change()
-        desk.correct.follow()
+        desk.correct.sync()
         assert one.tracked.objects["changed_by"].iloc[0] == "Bob"
         assert desk.state(one, 1) == EDITED
         edited = one.tracked.objects.copy()
@@ -112,7 +112,7 @@ def test_other_hands_are_followed(make_desk: Callable[..., Desk]) -> None:
     one.layer.features = one.layer.features.assign(mine=["note"])
     one.layer.selected_label = 9
     one.layer.paint((20, 20), 9)
-    desk.correct.follow()
+    desk.correct.sync()
     assert desk.state(one, 9) == EDITED
     assert one.layer.features["mine"].tolist()[0] == "note", "columns of others stay"
     one.layer.data[30:33, 30:33] = 12

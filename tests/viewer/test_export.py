@@ -23,8 +23,8 @@ from napari_cerberus.pairs.write.export_source import ExportSettings
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.correct.autosave import JOURNALS_VARIABLE
 from napari_cerberus.viewer.export import exporter as export_module
-from napari_cerberus.viewer.export.exporter import ExportForm, ImageAnswer, categories_in
-from napari_cerberus.viewer.export.open_images import Subject
+from napari_cerberus.viewer.export.exporter import ExportForm, ImageDetails, categories_in
+from napari_cerberus.viewer.export.open_images import ExportCandidate
 from napari_cerberus.viewer.io.annotation_folder import save
 from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState, JobStatus
@@ -61,12 +61,12 @@ class Bench:
             self.qtbot.waitUntil(lambda: self.controller.session.job.state in ENDS, timeout=10_000)
         return image
 
-    def answer(self, subject: Subject, **changes: Any) -> ImageAnswer:
+    def answer(self, candidate: ExportCandidate, **changes: Any) -> ImageDetails:
         known = {"patient_id": "17", "patient_unknown": False, "category": "Polyp", **changes}
-        return ImageAnswer(subject=subject, **known)
+        return ImageDetails(candidate=candidate, **known)
 
     def form(self, **choices: Any) -> ExportForm:
-        images = tuple(self.answer(subject) for subject in self.exporter.subjects())
+        images = tuple(self.answer(candidate) for candidate in self.exporter.candidates())
         return ExportForm(folder=str(self.folder), images=images, choices=ExportSettings(**{**CHOICES, **choices}))
 
     def preview(self, form: ExportForm) -> Preview:
@@ -89,24 +89,24 @@ def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Bench]:
 
 
 def test_an_annotated_image_with_what_is_known_of_it(bench: Bench) -> None:
-    assert bench.exporter.subjects() == ()
+    assert bench.exporter.candidates() == ()
     bench.add("plain", annotate=False)
     bench.add("GT2012149-2-400-005", seed=1)
-    (subject,) = bench.exporter.subjects()
-    assert (subject.name, subject.tasks) == ("GT2012149-2-400-005", ("nuclei", "glands", "lumina"))
-    assert (subject.size_px, subject.pixel_size_um) == ((32, 32), 0.5)
-    assert (subject.suggestion, subject.readout) == ("Normal", "Normal 62%, Adenocarcinoma 21%")
-    assert subject.file_name is not None
-    assert (subject.file_name.patient, subject.file_name.block) == ("2012149", 2)
+    (candidate,) = bench.exporter.candidates()
+    assert (candidate.name, candidate.tasks) == ("GT2012149-2-400-005", ("nuclei", "glands", "lumina"))
+    assert (candidate.size_px, candidate.pixel_size_um) == ((32, 32), 0.5)
+    assert (candidate.suggestion, candidate.readout) == ("Normal", "Normal 62%, Adenocarcinoma 21%")
+    assert candidate.file_name is not None
+    assert (candidate.file_name.patient, candidate.file_name.block) == ("2012149", 2)
 
 
 def test_labels_drawn_by_the_user_count_by_their_name(bench: Bench) -> None:
     bench.add("tile", annotate=False)
     bench.viewer.add_labels(square_labels(32, 32)["glands"], name="tile glands")
     bench.viewer.add_labels(square_labels(32, 30)["nuclei"], name="tile nuclei")
-    (subject,) = bench.exporter.subjects()
-    assert subject.tasks == ("glands",), "labels of another size do not belong to the image"
-    assert subject.suggestion == ""
+    (candidate,) = bench.exporter.candidates()
+    assert candidate.tasks == ("glands",), "labels of another size do not belong to the image"
+    assert candidate.suggestion == ""
 
 
 def test_the_preview_is_what_is_written(bench: Bench) -> None:
@@ -176,10 +176,10 @@ def test_only_accepted_objects(bench: Bench) -> None:
 )
 def test_what_is_missing_or_wrong_is_one_sentence(bench: Bench, changes: dict[str, Any], says: str) -> None:
     bench.add()
-    (subject,) = bench.exporter.subjects()
+    (candidate,) = bench.exporter.candidates()
     form = ExportForm(
         folder=str(bench.folder),
-        images=(bench.answer(subject, **changes),),
+        images=(bench.answer(candidate, **changes),),
         choices=ExportSettings(**CHOICES),
     )
     status = bench.export(form)
@@ -191,7 +191,7 @@ def test_what_is_missing_or_wrong_is_one_sentence(bench: Bench, changes: dict[st
 def test_one_image_that_fails_does_not_stop_the_others(bench: Bench) -> None:
     bench.add("a", seed=1)
     bench.add("b", seed=2)
-    b, a = bench.exporter.subjects()
+    b, a = bench.exporter.candidates()
     images = (bench.answer(a, patient_id="GT17"), bench.answer(b, patient_id="17"))
     form = ExportForm(folder=str(bench.folder), images=images, choices=ExportSettings(**CHOICES))
     status = bench.export(form)
@@ -264,7 +264,7 @@ def test_the_sidecar_says_who_corrected_it_and_what_that_took(lasting: Bench) ->
     correct.corrections.choose(correct.corrections.need_active(), 1)
     for tool in ("shrink", "grow"):
         correct.tools.use(tool)
-        correct.follow()
+        correct.sync()
     lasting.controller.choose.reviewer("Ada")
     correct.review.accept()
     lasting.viewer.layers["tile glands"].data_setitem((np.array([20]), np.array([20])), 1)
@@ -307,7 +307,7 @@ def test_saved_annotations_stand_beside_the_open_images(bench: Bench, tmp_path: 
     save_result(work / "b", work / "b.png", seed=2, tissue={"Polyp": 0.9, "Normal": 0.1})
     (work / "index.csv").write_text("image,patient,category,block\nb.png,not known,Normal,7\n", encoding="utf-8")
     assert look(bench, work) == "2 saved annotations added."
-    opened, a, b = bench.exporter.subjects()
+    opened, a, b = bench.exporter.candidates()
     assert (opened.name, a.name, b.name) == ("open", "GT2012149-2-400-005.png", "b.png")
     assert (a.tasks, a.size_px, a.pixel_size_um) == (("nuclei", "glands"), (32, 32), 0.5)
     assert a.file_name is not None
@@ -350,6 +350,6 @@ def test_what_cannot_be_read_is_said(bench: Bench, tmp_path: Path) -> None:
     assert "2 saved annotations added." in said
     assert "The image of 1 was not found" in said
     assert "index.csv has no column 'image'" in said
-    assert [subject.missing for subject in bench.exporter.subjects()] == [False, True]
+    assert [candidate.missing for candidate in bench.exporter.candidates()] == [False, True]
     (problem,) = bench.preview(bench.form()).problems
     assert "was not found; put it beside" in problem

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from fake_runs import FakeCheck, alive, write_proof, write_run
+from fake_runs import FakeCheck, alive, write_comparison, write_run
 from napari_cerberus.errors import DataError, OutputError
 from napari_cerberus.finetune.finetune_settings import FinetuneSettings
 from napari_cerberus.finetune.run_state import STATE_FILE, read_state
@@ -164,13 +164,13 @@ def test_poll_follows_a_run_to_its_proof(opened: Open) -> None:
         finetuning.poll()
         assert finetuning.state is not None
         assert finetuning.state.step == 80
-        write_proof(run.folder)
+        write_comparison(run.folder)
         write_run("mine", "finished", model_name="mine")
         finetuning.poll()
     assert moved == ["running", "running", "finished"]
     assert made == ["mine"]
-    assert finetuning.proof is not None
-    assert finetuning.proof.verdict == "better"
+    assert finetuning.comparison is not None
+    assert finetuning.comparison.verdict == "better"
 
 
 def test_the_end_of_a_run_that_is_not_shown_is_noticed(opened: Open) -> None:

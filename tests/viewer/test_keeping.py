@@ -62,13 +62,13 @@ class Sitting:
         """Two corrections and two decisions; the labels after them."""
         self.choose("glands", 1)
         self.correct.tools.use("shrink")
-        self.correct.follow()
+        self.correct.sync()
         self.choose("nuclei", 2)
         self.correct.tools.use("grow")
         self.correct.tools.number(4)
         self.choose("lumina", 1)
         self.correct.review.accept()
-        self.correct.follow()
+        self.correct.sync()
         return {one.task: np.array(one.layer.data) for one in self.correct.corrections}
 
 
@@ -143,7 +143,7 @@ def test_undo_goes_to_the_journal_too(sit_down: Callable[..., Sitting]) -> None:
     one = first.choose("glands", 1)
     before = np.array(one.layer.data)
     first.correct.tools.use("delete")
-    first.correct.follow()
+    first.correct.sync()
     first.correct.corrections.undo()
     first.controller.close()
     second = sit_down()
@@ -298,7 +298,7 @@ def test_the_readout_comes_back_with_a_folder_and_with_a_journal(
         assert readout is not None
         assert dict(readout.tissue) == TISSUE
         assert dict(readout.counts) == {"glands": 1, "lumina": 1, "nuclei": 2}
-        (snapshot,) = sitting.controller.export._subjects.snapshots().values()
+        (snapshot,) = sitting.controller.export._candidates.snapshots().values()
         assert dict(snapshot.tissue) == TISSUE
 
 
@@ -336,7 +336,7 @@ def test_a_second_dock_of_one_window_goes_on_with_the_journal(sit_down: Callable
     second.correct.corrections.attach_all()
     second.choose("nuclei", 1)
     second.correct.tools.use("delete")
-    second.correct.follow()
+    second.correct.sync()
     (journal,) = (tmp_path / "journals").glob("*/journal.jsonl")
     tools = [record.tool for record in read_journal(journal).records]
     assert tools[-1] == "delete"

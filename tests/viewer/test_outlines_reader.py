@@ -135,8 +135,8 @@ def test_opened_outlines_can_be_corrected_and_are_the_users_own(desk: Desk, tmp_
     desk.viewer.layers.selection.active = layer
     one = desk.controller.correct.corrections.need_active()
     assert (one.record.pixel_size_um, one.record.model_name, one.has_work) == (0.25, "", True)
-    (subject,) = desk.controller.export.subjects()
-    assert (subject.tasks, subject.pixel_size_um) == (("glands",), 0.25)
+    (candidate,) = desk.controller.export.candidates()
+    assert (candidate.tasks, candidate.pixel_size_um) == (("glands",), 0.25)
     desk.annotate()
     assert desk.controller.correct.rerun.offer is not None, "a new result never takes the place of what was opened"
     assert int((layer.data > 0).sum()) == 64

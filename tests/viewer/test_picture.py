@@ -13,7 +13,7 @@ from fake_jobs import he_like
 from napari_cerberus.annotation import frame
 from napari_cerberus.errors import ImageError
 from napari_cerberus.viewer.annotate import image_region
-from napari_cerberus.viewer.annotate.image_region import fingerprint, take_picture, why_not
+from napari_cerberus.viewer.annotate.image_region import fingerprint, take_region, why_not
 from napari_cerberus.viewer.session import Region
 
 
@@ -49,7 +49,7 @@ class Lazy:
 
 def test_the_whole_image_is_copied() -> None:
     layer = rgb_layer()
-    taken = take_picture(shown(layer), layer, Region.WHOLE)
+    taken = take_region(shown(layer), layer, Region.WHOLE)
     before = np.array(layer.data)
     layer.data[:] = 0
     np.testing.assert_array_equal(taken.read(), before)
@@ -69,7 +69,7 @@ def test_the_whole_image_is_copied() -> None:
 def test_other_kinds_of_colour_are_taken_as_they_are(pixels: Any) -> None:
     layer = rgb_layer(pixels)
     assert why_not(layer) == ""
-    np.testing.assert_array_equal(take_picture(shown(layer), layer, Region.WHOLE).read(), pixels)
+    np.testing.assert_array_equal(take_region(shown(layer), layer, Region.WHOLE).read(), pixels)
 
 
 @pytest.mark.parametrize(
@@ -87,14 +87,14 @@ def test_what_cannot_be_annotated_is_refused_with_a_way_out(layer: Any, words: s
     assert words in reason
     assert "\n" not in reason
     with pytest.raises(ImageError, match=words):
-        take_picture(shown(layer), layer, Region.WHOLE)
+        take_region(shown(layer), layer, Region.WHOLE)
 
 
 def test_the_field_of_view_is_what_napari_last_drew() -> None:
     layer = rgb_layer()
     viewer = shown(layer)
     layer.corner_pixels = np.array([[10, 20], [19, 39]])
-    taken = take_picture(viewer, layer, Region.VIEW)
+    taken = take_region(viewer, layer, Region.VIEW)
     assert taken.box.as_tuple() == (10, 20, 20, 40)
     np.testing.assert_array_equal(taken.read(), layer.data[10:20, 20:40])
 
@@ -107,7 +107,7 @@ def test_the_field_of_view_of_a_multiscale_image_is_narrowed_by_the_camera() -> 
     viewer.canvas.size = (100, 200)
     viewer.scene.camera.zoom = 10  # 10 × 20 µm are seen: 20 × 40 pixels
     viewer.scene.camera.center = (0, 16, 32)
-    y0, x0, y1, x1 = take_picture(viewer, layer, Region.VIEW).box.as_tuple()
+    y0, x0, y1, x1 = take_region(viewer, layer, Region.VIEW).box.as_tuple()
     assert (y1 - y0, x1 - x0) == (21, 41)
     assert ((y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2) == (32, 64)
 
@@ -117,17 +117,17 @@ def test_a_view_beside_the_image_and_a_hidden_image_are_refused() -> None:
     viewer = shown(layer)
     layer.corner_pixels = np.array([[60, 0], [70, 10]])
     with pytest.raises(ImageError, match="Nothing of “tile” is in view"):
-        take_picture(viewer, layer, Region.VIEW)
+        take_region(viewer, layer, Region.VIEW)
     layer.visible = False
     with pytest.raises(ImageError, match="hidden"):
-        take_picture(viewer, layer, Region.VIEW)
+        take_region(viewer, layer, Region.VIEW)
 
 
 def test_a_rectangle_is_read_through_both_layers_transforms() -> None:
     layer = rgb_layer(scale=(0.5, 0.5), translate=(100, 200))
     corners = np.array([[102, 205], [102, 210], [107, 210], [107, 205]])
     shapes = Shapes([corners / 2], scale=(2, 2))
-    taken = take_picture(shown(layer), layer, Region.RECTANGLE, [shapes])
+    taken = take_region(shown(layer), layer, Region.RECTANGLE, [shapes])
     assert taken.box.as_tuple() == (4, 10, 15, 21)
     np.testing.assert_array_equal(taken.read(), layer.data[4:15, 10:21])
 
@@ -136,23 +136,23 @@ def test_the_selected_rectangle_counts_else_the_newest() -> None:
     layer = rgb_layer()
     first, second = np.array([[0, 0], [9, 9]]), np.array([[20, 20], [29, 34]])
     shapes = Shapes([first, second], shape_type="rectangle")
-    assert take_picture(shown(layer), layer, Region.RECTANGLE, [shapes]).box.as_tuple() == (20, 20, 30, 35)
+    assert take_region(shown(layer), layer, Region.RECTANGLE, [shapes]).box.as_tuple() == (20, 20, 30, 35)
     shapes.selected_data = {0}
-    assert take_picture(shown(layer), layer, Region.RECTANGLE, [shapes]).box.as_tuple() == (0, 0, 10, 10)
+    assert take_region(shown(layer), layer, Region.RECTANGLE, [shapes]).box.as_tuple() == (0, 0, 10, 10)
 
 
 def test_no_rectangle_or_one_beside_the_image_is_refused() -> None:
     layer = rgb_layer()
     with pytest.raises(ImageError, match="press Draw"):
-        take_picture(shown(layer), layer, Region.RECTANGLE, [Shapes()])
-    beside = Shapes([np.array([[200, 200], [220, 220]])], shape_type="rectangle")
+        take_region(shown(layer), layer, Region.RECTANGLE, [Shapes()])
+    temporary = Shapes([np.array([[200, 200], [220, 220]])], shape_type="rectangle")
     with pytest.raises(ImageError, match="does not touch"):
-        take_picture(shown(layer), layer, Region.RECTANGLE, [beside])
+        take_region(shown(layer), layer, Region.RECTANGLE, [temporary])
 
 
 def test_a_multiscale_image_is_read_at_full_resolution_where_it_fits() -> None:
     layer = rgb_layer(pyramid(), multiscale=True)
-    taken = take_picture(shown(layer), layer, Region.WHOLE)
+    taken = take_region(shown(layer), layer, Region.WHOLE)
     assert taken.read().shape == (64, 128, 3)
     assert not taken.note
 
@@ -163,7 +163,7 @@ def test_a_large_multiscale_image_is_read_at_a_coarser_level_and_says_so(
     monkeypatch.setattr(image_region, "MAX_PIXELS", 3000)
     levels = pyramid()
     layer = rgb_layer(levels, multiscale=True)
-    taken = take_picture(shown(layer), layer, Region.WHOLE)
+    taken = take_region(shown(layer), layer, Region.WHOLE)
     np.testing.assert_array_equal(taken.read(), levels[1])
     assert taken.factors == (2, 2)
     assert "2× coarser" in taken.note
@@ -173,7 +173,7 @@ def test_an_image_that_is_too_large_at_every_level_is_refused(monkeypatch: pytes
     monkeypatch.setattr(image_region, "MAX_PIXELS", 100)
     layer = rgb_layer()
     with pytest.raises(ImageError, match="draw a rectangle"):
-        take_picture(shown(layer), layer, Region.WHOLE)
+        take_region(shown(layer), layer, Region.WHOLE)
 
 
 def test_an_image_on_disk_is_read_in_the_worker_only() -> None:

@@ -13,7 +13,7 @@ from napari_cerberus.errors import ModelError
 from napari_cerberus.model.library import opening
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.viewer.annotate.annotate_jobs import Annotator, Request, list_model_choices
-from napari_cerberus.viewer.annotate.image_region import take_picture
+from napari_cerberus.viewer.annotate.image_region import take_region
 from napari_cerberus.viewer.session import Region
 from tiny import tiny_model
 
@@ -22,7 +22,7 @@ def request(model_name: str, *, flips: bool = False) -> Request:
     viewer, layer = ViewerModel(), Image(he_like(40, 56), rgb=True, name="tile")
     viewer.add_layer(layer)
     return Request(
-        picture=take_picture(viewer, layer, Region.WHOLE),
+        picture=take_region(viewer, layer, Region.WHOLE),
         pixel_size_um=1.0,
         pixel_size_source="assumed",
         model_name=model_name,

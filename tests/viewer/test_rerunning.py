@@ -21,7 +21,7 @@ def moved_labels(height: int, width: int) -> dict[str, np.ndarray[Any, Any]]:
 
 def everything(desk: Desk) -> dict[str, tuple[Any, ...]]:
     """By task: pixels, model's pixels, table, and the run that the layer says it is of."""
-    desk.correct.follow()
+    desk.correct.sync()
     return {
         one.task: (
             np.array(one.layer.data).tobytes(),

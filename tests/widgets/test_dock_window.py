@@ -17,7 +17,7 @@ from fake_jobs import FakeAnnotate, he_like, no_pixel_size, tissue_map, two_mode
 from napari_cerberus.errors import DeviceError
 from napari_cerberus.viewer import controller as controller_module
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.correct.overlay import MARKS_LAYER
+from napari_cerberus.viewer.correct.overlay import OVERLAY_LAYER
 from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState, Region
 from napari_cerberus.widgets import dock as dock_module
@@ -166,8 +166,8 @@ def test_a_second_click_keeps_what_was_painted_with_the_mouse(open_window: Calla
     painted = np.array(glands.data)
     window.annotate_and_wait()
     assert "1 of yours stay" in window.dock.offers.preview.text()
-    window.click(window.dock.offers.beside)
-    names = [name for name in window.names() if name != MARKS_LAYER]
+    window.click(window.dock.offers.temporary)
+    names = [name for name in window.names() if name != OVERLAY_LAYER]
     assert names == ["tile", "tile glands", "tile lumina", "tile nuclei", "tile glands [1]"]
     np.testing.assert_array_equal(window.viewer.layers["tile glands"].data, painted)
     assert "was edited and kept" in window.message

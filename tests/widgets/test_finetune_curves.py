@@ -16,7 +16,7 @@ def history(count: int) -> list[Point]:
     """One point every fifth step, figures every tenth."""
     steps = [5 * (number + 1) for number in range(count)]
     return [
-        Point(step=step, losses={"glands": 3.2 / step}, figures={"glands": step / 200} if step % 10 == 0 else {})
+        Point(step=step, losses={"glands": 3.2 / step}, metrics={"glands": step / 200} if step % 10 == 0 else {})
         for step in steps
     ]
 
@@ -44,7 +44,7 @@ def curves(qtbot) -> Curves:
 def test_a_new_point_draws_each_plot_once(curves: Curves, qtbot) -> None:
     qtbot.wait(200)
     counter = Paints()
-    for plot in (curves.losses, curves.figures):
+    for plot in (curves.losses, curves.metrics):
         plot.widget.viewport().installEventFilter(counter)
     curves.show_points(history(8), STEPS, 40)
     qtbot.wait(200)
@@ -62,8 +62,8 @@ def test_while_points_are_awaited_the_empty_plots_come_one_after_the_other(qtbot
     assert curves.losses is None
     curves.show_points([], STEPS, awaited=True)
     qtbot.waitUntil(lambda: curves.losses is not None, timeout=20_000)
-    assert curves.figures is None
-    qtbot.waitUntil(lambda: curves.figures is not None)
+    assert curves.metrics is None
+    qtbot.waitUntil(lambda: curves.metrics is not None)
     assert curves.isVisible()
     assert not curves.losses.lines
 

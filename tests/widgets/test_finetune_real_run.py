@@ -99,10 +99,10 @@ def test_from_the_dock_to_a_proven_model(
     log = (state.folder / process.LOG_FILE).read_text(encoding="utf-8", errors="replace")
     assert state.status == "finished", f"{state.message}\n{log}"
     assert (state.model_name, state.base_name) == ("mine", "base")
-    assert finetuning.proof is not None, state.message
-    assert panel.proof.isVisible()
-    assert panel.proof.sentence.text() == finetuning.proof.sentence
-    assert panel.live.curves.figures is not None
+    assert finetuning.comparison is not None, state.message
+    assert panel.comparison.isVisible()
+    assert panel.comparison.sentence.text() == finetuning.comparison.sentence
+    assert panel.live.curves.metrics is not None
     assert "mine" in [entry.name for entry in list_models()]
     qtbot.waitUntil(lambda: dock.annotate.model.findText("mine") >= 0, timeout=_LONG_MS)
     assert "train" in finetuning.command_line()

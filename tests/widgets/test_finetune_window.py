@@ -15,7 +15,7 @@ from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QApplication, QDockWidget, QMessageBox, QPushButton, QVBoxLayout, QWidget
 
 from fake_jobs import FakeAnnotate, no_pixel_size
-from fake_runs import FakeCheck, alive, write_model, write_proof, write_run
+from fake_runs import FakeCheck, alive, write_comparison, write_model, write_run
 from napari_cerberus.files import sha256_of
 from napari_cerberus.finetune.run_state import RunState
 from napari_cerberus.model.library.opening import promoted, promotion_history
@@ -189,10 +189,10 @@ def test_a_run_is_followed_paused_and_stopped(
     desk.show(run)
     live = desk.panel.live
     assert live.stage.text() == "Training: step 60 of 200, about 6 min left"
-    assert live.curves.figures is not None
-    steps, values = live.curves.figures.lines["glands"].getData()
+    assert live.curves.metrics is not None
+    steps, values = live.curves.metrics.lines["glands"].getData()
     assert (list(steps), values[-1]) == ([10, 20, 30, 40, 50, 60], pytest.approx(0.62))
-    assert "Polyp" in live.figures.texts()
+    assert "Polyp" in live.metrics.texts()
     assert live.tiles.caption.text() == "Validation tiles, step 60 (1 of 1)"
     desk.click(live.pause)
     working_again = write_run(status="paused")
@@ -230,20 +230,20 @@ def test_a_better_model_is_promoted_in_one_click_and_annotate_uses_it(open_desk:
     desk = open_desk()
     write_model("mine")
     run = write_run(status="finished", model_name="mine")
-    write_proof(run.folder)
+    write_comparison(run.folder)
     desk.show(run)
-    proof = desk.panel.proof
-    assert proof.verdict.text() == "Better"
-    assert "+0.041\n+0.012 to +0.070" in proof.table.texts()
-    assert proof.exchanged.text() == "Found by the new model alone: 12 glands. By the old one alone: 3 glands."
+    comparison = desk.panel.comparison
+    assert comparison.verdict.text() == "Better"
+    assert "+0.041\n+0.012 to +0.070" in comparison.table.texts()
+    assert comparison.exchanged.text() == "Found by the new model alone: 12 glands. By the old one alone: 3 glands."
     assert desk.primary() == ["Promote"]
-    desk.click(proof.promote)
+    desk.click(comparison.promote)
     assert promoted().name == "mine"
     assert promotion_history()[-1].reason == "better"
     assert desk.controller.session.model_name == "mine"
     desk.qtbot.waitUntil(lambda: desk.annotate.model.currentText() == "mine", timeout=10_000)
     assert desk.finetuning.decision is Decision.PROMOTED
-    desk.click(proof.roll_back)
+    desk.click(comparison.roll_back)
     assert promoted().name == "starter"
     assert desk.controller.session.model_name == "starter"
 
@@ -254,9 +254,9 @@ def test_promoting_against_the_verdict_asks_once(
     desk = open_desk()
     write_model("mine")
     run = write_run(status="finished", model_name="mine")
-    write_proof(run.folder, "worse")
+    write_comparison(run.folder, "worse")
     desk.show(run)
-    proof = desk.panel.proof
+    comparison = desk.panel.comparison
     asked: list[str] = []
     answers = iter((NO, YES))
 
@@ -266,9 +266,9 @@ def test_promoting_against_the_verdict_asks_once(
 
     monkeypatch.setattr(QMessageBox, "question", question)
     assert desk.primary() == ["Keep the old one"]
-    desk.click(proof.promote)
+    desk.click(comparison.promote)
     assert promoted().name == "starter"
-    desk.click(proof.promote)
+    desk.click(comparison.promote)
     assert promoted().name == "mine"
     assert len(asked) == 2
     assert "worse" in asked[0]
@@ -279,18 +279,18 @@ def test_a_model_without_a_proof_can_be_compared_and_a_renamed_one_promoted(open
     folder = write_model("mine")
     made = write_run("mine", "finished", model_name="mine", model_sha256=sha256_of(folder / WEIGHTS_FILE))
     desk.show(made)
-    proof = desk.panel.proof
-    assert proof.verdict.text() == "Not proven"
-    desk.click(proof.prove)
+    comparison = desk.panel.comparison
+    assert comparison.verdict.text() == "Not proven"
+    desk.click(comparison.compare_models)
     desk.settle()
     assert desk.fake.resumed == [made.folder]
-    write_proof(made.folder)
+    write_comparison(made.folder)
     desk.show(made)
-    assert not proof.prove.isVisible()
+    assert not comparison.compare_models.isVisible()
     desk.controller.library.rename("mine", "ours")
-    desk.click(proof.promote)
+    desk.click(comparison.promote)
     assert promoted().name == "ours"
-    assert proof.roll_back.isVisible()
+    assert comparison.roll_back.isVisible()
 
 
 def test_what_is_being_checked_stays_what_is_shown(open_desk: Callable[..., Desk], tmp_path: Path) -> None:
@@ -307,22 +307,22 @@ def test_a_discarded_model_leaves_the_library(open_desk: Callable[..., Desk], mo
     desk = open_desk()
     folder = write_model("mine")
     run = write_run(status="finished", model_name="mine")
-    write_proof(run.folder, "no difference shown")
+    write_comparison(run.folder, "no difference shown")
     desk.show(run)
     monkeypatch.setattr(QMessageBox, "question", lambda *rest: YES)
-    desk.click(desk.panel.proof.discard)
+    desk.click(desk.panel.comparison.discard)
     assert not folder.exists()
     assert desk.finetuning.decision is Decision.DISCARDED
-    assert desk.panel.proof.said.text() == "Discarded: the model was deleted."
+    assert desk.panel.comparison.said.text() == "Discarded: the model was deleted."
 
 
 def test_the_details_show_every_row_and_the_pictures(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk()
     run = write_run(status="finished", model_name="mine")
-    write_proof(run.folder)
+    write_comparison(run.folder)
     desk.show(run)
-    desk.click(desk.panel.proof.details)
-    dialog = desk.panel.proof.dialog
+    desk.click(desk.panel.comparison.details)
+    dialog = desk.panel.comparison.dialog
     assert dialog is not None
     assert dialog.isVisible()
     assert not dialog.isModal()

@@ -41,11 +41,11 @@ def test_a_line_says_where_a_model_came_from(library: Library) -> None:
     assert mine is not None
     assert starter is not None
     assert (mine.parent, mine.made, mine.learnt_from) == ("starter", "2026-11-25", "28 tiles, 8 patients")
-    assert mine.figures == "glands 0.93"
+    assert mine.metrics == "glands 0.93"
     assert (starter.shipped, starter.promoted, starter.parent) == (True, True, "came with the program")
     other = library.find("other")
     assert other is not None
-    assert (other.learnt_from, other.figures) == ("–", "–")
+    assert (other.learnt_from, other.metrics) == ("–", "–")
 
 
 def test_promote_and_roll_back_are_told(library: Library) -> None:

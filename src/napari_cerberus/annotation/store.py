@@ -108,18 +108,18 @@ def save_annotation(
     _check_target(folder)
     _check_fit(annotation, str(folder))
     about = _about(annotation, by)
-    with atomic_folder(folder) as beside:
+    with atomic_folder(folder) as temporary:
         for task, labels in annotation.labels.items():
-            _write_labels(beside / f"{task}.tif", labels, annotation.pixel_size_um)
-            _write_labels(beside / f"model_{task}.tif", annotation.model_labels[task], annotation.pixel_size_um)
+            _write_labels(temporary / f"{task}.tif", labels, annotation.pixel_size_um)
+            _write_labels(temporary / f"model_{task}.tif", annotation.model_labels[task], annotation.pixel_size_um)
         with_review(annotation.objects).to_csv(
-            beside / OBJECTS_FILE, index=False, lineterminator="\n", errors="backslashreplace"
+            temporary / OBJECTS_FILE, index=False, lineterminator="\n", errors="backslashreplace"
         )
-        (beside / ABOUT_FILE).write_bytes(about)
+        (temporary / ABOUT_FILE).write_bytes(about)
         if isinstance(journal, Journal):
-            journal.copy_to(beside / JOURNAL_FILE)
+            journal.copy_to(temporary / JOURNAL_FILE)
         elif journal is not None and (replay := read_journal_of(journal, annotation.frame)) is not None:
-            (beside / JOURNAL_FILE).write_bytes(journal.read_bytes()[: replay.good_bytes])
+            (temporary / JOURNAL_FILE).write_bytes(journal.read_bytes()[: replay.good_bytes])
 
 
 def load_annotation(folder: Path) -> SavedAnnotation:

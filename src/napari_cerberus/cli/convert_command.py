@@ -217,8 +217,10 @@ def _write_results(
         table = table.merge(objects, on=["task", "index"], how="left")
     summary = {**about, "tissue": {}, "model": {"name": "", "sha256": ""}, "pixel_size_um": pixel_size_um}
     summary["counts"] = {task: int(plane.max()) for task, plane in labels.items()}
-    with atomic_folder(target) as beside:
+    with atomic_folder(target) as temporary:
         for task, plane in labels.items():
-            write_labels(beside / f"{task}.tif", plane, pixel_size_um)
-        table.to_csv(beside / OBJECTS_FILE, index=False, float_format="%.6g", errors="backslashreplace")
-        (beside / SUMMARY_FILE).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_labels(temporary / f"{task}.tif", plane, pixel_size_um)
+        table.to_csv(temporary / OBJECTS_FILE, index=False, float_format="%.6g", errors="backslashreplace")
+        (temporary / SUMMARY_FILE).write_text(
+            json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )

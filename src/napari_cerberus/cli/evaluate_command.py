@@ -55,8 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     line = ProgressLine("evaluate")
     outcome = run_to_end(evaluate(model, selection, arguments.out, settings, resume=arguments.resume), line)
     line.close()
-    if outcome.standing.kind == "training":
-        sys.stderr.write(f"TRAINING DATA: {outcome.standing.sentence}\n")
+    if outcome.leakage_status.kind == "training":
+        sys.stderr.write(f"TRAINING DATA: {outcome.leakage_status.sentence}\n")
     sys.stdout.write(f"{arguments.out / REPORT_FILE}\n")
     return 0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from ..errors import SettingsError
-from ..exporting.export_jobs import Order, Outcome, Preview, export_job, preview_job
+from ..exporting.export_jobs import ExportTask, Outcome, Preview, export_job, preview_job
 from ..exporting.saved_annotations import find_saved, read_result
 from ..pairs.words import counted
 from ..pairs.write.export_source import Choice, Cut, ExportSettings, ExportSource, Small, WhenChanged, WhenEmpty
@@ -90,12 +90,12 @@ def _add_tiles(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Export every image; 1 if any of them failed, the others are written all the same."""
     settings_for(arguments, ImageFacts(patient_id=None, category="any", block=arguments.block))
-    orders, problems = _saved_orders(arguments) if arguments.saved is not None else (_orders(arguments), ())
+    export_tasks, problems = _saved_orders(arguments) if arguments.saved is not None else (_orders(arguments), ())
     for problem in problems:
         _complain(problem)
-    failed = _preview(orders, arguments) if arguments.dry_run else _export(orders, arguments)
+    failed = _preview(export_tasks, arguments) if arguments.dry_run else _export(export_tasks, arguments)
     failed += len(problems)
-    total = len(orders) + len(problems)
+    total = len(export_tasks) + len(problems)
     if failed and total > 1:
         sys.stderr.write(f"{PROGRAM}: {failed} of {total} images failed.\n")
     return EXIT_FAILED if failed else 0
@@ -123,7 +123,7 @@ def settings_for(arguments: argparse.Namespace, facts: ImageFacts) -> ExportSett
     )
 
 
-def _orders(arguments: argparse.Namespace) -> list[Order]:
+def _orders(arguments: argparse.Namespace) -> list[ExportTask]:
     """For the named images, whose results lie in one folder."""
     if not arguments.images:
         raise SettingsError("Name the images whose results are in --results, or give --saved instead.")
@@ -134,7 +134,7 @@ def _orders(arguments: argparse.Namespace) -> list[Order]:
     ]
 
 
-def _saved_orders(arguments: argparse.Namespace) -> tuple[list[Order], tuple[str, ...]]:
+def _saved_orders(arguments: argparse.Namespace) -> tuple[list[ExportTask], tuple[str, ...]]:
     """For every annotation of a folder; and what cannot be read."""
     if arguments.images:
         raise SettingsError("--saved finds the images itself; name none, or use --results.")
@@ -142,32 +142,32 @@ def _saved_orders(arguments: argparse.Namespace) -> tuple[list[Order], tuple[str
     found = run_to_end(find_saved(arguments.saved, arguments.images_in), line)
     line.close()
     facts = facts_of((saved.name for saved in found.images), arguments)
-    orders = [
+    export_tasks = [
         _order(saved.name, partial(saved.read, arguments.annotator), facts[saved.name], arguments)
         for saved in found.images
     ]
-    return orders, found.problems
+    return export_tasks, found.problems
 
 
-def _order(name: str, read: Callable[[], ExportSource], facts: ImageFacts, arguments: argparse.Namespace) -> Order:
+def _order(name: str, read: Callable[[], ExportSource], facts: ImageFacts, arguments: argparse.Namespace) -> ExportTask:
     """One image; choices that make no sense are found before any image is read. Raises ``SettingsError``."""
     if not isinstance(facts.category, FromReadout):
         try:
             known = settings_for(arguments, facts)
         except SettingsError as error:
             raise SettingsError(f"{name}: {error}") from error
-        return Order(name=name, read=read, settings=lambda source: known)
+        return ExportTask(name=name, read=read, settings=lambda source: known)
 
     def settings(source: ExportSource) -> ExportSettings:
         return settings_for(arguments, replace(facts, category=facts.category_for(source)))
 
-    return Order(name=name, read=read, settings=settings)
+    return ExportTask(name=name, read=read, settings=settings)
 
 
-def _export(orders: Sequence[Order], arguments: argparse.Namespace) -> int:
+def _export(export_tasks: Sequence[ExportTask], arguments: argparse.Namespace) -> int:
     """Write image after image; the number of those that failed."""
     whole = Outcome(root=arguments.to)
-    for order in orders:
+    for order in export_tasks:
         line = ProgressLine(order.name)
         one = run_to_end(export_job(Outcome(root=arguments.to), [order]), line)
         for note in one.notes:
@@ -179,15 +179,15 @@ def _export(orders: Sequence[Order], arguments: argparse.Namespace) -> int:
             sys.stdout.write(f"{order.name}: {result.summary}\n")
         whole.results += one.results
         whole.failed += one.failed
-    if len(orders) > 1:
+    if len(export_tasks) > 1:
         sys.stdout.write(f"{counted(len(whole.results), 'image')}: {whole.sentence}\n")
     return len(whole.failed)
 
 
-def _preview(orders: Sequence[Order], arguments: argparse.Namespace) -> int:
+def _preview(export_tasks: Sequence[ExportTask], arguments: argparse.Namespace) -> int:
     """List what would be written; the number of images that would fail."""
     line = ProgressLine("export")
-    preview: Preview = run_to_end(preview_job(arguments.to, orders), line)
+    preview: Preview = run_to_end(preview_job(arguments.to, export_tasks), line)
     for note in preview.notes:
         line.say(note)
     line.close()

@@ -11,7 +11,7 @@ from ..errors import ModelError
 from ..finetune.run_state import refuse_in_use
 from ..model.library.entries import ModelEntry, entry_of, list_models
 from ..model.library.exchange import export_model, import_model
-from ..model.library.lineage import compare_models
+from ..model.library.lineage import side_by_side
 from ..model.library.manage import delete, read_record, rename, set_notes
 from ..model.library.promotion import promote, promoted_and_note, promotion_history, roll_back
 from .model_profile import add_profile_arguments, write_profile
@@ -130,7 +130,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    for row in compare_models(entry_of(arguments.name), entry_of(arguments.new)):
+    for row in side_by_side(entry_of(arguments.name), entry_of(arguments.new)):
         cells = (" ".join(cell.split()) for cell in (row.heading, row.left, row.right))
         sys.stdout.write("\t".join((" " if not row.differs else "*", *cells)) + "\n")
     return 0

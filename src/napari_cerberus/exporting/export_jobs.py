@@ -84,7 +84,7 @@ class Preview:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class ExportTask:
     """One image to export.
 
     Attributes
@@ -127,13 +127,13 @@ class Outcome:
         return "; ".join(parts) + "."
 
 
-def preview_job(root: Path, orders: Sequence[Order]) -> Job[Preview]:
+def preview_job(root: Path, export_tasks: Sequence[ExportTask]) -> Job[Preview]:
     """Plan every image; one that cannot be exported becomes a problem, the others are shown all the same."""
     whole = Preview()
     written: Counter[Place] = Counter()
-    for number, order in enumerate(orders):
+    for number, order in enumerate(export_tasks):
         try:
-            plan = yield from _within(_plan(root, order), order.name, number, len(orders))
+            plan = yield from _within(_plan(root, order), order.name, number, len(export_tasks))
         except CerberusError as error:
             whole = replace(whole, problems=(*whole.problems, _named(order.name, error)))
             continue
@@ -141,23 +141,23 @@ def preview_job(root: Path, orders: Sequence[Order]) -> Job[Preview]:
     return whole
 
 
-def export_job(outcome: Outcome, orders: Sequence[Order]) -> Job[Outcome]:
+def export_job(outcome: Outcome, export_tasks: Sequence[ExportTask]) -> Job[Outcome]:
     """Plan and write one image after the other; one that fails does not stop the others."""
-    for number, order in enumerate(orders):
+    for number, order in enumerate(export_tasks):
         try:
-            yield from _within(_export(outcome, order), order.name, number, len(orders))
+            yield from _within(_export(outcome, order), order.name, number, len(export_tasks))
         except CerberusError as error:
             outcome.failed.append(_named(order.name, error))
     return outcome
 
 
-def _plan(root: Path, order: Order) -> Job[ExportPlan]:
+def _plan(root: Path, order: ExportTask) -> Job[ExportPlan]:
     yield Progress(f"Reading {order.name}")
     source = order.read()
     return (yield from plan_export(root, source, order.settings(source)))
 
 
-def _export(outcome: Outcome, order: Order) -> Job[None]:
+def _export(outcome: Outcome, order: ExportTask) -> Job[None]:
     plan = yield from _plan(outcome.root, order)
     outcome.notes.extend(plan.notes)
     outcome.results.append((yield from write_export(plan)))

@@ -149,9 +149,9 @@ def _scaled(measured: Mapping[str, Any], plan: Plan, config: TrainConfig) -> Est
     known = {*_ONCE, *_PER_TILE, "Training", "Validating", "End"}
     scaled += by_train * sum(seconds for name, seconds in stages.items() if name not in known)
     step = statistics.median(measured["steps"][1:] or measured["steps"])
-    judged = math.ceil(plan.steps / config.validate_every)
+    validated = math.ceil(plan.steps / config.validate_every)
     judging = float(measured["judging_s"]) * min(validation, config.validation_tiles) / max(1, len(few.validation))
-    seconds = once + scaled + plan.steps * step + judged * (judging + float(measured["writing_s"])) + stages["End"]
+    seconds = once + scaled + plan.steps * step + validated * (judging + float(measured["writing_s"])) + stages["End"]
     memory = int(measured["memory_mb"])
     more = _TILE_MB * (train + validation - len(few.train) - len(few.validation))
     if config.cache_features:  # filled by all tiles, of which the trial has seen a few

@@ -22,7 +22,7 @@ from ..training.data.tile_sources import Tile, collect
 from .candidate_name import new_model_name
 from .finetune_settings import FinetuneSettings
 from .pairs_fingerprint import fingerprint
-from .patient_split import Sides, divide
+from .patient_split import PatientSplit, divide
 from .run_state import runs_folder
 from .task_choice import Training, choose_tasks, kept_tasks
 from .training_config import Recipe, config_text, recipe_of
@@ -121,7 +121,7 @@ def _complete(plan: Plan, base: Model, found: CheckReport) -> Job[Plan]:
     tiles = _tiles(settings.pairs_folder, base, pixel_size_um, found)
     training = choose_tasks(settings.tasks, base.spec, tiles)
     learning = [tile for tile in tiles if tile.tasks & set(training.tasks) or "tissue" in training.tasks]
-    sides: Sides = yield from divide(learning, base.spec, settings.seed)
+    sides: PatientSplit = yield from divide(learning, base.spec, settings.seed)
     plan = replace(plan, warnings=(*plan.warnings, *notes, *training.warnings, *sides.warnings), split=sides.split)
     if training.stops or sides.stops:
         return replace(plan, sides=sides.counts, stops=(*training.stops, *sides.stops), new_head=training.new_head)

@@ -52,7 +52,7 @@ class PresetValues:
     cache_features: bool
     keep_statistics: bool = True
     blend: float = 1.0
-    remember: float = 10.0
+    teacher_targets_of: float = 10.0
 
 
 PRESET_VALUES: Mapping[Preset, PresetValues] = {

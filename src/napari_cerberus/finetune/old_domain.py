@@ -45,7 +45,7 @@ class Reference:
     weak: frozenset[str] = frozenset()
 
 
-def reference_set(base: Model, taught: Collection[str]) -> Reference:
+def reference_set(base: Model, training_patients: Collection[str]) -> Reference:
     """The base model's validation tiles if their data are on this computer, else the drawn set.
 
     Parameters
@@ -54,7 +54,7 @@ def reference_set(base: Model, taught: Collection[str]) -> Reference:
     taught : collection of str
         Patients the candidate has learnt from, without their source: left out.
     """
-    own = _own_validation(base.spec, frozenset(taught))
+    own = _own_validation(base.spec, frozenset(training_patients))
     if own is not None:
         return own
     instance_tasks = frozenset(task.key for task in base.spec.tasks if task.kind == "instances")
@@ -75,8 +75,8 @@ def reference_set(base: Model, taught: Collection[str]) -> Reference:
     )
 
 
-def _own_validation(spec: ModelSpec, taught: frozenset[str]) -> Reference | None:
-    patients = {name for name in recorded(spec, "validation") if bare_patient(name) not in taught}
+def _own_validation(spec: ModelSpec, training_patients: frozenset[str]) -> Reference | None:
+    patients = {name for name in recorded(spec, "validation") if bare_patient(name) not in training_patients}
     sources = [found for source in _sources(spec) if (found := _on_this_computer(source)) is not None]
     if not patients or not sources:
         return None

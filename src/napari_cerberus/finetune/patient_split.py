@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ..model.spec import ModelSpec
 from ..pairs.check.image_print import image_print, near_duplicates
 from ..pairs.layout.tile_pixels import read_rgb
-from ..pairs.split import SIDES, Split, Splittable, split_by_patient
+from ..pairs.split import SUBSETS, Split, Splittable, split_by_patient
 from ..pairs.words import counted
 from ..progress import Job, Progress
 from ..training.data.tile_sources import Tile
@@ -24,7 +24,7 @@ ENOUGH_TO_LEARN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sides:
+class PatientSplit:
     """A split with its numbers.
 
     Attributes
@@ -58,7 +58,7 @@ class _Groups:
     free: list[_Member] = field(default_factory=list)
 
 
-def divide(tiles: Sequence[Tile], base: ModelSpec, seed: int) -> Job[Sides]:
+def divide(tiles: Sequence[Tile], base: ModelSpec, seed: int) -> Job[PatientSplit]:
     """Split by patient.
 
     Patients that the base model was proven on stay held out, and those it has learned from are never held out, so that
@@ -74,7 +74,7 @@ def divide(tiles: Sequence[Tile], base: ModelSpec, seed: int) -> Job[Sides]:
     groups = yield from _grouped(tiles)
     patients = {member.patient for member in groups}
     if len(patients) < 2:
-        return Sides(split=_split(seed, groups, {}), counts={}, stops=(_one_patient(tiles),))
+        return PatientSplit(split=_split(seed, groups, {}), counts={}, stops=(_one_patient(tiles),))
     sides, warnings = _assign(groups, base, seed)
     split = _split(seed, groups, sides)
     counts = _counts(tiles, sides)
@@ -86,7 +86,7 @@ def divide(tiles: Sequence[Tile], base: ModelSpec, seed: int) -> Job[Sides]:
         )
     elif number < ENOUGH_HELD_OUT:
         warnings.append(f"Only {counted(number, 'patient')} held out: the proof may say that these are too few.")
-    return Sides(split=split, counts=counts, warnings=tuple(warnings))
+    return PatientSplit(split=split, counts=counts, warnings=tuple(warnings))
 
 
 def _one_patient(tiles: Sequence[Tile]) -> str:
@@ -164,11 +164,11 @@ def _fill_validation(members: Sequence[_Member], sides: dict[str, str]) -> None:
 
 
 def _by_history(members: Sequence[_Member], base: ModelSpec) -> _Groups:
-    proven, learned = patients_of(base, "test"), patients_of(base, "train") | patients_of(base, "validation")
+    compared, learned = patients_of(base, "test"), patients_of(base, "train") | patients_of(base, "validation")
     groups = _Groups()
     for member in members:
         name = bare_patient(member.patient)
-        bin_ = groups.seen if name in learned else groups.held if name in proven else groups.free
+        bin_ = groups.seen if name in learned else groups.held if name in compared else groups.free
         bin_.append(member)
     return groups
 
@@ -178,9 +178,9 @@ def _number(members: Iterable[Splittable]) -> int:
 
 
 def _split(seed: int, members: Sequence[_Member], sides: Mapping[str, str]) -> Split:
-    ids = {side: tuple(sorted(id_ for id_, where in sides.items() if where == side)) for side in SIDES}
+    ids = {side: tuple(sorted(id_ for id_, where in sides.items() if where == side)) for side in SUBSETS}
     stratum = {member.id: member.stratum for member in members}
-    counts = {side: dict(sorted(Counter(stratum[id_] for id_ in ids[side]).items())) for side in SIDES}
+    counts = {side: dict(sorted(Counter(stratum[id_] for id_ in ids[side]).items())) for side in SUBSETS}
     return Split(seed=seed, unit="patient", counts=counts, **ids)  # type: ignore[arg-type]
 
 

@@ -12,7 +12,7 @@ from ..files import write_text
 from ..strict_json import read_object
 
 CONTROL_FILE = "control.json"
-What = Literal["go", "pause", "stop"]
+RunAction = Literal["go", "pause", "stop"]
 Keep = Literal["best", "last", "discard"]
 POLL_S = 0.5
 """How often a waiting process looks at it."""
@@ -25,7 +25,7 @@ class StoppedError(CerberusError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class RunCommand:
     """Go on, pause, or stop and keep something.
 
     Raises
@@ -34,27 +34,27 @@ class Wish:
         If a value makes no sense.
     """
 
-    what: What = "go"
+    what: RunAction = "go"
     keep: Keep = "best"
 
     def __post_init__(self) -> None:
-        if self.what not in get_args(What):
+        if self.what not in get_args(RunAction):
             raise SettingsError(f"A run can go, pause or stop, not {self.what!r}.")
         if self.keep not in get_args(Keep):
             raise SettingsError(f"keep must be best, last or discard, not {self.keep!r}.")
 
 
-def write_wish(folder: Path, wish: Wish) -> None:
+def write_command(folder: Path, command: RunCommand) -> None:
     """Replace ``control.json`` in one step. Raises ``OutputError``."""
-    write_text(folder / CONTROL_FILE, json.dumps(asdict(wish)) + "\n")
+    write_text(folder / CONTROL_FILE, json.dumps(asdict(command)) + "\n")
 
 
-def read_wish(folder: Path) -> Wish:
+def read_command(folder: Path) -> RunCommand:
     """The wish as it stands; a file that is missing or cannot be understood wishes nothing."""
     path = folder / CONTROL_FILE
     if not path.is_file():
-        return Wish()
+        return RunCommand()
     try:
-        return Wish(**read_object(path, max_bytes=_MAX_BYTES))
+        return RunCommand(**read_object(path, max_bytes=_MAX_BYTES))
     except (DataError, SettingsError, TypeError):  # written by hand, or just being replaced (Windows)
-        return Wish()
+        return RunCommand()

@@ -19,7 +19,7 @@ from ..files import folders_in, write_text
 from ..locks import lock
 from ..model.library.opening import entry_of, library_folder
 from ..strict_json import read_object
-from .run_command import read_wish
+from .run_command import read_command
 
 Status = Literal[
     "queued",
@@ -45,7 +45,7 @@ STARTING_S = 60.0
 _MAX_BYTES = 64 << 20
 _READ_AGAIN_S = 0.05
 _INTERRUPTED = "Interrupted: its process ended without a word. Go on from the last checkpoint, or discard it."
-_UNPROVEN = "Interrupted while it was compared with the old model; the new one is in the library."
+_NOT_COMPARED = "Interrupted while it was compared with the old model; the new one is in the library."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Point:
 
     step: int
     losses: Mapping[str, float] = field(default_factory=dict)
-    figures: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
     by_category: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
@@ -140,17 +140,17 @@ def read_state(folder: Path) -> RunState:
         If the folder holds no run, or a damaged one.
     """
     state = stored_state(folder)
-    wish = read_wish(folder)
+    command = read_command(folder)
     starting = time.time() - state.updated_at < STARTING_S and state.pid == 0
     if state.live and not starting and not is_alive(folder):
         # It may have ended properly between the two looks.
         state = stored_state(folder)
         if state.live:
-            message = _UNPROVEN if state.model_name else _INTERRUPTED
+            message = _NOT_COMPARED if state.model_name else _INTERRUPTED
             return replace(state, status="interrupted", message=message, seconds_left=None)
-    if wish.what == "stop" and state.status in ("queued", "running", "paused"):
+    if command.what == "stop" and state.status in ("queued", "running", "paused"):
         return replace(state, status="stopping")
-    return replace(state, status="pausing") if wish.what == "pause" and state.status == "running" else state
+    return replace(state, status="pausing") if command.what == "pause" and state.status == "running" else state
 
 
 def stored_state(folder: Path) -> RunState:

@@ -26,13 +26,13 @@ def main(arguments: list[str]) -> int:
     from .run.stopwatch import Stopwatch
 
     loading_s = time.time() - started_at
-    watch = Stopwatch(folder, save_at=TRIAL_STEPS)
+    callback = Stopwatch(folder, save_at=TRIAL_STEPS)
     try:
-        watch.drive(run_training(folder / CONFIG_FILE, folder / "training", watch=watch))
+        callback.drive(run_training(folder / CONFIG_FILE, folder / "training", callback=callback))
     except CerberusError as error:
         sys.stdout.write(json.dumps({FAILED: str(error)}))
         return 1
-    told = {"loading_s": loading_s, "memory_mb": peak_memory_mb(), **watch.told()}
+    told = {"loading_s": loading_s, "memory_mb": peak_memory_mb(), **callback.told()}
     sys.stdout.write(json.dumps(told))
     return 0
 

@@ -14,7 +14,7 @@ from ..model.checkpoint import Model
 from ..model.library.entries import shipped_folder
 from ..training.early_stopping import Keep
 from .finetune_settings import FinetuneSettings
-from .patient_split import Sides
+from .patient_split import PatientSplit
 from .task_choice import Training
 
 SPLIT_FILE = "split.json"
@@ -72,7 +72,7 @@ class Recipe:
         return min(_VIEWS, int(CACHE_MB / (view_mb * max(1, self.train_tiles))))
 
 
-def recipe_of(settings: FinetuneSettings, training: Training, sides: Sides, crop_px: int, base: Model) -> Recipe:
+def recipe_of(settings: FinetuneSettings, training: Training, sides: PatientSplit, crop_px: int, base: Model) -> Recipe:
     """Numbers from preset and settings: a preset's passes over the tiles are limited to its most steps."""
     values, split = settings.values, sides.split
     batch_size = settings.batch_size or values.batch_size
@@ -144,7 +144,7 @@ def _model(recipe: Recipe) -> dict[str, Any]:
         "cache_memory_mb": CACHE_MB if views else None,
         "keep_statistics": values.keep_statistics,
         "blend": values.blend,
-        "remember": values.remember if recipe.train_from_layer > 1 else 0.0,
+        "remember": values.teacher_targets_of if recipe.train_from_layer > 1 else 0.0,
     }
 
 

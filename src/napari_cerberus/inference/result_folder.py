@@ -35,12 +35,12 @@ def write_annotation(folder: Path, annotation: Annotation, *, about: Mapping[str
         If the folder cannot be written or the disk is full; nothing half-written is left.
     """
     try:
-        with atomic_folder(folder) as beside:
+        with atomic_folder(folder) as temporary:
             for task, labels in annotation.labels.items():
-                write_labels(beside / f"{task}.tif", labels, annotation.pixel_size_um)
-            annotation.objects.to_csv(beside / OBJECTS_FILE, index=False, float_format="%.6g")
+                write_labels(temporary / f"{task}.tif", labels, annotation.pixel_size_um)
+            annotation.objects.to_csv(temporary / OBJECTS_FILE, index=False, float_format="%.6g")
             text = json.dumps({**summary(annotation), **(about or {})}, indent=2, ensure_ascii=False, allow_nan=False)
-            (beside / SUMMARY_FILE).write_text(text + "\n", encoding="utf-8")
+            (temporary / SUMMARY_FILE).write_text(text + "\n", encoding="utf-8")
     except (ValueError, TypeError) as error:
         raise OutputError(f"{folder} cannot be written: {error}") from error
 

@@ -89,11 +89,11 @@ def write_figure(
     if not (math.isfinite(pixel_size_um) and pixel_size_um > 0):
         raise SettingsError(f"pixel_size_um must be positive, not {pixel_size_um}.")
     picture = draw_figure(image, labels, objects, pixel_size_um, chosen)
-    with atomic_path(path) as beside:
+    with atomic_path(path) as temporary:
         if path.suffix.lower() == ".pdf":
-            picture.save(beside, resolution=chosen.dpi, title=path.stem)
+            picture.save(temporary, resolution=chosen.dpi, title=path.stem)
         else:
-            picture.save(beside, dpi=(chosen.dpi, chosen.dpi))
+            picture.save(temporary, dpi=(chosen.dpi, chosen.dpi))
 
 
 def draw_figure(

@@ -96,7 +96,7 @@ def write_geojson(
     check_table(objects, str(path))
     rows = rows_by_object(objects)
     count = 0
-    with atomic_path(path) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
         stream.write('{"type": "FeatureCollection", "features": [')
         for task, plane in labels.items():
             for id_, mask, y0, x0 in _masks(plane):

@@ -67,9 +67,9 @@ def write_label_tiff(path: Path, planes: Mapping[str, NDArray[np.integer]], pixe
         }
     else:
         metadata["planes"] = list(planes)
-    with atomic_path(path) as beside:
+    with atomic_path(path) as temporary:
         tifffile.imwrite(
-            beside,
+            temporary,
             stack,
             ome=is_ome,
             photometric="minisblack",

@@ -107,11 +107,11 @@ def save_model(
         name: (value.half() if half_precision and value.is_floating_point() else value).detach().cpu().contiguous()
         for name, value in network.state_dict().items()
     }
-    with atomic_folder(folder) as beside:
-        save_file(state, beside / WEIGHTS_FILE)
-        sha256 = sha256_of(beside / WEIGHTS_FILE)
+    with atomic_folder(folder) as temporary:
+        save_file(state, temporary / WEIGHTS_FILE)
+        sha256 = sha256_of(temporary / WEIGHTS_FILE)
         text = json.dumps({**spec.to_json(), "weights_sha256": sha256}, indent=2, ensure_ascii=False)
-        (beside / SPEC_FILE).write_text(text + "\n", encoding="utf-8")
+        (temporary / SPEC_FILE).write_text(text + "\n", encoding="utf-8")
         if card:
-            (beside / CARD_FILE).write_text(card, encoding="utf-8")
+            (temporary / CARD_FILE).write_text(card, encoding="utf-8")
     return sha256

@@ -40,7 +40,7 @@ def assign_groups(groups: Sequence[Mapping[str, int]], fractions: Sequence[float
     allocation = _Allocation(features, fractions)
     for group in order:
         allocation.place(group)
-    allocation.fill_empty_sides()
+    allocation.fill_empty_subsets()
     if len(groups) <= _MAX_GROUPS_TO_IMPROVE:
         for _ in range(_MAX_ROUNDS):
             changed = [allocation.move(group) for group in order]
@@ -73,7 +73,7 @@ class _Allocation:
         """Put a group that has no side yet on the one it fits best."""
         self._set(group, int(np.argmin(self._cost_of_adding(group))))
 
-    def fill_empty_sides(self) -> None:
+    def fill_empty_subsets(self) -> None:
         """Give every empty side with a share its best-fitting group from a side that has several."""
         for side in np.flatnonzero(self._wanted):
             members = np.bincount(self.sides, minlength=len(self._targets))

@@ -87,9 +87,9 @@ def write_table(path: Path, objects: pd.DataFrame) -> None:
     safe = objects.copy()
     for name in safe.columns[[not pd.api.types.is_numeric_dtype(kind) for kind in safe.dtypes]]:
         safe[name] = safe[name].map(_harmless)
-    with atomic_path(path) as beside:
+    with atomic_path(path) as temporary:
         # The byte order mark is what makes Excel read µ and umlauts right.
-        safe.to_csv(beside, index=False, float_format="%.6g", encoding="utf-8-sig", errors="replace")
+        safe.to_csv(temporary, index=False, float_format="%.6g", encoding="utf-8-sig", errors="replace")
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -23,8 +23,8 @@ from .balance import assign_groups
 from .words import counted
 
 FORMAT = "napari-cerberus-split/1"
-Side = Literal["train", "validation", "test"]
-SIDES: tuple[Side, ...] = get_args(Side)
+Subset = Literal["train", "validation", "test"]
+SUBSETS: tuple[Subset, ...] = get_args(Subset)
 Unit = Literal["patient", "image"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 _MAX_BYTES = 256 * 2**20
@@ -66,7 +66,7 @@ class Split:
     counts: Mapping[str, Mapping[str, int]]
 
     @property
-    def sides(self) -> dict[Side, tuple[str, ...]]:
+    def sides(self) -> dict[Subset, tuple[str, ...]]:
         """Ids by side, in the order train, validation, test."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
@@ -89,7 +89,7 @@ class Parts(Generic[Record]):
     unassigned: list[Record]
 
     @property
-    def sides(self) -> dict[Side, list[Record]]:
+    def sides(self) -> dict[Subset, list[Record]]:
         """Records by side, in the order train, validation, test."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
@@ -199,10 +199,10 @@ def read_split(path: Path) -> Split:
     content = read_object(path, max_bytes=_MAX_BYTES)
     if content.get("format") != FORMAT:
         raise DataError(f"{path}: format is {content.get('format')!r}, but {FORMAT!r} is needed.")
-    unknown = sorted(content.keys() - {"format", "seed", "unit", "counts", *SIDES})
+    unknown = sorted(content.keys() - {"format", "seed", "unit", "counts", *SUBSETS})
     if unknown:
         raise DataError(f"{path}: unknown field {unknown[0]!r}.")
-    sides = {side: _id_list(path, side, content.get(side)) for side in SIDES}
+    sides = {side: _id_list(path, side, content.get(side)) for side in SUBSETS}
     times = Counter(id_ for ids in sides.values() for id_ in ids)
     if any(number > 1 for number in times.values()):
         raise DataError(f"{path}: tile {max(times, key=times.__getitem__)!r} is named more than once.")
@@ -230,16 +230,16 @@ def _split(records: list[Splittable], fractions: Sequence[float], seed: int, uni
     _require_enough_groups(len(groups), shares, unit)
     names = sorted(groups)
     sides = assign_groups([Counter(one.stratum for one in groups[name]) for name in names], shares, seed)
-    ids: dict[str, list[str]] = {side: [] for side in SIDES}
+    ids: dict[str, list[str]] = {side: [] for side in SUBSETS}
     for name, side in zip(names, sides, strict=True):
-        ids[SIDES[side]].extend(one.id for one in groups[name])
+        ids[SUBSETS[side]].extend(one.id for one in groups[name])
     return Split(
         seed=seed,
         unit=unit,
         train=tuple(sorted(ids["train"])),
         validation=tuple(sorted(ids["validation"])),
         test=tuple(sorted(ids["test"])),
-        counts={side: _stratum_counts(by_id[id_] for id_ in ids[side]) for side in SIDES},
+        counts={side: _stratum_counts(by_id[id_] for id_ in ids[side]) for side in SUBSETS},
     )
 
 
@@ -258,7 +258,7 @@ def _by_id(records: Iterable[Record]) -> dict[str, Record]:
 
 def _checked_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
     shares = tuple(float(share) for share in fractions)
-    if len(shares) != len(SIDES) or not all(math.isfinite(share) and share >= 0 for share in shares):
+    if len(shares) != len(SUBSETS) or not all(math.isfinite(share) and share >= 0 for share in shares):
         raise SettingsError(f"fractions must be three shares (train, validation, test), not {fractions!r}.")
     if shares[0] == 0 or not np.isclose(sum(shares), 1.0, atol=1e-6):
         raise SettingsError(f"fractions must sum to 1 and leave something to train on, not {fractions!r}.")
@@ -278,10 +278,10 @@ def _id_list(path: Path, side: str, value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _checked_counts(path: Path, value: object, sides: Mapping[Side, Sequence[str]]) -> dict[str, dict[str, int]]:
+def _checked_counts(path: Path, value: object, sides: Mapping[Subset, Sequence[str]]) -> dict[str, dict[str, int]]:
     """The written counts, checked against the lists: a file edited by hand must not report old numbers."""
     message = f"{path}: counts must give the tiles of each side and category, and agree with the lists."
-    if not isinstance(value, dict) or value.keys() != set(SIDES):
+    if not isinstance(value, dict) or value.keys() != set(SUBSETS):
         raise DataError(message)
     for side, counts in value.items():
         if not isinstance(counts, dict) or any(type(number) is not int for number in counts.values()):

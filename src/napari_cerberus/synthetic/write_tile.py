@@ -52,10 +52,10 @@ def write_tile(folder: Path, tile: SyntheticTile, settings: TileSettings) -> Non
         If the folder cannot be written.
     """
     per_inch = _UM_PER_INCH / tile.pixel_size_um
-    with atomic_folder(folder) as beside:
-        Image.fromarray(tile.image).save(beside / "image.png", optimize=True, dpi=(per_inch, per_inch))
+    with atomic_folder(folder) as temporary:
+        Image.fromarray(tile.image).save(temporary / "image.png", optimize=True, dpi=(per_inch, per_inch))
         for key, labels in tile.labels.items():
             kind = np.uint16 if labels.max() < 1 << 16 else np.uint32
-            tifffile.imwrite(beside / f"{key}.tif", labels.astype(kind), compression="zlib")
+            tifffile.imwrite(temporary / f"{key}.tif", labels.astype(kind), compression="zlib")
         truth = json.dumps(truth_of(tile, settings), indent=1) + "\n"
-        (beside / "truth.json").write_text(truth, encoding="utf-8")
+        (temporary / "truth.json").write_text(truth, encoding="utf-8")

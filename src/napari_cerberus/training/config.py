@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ..errors import SettingsError
 from ..tasks import CERBERUS_TASKS, EBHI_CLASSES, GLANDS, LUMINA, NUCLEI, TaskSpec, instances
-from .early_stopping import EndSettings
+from .early_stopping import EarlyStopping
 
 SourceKind = Literal["ebhi", "pairs", "instances", "tiles"]
 SOURCE_KINDS = ("ebhi", "pairs", "instances", "tiles")
@@ -239,8 +239,8 @@ class TrainConfig:
     workers: int | None = None
     keep_statistics: bool = False
     blend: float = 1.0
-    remember: float = 0.0
-    ending: EndSettings = field(default_factory=EndSettings)
+    teacher_targets_of: float = 0.0
+    early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
     start: str = "scratch"
     start_sha256: str = ""
     train_from_layer: int = 1
@@ -287,9 +287,9 @@ class TrainConfig:
             "cache_features needs frozen layers: set train_from_layer to 2 .. 5.",
         )
         _require(0 < self.blend <= 1, "blend must lie in 0..1, above 0.")
-        _require(self.remember >= 0, "remember must not be negative.")
+        _require(self.teacher_targets_of >= 0, "remember must not be negative.")
         _require(
-            not self.remember or (self.keep_statistics and self.train_from_layer > 1 and self.has_base),
+            not self.teacher_targets_of or (self.keep_statistics and self.train_from_layer > 1 and self.has_base),
             "remember needs a model to start from, keep_statistics = true and train_from_layer of 2 .. 5.",
         )
         _require(self.threads >= 0 and (self.workers or 0) >= 0, "threads and workers must not be negative.")
@@ -297,7 +297,7 @@ class TrainConfig:
             unknown = set(wanted) - keys
             _require(not unknown, f"{where}: tasks {sorted(unknown)} are not among the model's {sorted(keys)}.")
         _require(bool(self.sources) and bool(self.batches), "A run needs a source and a batch kind.")
-        _require(self.ending.at_step <= self.steps, f"ending.at_step must not be above steps ({self.steps}).")
+        _require(self.early_stopping.at_step <= self.steps, f"ending.at_step must not be above steps ({self.steps}).")
 
     @property
     def has_base(self) -> bool:
@@ -333,7 +333,7 @@ def _config(data: dict[str, Any]) -> TrainConfig:
     batches = tuple(_settings(BatchSettings, item, "batch") for item in data.pop("batch"))
     data["tasks"] = tuple(_task(key, data.get("tissue_classes")) for key in data["tasks"])
     data.pop("tissue_classes", None)
-    for name, kind in (("optimiser", OptimiserSettings), ("augment", AugmentSettings), ("ending", EndSettings)):
+    for name, kind in (("optimiser", OptimiserSettings), ("augment", AugmentSettings), ("ending", EarlyStopping)):
         data[name] = _settings(kind, data.get(name, {}), name)
     if isinstance(weights := data.get("class_weights"), dict):
         data["class_weights"] = {key: tuple(value) for key, value in weights.items()}

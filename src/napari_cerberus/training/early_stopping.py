@@ -11,7 +11,7 @@ Keep = Literal["best", "last"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EndSettings:
+class EarlyStopping:
     """End of a run.
 
     Attributes

@@ -24,14 +24,14 @@ _PATIENCE = timedelta(hours=2)
 
 
 @dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """This process's place among all: ``rank`` of ``size``; a run without ``torchrun`` is a team of one."""
 
     rank: int = 0
     size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_rank_zero(self) -> bool:
         """True for the one process that validates, writes and reports."""
         return self.rank == 0
 
@@ -60,9 +60,9 @@ class Team:
                 dist.all_reduce(buffer)
                 buffer /= self.size
 
-    def leaders(self, ask: Callable[[], Answer]) -> Answer:
+    def from_rank_zero(self, ask: Callable[[], Answer]) -> Answer:
         """What the leader answers, in every process; the others do not work it out."""
-        box = [ask() if self.leads else None]
+        box = [ask() if self.is_rank_zero else None]
         if self.size > 1:
             dist.broadcast_object_list(box)
         return cast(Answer, box[0])
@@ -73,13 +73,13 @@ class Team:
             dist.barrier()
 
 
-def leads_the_team() -> bool:
+def on_rank_zero() -> bool:
     """Whether this process is the one that writes; true without ``torchrun``."""
     return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
-def team(device: str = "auto") -> Iterator[Team]:
+def process_group(device: str = "auto") -> Iterator[ProcessGroup]:
     """The team that ``torchrun`` started, or a team of one.
 
     Parameters
@@ -98,7 +98,7 @@ def team(device: str = "auto") -> Iterator[Team]:
     except ValueError as error:
         raise SettingsError(f"WORLD_SIZE, RANK and LOCAL_RANK must be numbers: {error}.") from error
     if size == 1:
-        yield Team()
+        yield ProcessGroup()
         return
     on_cards = torch.cuda.is_available() and (device == "auto" or device.startswith("cuda"))
     if on_cards:
@@ -106,6 +106,6 @@ def team(device: str = "auto") -> Iterator[Team]:
     backend = "nccl" if on_cards else "gloo"
     dist.init_process_group(backend, timeout=_PATIENCE, rank=rank, world_size=size)
     try:
-        yield Team(rank, size)
+        yield ProcessGroup(rank, size)
     finally:
         dist.destroy_process_group()

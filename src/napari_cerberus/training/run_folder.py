@@ -48,10 +48,10 @@ def held(folder: Path) -> Iterator[None]:
 
 def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
     """Replace the run's checkpoint in one step, and note its SHA-256. Raises ``OutputError``."""
-    with atomic_path(folder / CHECKPOINT_FILE) as beside:
-        torch.save(dict(state), beside)
+    with atomic_path(folder / CHECKPOINT_FILE) as temporary:
+        torch.save(dict(state), temporary)
         # Noted before it takes its place, beside those that may lie there now: a kill at any moment harms nothing.
-        sha256 = sha256_of(beside)
+        sha256 = sha256_of(temporary)
         _note_hashes(folder, [*_noted_hashes(folder), sha256])
     _note_hashes(folder, [sha256])
 

@@ -40,10 +40,10 @@ class Scores:
     @property
     def overall(self) -> float:
         """Mean of all figures; chooses between checkpoints."""
-        figures = [*self.dice.values()]
+        metrics = [*self.dice.values()]
         if self.tissue_accuracy is not None and self.tissue_balanced_accuracy is not None:
-            figures.append((self.tissue_accuracy + self.tissue_balanced_accuracy) / 2)
-        return float(np.mean(figures)) if figures else 0.0
+            metrics.append((self.tissue_accuracy + self.tissue_balanced_accuracy) / 2)
+        return float(np.mean(metrics)) if metrics else 0.0
 
 
 def validate(network: Cerberus, tiles: Sequence[Tile], loaded: Mapping[str, LoadedTile], config: TrainConfig) -> Scores:

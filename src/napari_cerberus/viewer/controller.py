@@ -19,19 +19,19 @@ from ..progress import Job, Progress
 from .annotate.annotate_jobs import Annotator, Request, list_model_choices
 from .annotate.annotation_result import Answer, added_sentence, readout_of_layers, summary_sentence
 from .annotate.choices import NO_IMAGE, Choices, read_pixel_size_um
-from .annotate.image_region import fingerprint, take_picture, why_not
+from .annotate.image_region import fingerprint, take_region, why_not
 from .annotate.stain_check import StainCheck
 from .correct.autosave import journals_folder
 from .correct.workbench import Correcting
 from .export.exporter import Exporter
-from .export.open_images import Subjects
+from .export.open_images import OpenImages
 from .layer_events import LayerWatch
 from .layers import ViewerLayers
 from .placement import placement
 from .preferences import Memory
 from .runs.fine_tuning import FineTuning
 from .runs.model_library import Library
-from .session import JobState, JobStatus, ModelChoice, Readout, Session
+from .session import JobState, JobStatus, ModelChoice, RunSummary, Session
 from .worker import Cancelled, End, Failed, JobRunner
 
 MERGE_FIRST = "You have corrected this image: choose below what becomes of the new result."
@@ -83,8 +83,8 @@ class Controller:
         journals = journals_folder() if memory.lasts else None
         self.correct = Correcting(self.layers, self.session, journals)
         self.stain = StainCheck(self.session, self.layers, self.watch)
-        subjects = Subjects(self.layers, self.readout_of, self._pixel_size_of, self.correct)
-        self.export = Exporter(self.session, subjects)
+        candidates = OpenImages(self.layers, self.readout_of, self._pixel_size_of, self.correct)
+        self.export = Exporter(self.session, candidates)
         for changed in (
             self.correct.corrections.attached,
             self.correct.corrections.run_walked,
@@ -142,7 +142,7 @@ class Controller:
         where = placement(image, origin, factors)
         self.layers.add_tissue_map(answer.annotation, image, where, answer.record)
 
-    def readout_of(self, image_id: str) -> Readout | None:
+    def readout_of(self, image_id: str) -> RunSummary | None:
         """The last readout of an image layer: of the run that its result layers show, if there are any."""
         answer, image = self._answers.get(image_id), self.layers.find(image_id)
         shown = [] if image is None or why_not(image) else self.layers.annotation_of(fingerprint(image))
@@ -176,7 +176,7 @@ class Controller:
     def _freeze(self) -> Request:
         """The form and a copy of the image. Raises ``CerberusError``."""
         layer, session = self._image(), self.session
-        picture = take_picture(self.layers.viewer, layer, session.region, self.layers.shapes())
+        picture = take_region(self.layers.viewer, layer, session.region, self.layers.shapes())
         if session.pixel_size is None:
             raise ImageError(session.image_problem)
         return Request(

@@ -82,7 +82,7 @@ class JobStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Readout:
+class RunSummary:
     """What the last run found, without its arrays.
 
     Attributes
@@ -181,7 +181,7 @@ class Session:
     filled: bool = False
     job: JobStatus = field(default_factory=JobStatus)
     export: JobStatus = field(default_factory=JobStatus)
-    readout: Readout | None = None
+    readout: RunSummary | None = None
     stain_warning: str = ""
     reviewer: str = ""
     pairs_folder: str = ""

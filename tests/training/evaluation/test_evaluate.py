@@ -111,7 +111,7 @@ def test_the_report_says_in_large_letters_that_it_is_training_data(tmp_path, tol
     record = {"train_patients": ["s:0"], "validation_patients": [], "test_patients": []}
     object.__setattr__(model.spec, "provenance", record)
     outcome = run_to_end(evaluate(model, selection(tmp_path), tmp_path / "out", SETTINGS))
-    assert outcome.standing.kind == "training"
+    assert outcome.leakage_status.kind == "training"
     page = (tmp_path / "out" / REPORT_FILE).read_text(encoding="utf-8")
     assert re.search(r'class="banner bad"><strong>TRAINING DATA', page)
     assert json.loads((tmp_path / "out" / "report.json").read_text())["standing"]["kind"] == "training"

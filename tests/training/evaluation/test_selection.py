@@ -8,7 +8,7 @@ import pytest
 from napari_cerberus.errors import DataError, SettingsError
 from napari_cerberus.pairs.split import Split, write_split
 from napari_cerberus.tasks import CERBERUS_TASKS, EBHI_TASKS
-from napari_cerberus.training.evaluation.leakage_status import standing
+from napari_cerberus.training.evaluation.leakage_status import leakage_status
 from napari_cerberus.training.evaluation.selection import kind_of, select_config, select_folder
 from training.evaluation import trees
 
@@ -152,34 +152,36 @@ def spec_with(**provenance):
 
 def test_standing_by_the_models_own_split(tree, split):
     own = spec_with(test_patients=["ebhi:2", "tnbc:03"])
-    kinds = {side: standing(own, select(tree, split, side)).kind for side in ("test", "validation", "train", "all")}
+    kinds = {
+        side: leakage_status(own, select(tree, split, side)).kind for side in ("test", "validation", "train", "all")
+    }
     assert kinds == {"test": "held out", "validation": "validation", "train": "training", "all": "training"}
 
 
 def test_standing_by_the_hash_of_the_split(tree, split):
     chosen = select(tree, split, "train")
-    assert standing(spec_with(split_sha256=chosen.split_sha256), chosen).kind == "training"
-    assert standing(spec_with(split_sha256="0" * 64), chosen).kind == "unknown"
+    assert leakage_status(spec_with(split_sha256=chosen.split_sha256), chosen).kind == "training"
+    assert leakage_status(spec_with(split_sha256="0" * 64), chosen).kind == "unknown"
 
 
 def test_standing_by_patients_whatever_the_split(tree, split):
     record = {"train_patients": ["ebhi:1", "ebhi:3"], "validation_patients": ["ebhi:4"], "test_patients": ["ebhi:2"]}
-    train = standing(spec_with(**record), select(tree, split, "train"))
+    train = leakage_status(spec_with(**record), select(tree, split, "train"))
     assert train.kind == "training"
     assert re.match("2 of the 2 scored patients", train.sentence)
-    assert standing(spec_with(**record), select(tree, split, "validation")).kind == "validation"
-    assert standing(spec_with(**record), select(tree, split, "test")).kind == "held out"
+    assert leakage_status(spec_with(**record), select(tree, split, "validation")).kind == "validation"
+    assert leakage_status(spec_with(**record), select(tree, split, "test")).kind == "held out"
 
 
 def test_patients_under_another_source_name_are_not_called_new(tree):
     chosen = select(tree)  # ids begin with the folder's name
     assert chosen.tiles[0].patient == "tiles:1"
-    seen = standing(spec_with(train_patients=["ebhi:1"]), chosen)
+    seen = leakage_status(spec_with(train_patients=["ebhi:1"]), chosen)
     assert seen.kind == "unknown"
     assert "1 of the 5 scored patients" in seen.sentence
-    assert standing(spec_with(train_patients=["ebhi:77"]), chosen).kind == "held out"
+    assert leakage_status(spec_with(train_patients=["ebhi:77"]), chosen).kind == "held out"
 
 
 @pytest.mark.parametrize("record", [{}, {"test_patients": "ebhi:2"}, {"test_patients": [3]}, {"train_patients": {}}])
 def test_a_record_that_tells_nothing(tree, split, record):
-    assert standing(spec_with(**record), select(tree, split)).kind == "unknown"
+    assert leakage_status(spec_with(**record), select(tree, split)).kind == "unknown"

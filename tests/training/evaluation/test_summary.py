@@ -41,7 +41,7 @@ def test_figures_of_a_group_worked_out_by_hand():
     scores = [score("a"), score("b", left=8), score("c", left=24)]  # perfect, half of it, nothing found
     (summary,) = summarise_tasks(scores, bootstrap=BOOTSTRAP)
     group = summary.groups[0]
-    value = {key: estimate.value for key, estimate in group.figures.items()}
+    value = {key: estimate.value for key, estimate in group.metrics.items()}
     assert value["dice"] == pytest.approx((1 + 0.5 + 0) / 3)
     assert value["pooled_dice"] == pytest.approx(2 * 96 / (2 * 96 + 32 + 96))
     assert value["conformity"] == pytest.approx((1 + (1 - 64 / 32)) / 2)
@@ -58,9 +58,9 @@ def test_tissue_figures_and_the_confusion_matrix():
     scores = [score(str(i), patient=str(i), stratum="Polyp", answer="Polyp") for i in range(6)]
     scores += [score(str(i), patient=str(i), stratum="Normal", answer="Polyp") for i in range(6, 8)]
     summary = summarise_tissue(scores, EBHI_CLASSES, BOOTSTRAP)
-    assert summary.figures["accuracy"].value == pytest.approx(6 / 8)
-    assert summary.figures["balanced_accuracy"].value == pytest.approx(1 / 2)
-    assert summary.figures["ece"].value == pytest.approx(0.0)
+    assert summary.metrics["accuracy"].value == pytest.approx(6 / 8)
+    assert summary.metrics["balanced_accuracy"].value == pytest.approx(1 / 2)
+    assert summary.metrics["ece"].value == pytest.approx(0.0)
     assert summary.confusion[0][1] == 2
     polyp, normal = summary.classes[1], summary.classes[0]
     assert (polyp.cases, polyp.answers, normal.cases) == (6, 8, 2)
@@ -76,8 +76,8 @@ def test_classes_of_objects_are_summed_over_tiles():
     scores = [replace(score(str(i)), types={spec.key: table}) for i, table in enumerate(tables)]
     (summary,) = summarise_types([*scores, score("untyped")], CERBERUS_TASKS, BOOTSTRAP)
     assert (summary.task, summary.types_of, summary.objects, summary.tiles) == ("gland_types", "glands", 12, 2)
-    assert summary.figures["accuracy"].value == pytest.approx(10 / 12)
-    assert summary.figures["balanced_accuracy"].value == pytest.approx((8 / 10 + 1) / 2)
+    assert summary.metrics["accuracy"].value == pytest.approx(10 / 12)
+    assert summary.metrics["balanced_accuracy"].value == pytest.approx((8 / 10 + 1) / 2)
     none, gland, surface = summary.classes
     assert (none.answers, none.recall.value, none.precision.value) == (1, None, 0.0)
     assert (gland.cases, gland.recall.value, gland.precision.value) == (10, 0.8, 1.0)

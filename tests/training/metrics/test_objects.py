@@ -15,8 +15,8 @@ from napari_cerberus.training.evaluation.metrics.object_metrics import compare_o
 LABELS = arrays(np.int32, (7, 9), elements=st.integers(0, 4))
 
 
-def figures(truth, predicted):
-    return compare_objects(truth, predicted).figures()
+def metrics(truth, predicted):
+    return compare_objects(truth, predicted).metrics()
 
 
 def brute_force(truth, predicted):
@@ -77,21 +77,21 @@ def _one_side(own, other):
 @given(LABELS, LABELS)
 def test_figures_agree_with_the_definitions(truth, predicted):
     expected = brute_force(truth, predicted)
-    for key, value in figures(truth, predicted).items():
+    for key, value in metrics(truth, predicted).items():
         assert value == pytest.approx(expected[key], nan_ok=True), key
 
 
 @given(LABELS)
 def test_a_perfect_answer_has_every_figure_one_whatever_the_ids(truth):
     renamed = np.array([0, 900_000_000, 7, 1_000, 3], np.int64)[truth]
-    values = figures(truth, renamed)
+    values = metrics(truth, renamed)
     assert all(math.isnan(value) if not truth.any() else value == pytest.approx(1.0) for value in values.values())
 
 
 def test_a_case_worked_out_by_hand():
     truth = np.array([[1, 1, 1, 1, 0, 2, 2, 2]])
     predicted = np.array([[5, 5, 5, 0, 0, 0, 9, 9]])
-    values = figures(truth, predicted)
+    values = metrics(truth, predicted)
     assert values["f1"] == 1.0
     assert values["sq"] == pytest.approx((3 / 4 + 2 / 3) / 2)
     assert values["pq"] == values["sq"]
@@ -109,7 +109,7 @@ def test_halves_of_an_object_match_neither_at_exactly_one_half():
 @pytest.mark.parametrize("swap", [False, True])
 def test_one_empty_side_scores_zero(swap):
     pair = np.array([[0, 1, 1, 2]]), np.zeros((1, 4), int)
-    values = figures(*(pair[::-1] if swap else pair))
+    values = metrics(*(pair[::-1] if swap else pair))
     assert values["f1"] == values["pq"] == values["aji"] == values["object_dice"] == 0.0
     assert math.isnan(values["sq"])
 

@@ -19,10 +19,10 @@ def test_figures_agree_with_scikit_learn(seed):
     truth, guess = rng.random((2, 31, 17)) < [[[0.4]], [[0.6]]]
     sums = compare_pixels(truth, guess)
     flat = truth.ravel(), guess.ravel()
-    assert sums.figures()["dice"] == pytest.approx(f1_score(*flat))
-    assert sums.figures()["jaccard"] == pytest.approx(jaccard_score(*flat))
-    assert sums.figures()["precision"] == pytest.approx(precision_score(*flat))
-    assert sums.figures()["recall"] == pytest.approx(recall_score(*flat))
+    assert sums.metrics()["dice"] == pytest.approx(f1_score(*flat))
+    assert sums.metrics()["jaccard"] == pytest.approx(jaccard_score(*flat))
+    assert sums.metrics()["precision"] == pytest.approx(precision_score(*flat))
+    assert sums.metrics()["recall"] == pytest.approx(recall_score(*flat))
 
 
 def test_a_case_worked_out_by_hand():
@@ -30,17 +30,17 @@ def test_a_case_worked_out_by_hand():
     guess = np.array([[0, 1, 1, 0], [0, 1, 0, 0]])
     sums = compare_pixels(truth, guess)
     assert (sums.tp, sums.fp, sums.fn) == (2, 1, 2)
-    assert sums.figures()["dice"] == pytest.approx(4 / 7)
-    assert sums.figures()["jaccard"] == pytest.approx(2 / 5)
-    assert sums.figures()["conformity"] == pytest.approx(1 - 3 / 2)
+    assert sums.metrics()["dice"] == pytest.approx(4 / 7)
+    assert sums.metrics()["jaccard"] == pytest.approx(2 / 5)
+    assert sums.metrics()["conformity"] == pytest.approx(1 - 3 / 2)
     assert sums.conformity_state == "number"
 
 
 @given(st.integers(1, 500), st.integers(0, 500), st.integers(0, 500))
 def test_conformity_is_the_published_function_of_dice(tp, fp, fn):
     sums = PixelSums(tp, fp, fn)
-    dice = sums.figures()["dice"]
-    assert sums.figures()["conformity"] == pytest.approx((3 * dice - 2) / dice)
+    dice = sums.metrics()["dice"]
+    assert sums.metrics()["conformity"] == pytest.approx((3 * dice - 2) / dice)
 
 
 @pytest.mark.parametrize(
@@ -54,14 +54,14 @@ def test_conformity_is_the_published_function_of_dice(tp, fp, fn):
     ],
 )
 def test_what_counts_where_something_is_empty(sums, counted, state):
-    values = sums.figures()
+    values = sums.metrics()
     assert {key for key, value in values.items() if not math.isnan(value)} == counted
     assert sums.conformity_state == state
     assert all(values[key] == (1.0 if state == "number" else 0.0) for key in counted)
 
 
 def test_means_over_tiles_leave_out_what_does_not_count():
-    rows = [tile_means(PixelSums(*each).figures()) for each in ((1, 1, 0), (0, 0, 0), (0, 3, 2), (4, 0, 0))]
+    rows = [tile_means(PixelSums(*each).metrics()) for each in ((1, 1, 0), (0, 0, 0), (0, 3, 2), (4, 0, 0))]
     total = {name: np.float64(sum(row[name] for row in rows)) for name in rows[0]}
     assert mean_over_tiles("dice", total) == pytest.approx((2 / 3 + 0 + 1) / 3)
     assert mean_over_tiles("recall", total) == pytest.approx((1 + 0 + 1) / 3)

@@ -80,8 +80,8 @@ def _open(folder: Path, frame: Frame, resume: bool, take_over: bool = False) -> 
     try:
         replay = _sorted_out(folder / JOURNAL_FILE, frame, resume)
         if replay is None:
-            with atomic_path(folder / JOURNAL_FILE) as beside:
-                beside.write_bytes(line_of(header(frame)))
+            with atomic_path(folder / JOURNAL_FILE) as temporary:
+                temporary.write_bytes(line_of(header(frame)))
         file = AppendFile(folder / JOURNAL_FILE)
     except (OSError, OutputError):
         lock.release()

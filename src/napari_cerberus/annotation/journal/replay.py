@@ -61,7 +61,7 @@ class Replay:
         cells = pd.DataFrame.from_dict(self.cells.get(task, {}), orient="index", columns=list(CELLS))
         return rows_with(task, measure(self.labels[task], pixel_size_um), cells)
 
-    def follow(self, record: Record) -> None:
+    def sync(self, record: Record) -> None:
         """Do what a record says.
 
         Raises
@@ -94,11 +94,11 @@ class Replay:
             cells.setdefault(object_id, {}).update(changed)
 
 
-Watch = Callable[[Replay, Record], None]
+Callback = Callable[[Replay, Record], None]
 """Called before each record is followed, with everything as it was until then."""
 
 
-def read_journal(path: Path, watch: Watch | None = None) -> Replay:
+def read_journal(path: Path, watch: Callback | None = None) -> Replay:
     """Replay a journal file as far as it is whole.
 
     An unfinished last line is dropped; at a damaged record the replay stops, and ``problem`` says so.
@@ -120,7 +120,7 @@ def read_journal(path: Path, watch: Watch | None = None) -> Replay:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _follow_line(replay: Replay, line: bytes, path: Path, watch: Watch | None) -> bool:
+def _follow_line(replay: Replay, line: bytes, path: Path, watch: Callback | None) -> bool:
     if not line.endswith(b"\n"):
         replay.problem = "The last change was cut off before it was whole; everything before it is restored."
         replay.torn = True
@@ -129,7 +129,7 @@ def _follow_line(replay: Replay, line: bytes, path: Path, watch: Watch | None) -
         record = decode(data_of(line[:-1]))
         if watch is not None:
             watch(replay, record)
-        replay.follow(record)
+        replay.sync(record)
     except DataError as error:
         count = len(replay.records)
         replay.problem = f"{path.name} is damaged after change {count} ({error}); everything before it is restored."

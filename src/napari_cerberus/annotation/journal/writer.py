@@ -155,8 +155,8 @@ class Journal:
                 written = self._file.path.read_bytes()[: self._file.size]
             except OSError as error:
                 raise OutputError(f"{self._file.path} cannot be read: {error.strerror or error}.") from error
-        with atomic_path(target) as beside:
-            beside.write_bytes(b"".join([written, *self._unwritten]))
+        with atomic_path(target) as temporary:
+            temporary.write_bytes(b"".join([written, *self._unwritten]))
 
     def close(self) -> None:
         """Write what is left and free the image for other windows."""
@@ -210,8 +210,8 @@ class Journal:
             if replay.problem or len(replay.records) != len(self.records):
                 raise DataError(replay.problem or f"{file.path} does not hold every change.")
             records = compacted(replay, self._session, self._elapsed_s)
-            with atomic_path(file.path) as beside:
-                beside.write_bytes(line_of(header(self.frame)) + b"".join(map(encode, records)))
+            with atomic_path(file.path) as temporary:
+                temporary.write_bytes(line_of(header(self.frame)) + b"".join(map(encode, records)))
             file.close()
             self._file = AppendFile(file.path)
         except (OutputError, DataError) as error:

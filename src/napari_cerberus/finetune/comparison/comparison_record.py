@@ -15,8 +15,8 @@ from typing import Any, Literal, get_args
 from ...errors import DataError
 from ...strict_json import read_object
 
-PROOF_FOLDER = "proof"
-PROOF_FILE = "proof.json"
+COMPARISON_FOLDER = "proof"
+COMPARISON_FILE = "proof.json"
 FORMAT = "napari-cerberus proof/1"
 Verdict = Literal["better", "no difference shown", "worse", "too few patients"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -85,7 +85,7 @@ class Pair:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proof:
+class ModelComparison:
     """Base against candidate on held-out patients.
 
     Attributes
@@ -124,12 +124,12 @@ class Proof:
     candidate: Mapping[str, str] = field(default_factory=dict)
 
 
-def proof_path(run_folder: Path) -> Path:
+def comparison_path(run_folder: Path) -> Path:
     """Where a run's proof lies once it is made."""
-    return run_folder / PROOF_FOLDER / PROOF_FILE
+    return run_folder / COMPARISON_FOLDER / COMPARISON_FILE
 
 
-def read_proof(run_folder: Path) -> Proof:
+def read_comparison(run_folder: Path) -> ModelComparison:
     """The proof of a run folder, strictly.
 
     Raises
@@ -137,34 +137,34 @@ def read_proof(run_folder: Path) -> Proof:
     DataError
         If there is none, or it is damaged or of another format; the field is named.
     """
-    path = proof_path(run_folder)
+    path = comparison_path(run_folder)
     content = read_object(path, max_bytes=_MAX_BYTES)
     if content.pop("format", None) != FORMAT:
         raise DataError(f"{path} is not a proof that this program reads ({FORMAT}).")
     try:
-        return _proof(content, path.parent)
+        return _comparison(content, path.parent)
     except (KeyError, TypeError, ValueError) as error:
         reason = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
         raise DataError(f"{path} is damaged: {reason}") from error
 
 
-def write_record(folder: Path, proof: Proof) -> None:
+def write_record(folder: Path, comparison: ModelComparison) -> None:
     """Write ``proof.json`` into a folder that is not yet in place; pictures are named relative to it."""
-    content = asdict(proof)
+    content = asdict(comparison)
     for pair in content["gallery"]:
         for side in ("before", "after"):
             pair[side] = Path(pair[side]).name
     text = json.dumps({"format": FORMAT, **content}, indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / PROOF_FILE).write_text(text + "\n", encoding="utf-8")
+    (folder / COMPARISON_FILE).write_text(text + "\n", encoding="utf-8")
 
 
-def _proof(content: Mapping[str, Any], folder: Path) -> Proof:
-    _only_known(content, Proof)
+def _comparison(content: Mapping[str, Any], folder: Path) -> ModelComparison:
+    _only_known(content, ModelComparison)
     verdict = _typed(content, "verdict", str)
     if verdict not in VERDICTS:
         raise ValueError(f"verdict {verdict!r} is none of {', '.join(VERDICTS)}.")
     needed = content["needed_patients"]
-    return Proof(
+    return ModelComparison(
         verdict=verdict,
         sentence=_typed(content, "sentence", str),
         needed_patients=None if needed is None else _typed(content, "needed_patients", int),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .comparison_record import Row
-from .paired_rows import PairedScores, compare, primary_figure
+from .paired_rows import PairedScores, compare, primary_metric
 from .verdict import interval
 
 ALLOWED = 0.01
@@ -17,7 +17,7 @@ def forgetting_rows(pairs: Sequence[PairedScores], same_classes: bool, weak: fro
     if not pairs:
         return ()
     rows = compare(pairs, same_classes=same_classes, weak=weak).rows
-    primary = [row for row in rows if not row.category and row.figure == primary_figure(row.task)]
+    primary = [row for row in rows if not row.category and row.figure == primary_metric(row.task)]
     return tuple(row for row in primary if row.difference is not None)
 
 

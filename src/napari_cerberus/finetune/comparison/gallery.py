@@ -18,7 +18,7 @@ from ...tasks import TASK_COLOURS
 from ...training.data.tile_sources import LoadedTile
 from ...training.evaluation.scoring import TaskScore, TileScore
 from .comparison_record import Pair
-from .paired_rows import PairedScores, primary_figure
+from .paired_rows import PairedScores, primary_metric
 
 WORST, BEST = 8, 4
 """Tiles that are shown: the worst, then the best."""
@@ -103,8 +103,8 @@ def _enlarged(pixels: NDArray[Array], factor: int) -> NDArray[Array]:
 
 
 def _figure(score: TaskScore, task: str) -> float:
-    key = primary_figure(task)
-    value = score.objects.figures()[key] if key == "pq" else score.pixels.figures()[key]
+    key = primary_metric(task)
+    value = score.objects.metrics()[key] if key == "pq" else score.pixels.metrics()[key]
     return 1.0 if math.isnan(value) else value
 
 

@@ -28,8 +28,8 @@ from ...training.evaluation.scoring import ScoreSettings
 from ...training.evaluation.selection import weak_tasks
 from ...training.run_folder import SPLIT_FILE
 from ..old_domain import Reference, reference_set
-from ..training_patients import bare_patient, taught
-from .comparison_record import PROOF_FOLDER, Proof, Verdict, write_record
+from ..training_patients import bare_patient, training_patients
+from .comparison_record import COMPARISON_FOLDER, ModelComparison, Verdict, write_record
 from .comparison_scores import Trial, TrialScores, gained_and_lost, score_trial
 from .forgetting import forgetting_rows, forgetting_sentence
 from .gallery import chosen_tiles, draw_gallery
@@ -49,14 +49,14 @@ class Fold:
     held_out: tuple[str, ...]
 
 
-def prove(
+def compare_models(
     run_folder: Path,
     *,
     base: Model,
     candidate: Model,
     folds: Sequence[Fold] = (),
     settings: ScoreSettings | None = None,
-) -> Job[Proof]:
+) -> Job[ModelComparison]:
     """Compare two models on the held-out side of a run's split, and write the proof into the run folder.
 
     Parameters
@@ -94,7 +94,7 @@ def prove(
     for number, trial in enumerate(trials):
         folder = run_folder / SCORES_FOLDER / f"held out {number}"
         results.append((yield from score_trial(trial, folder, chosen, "Comparing the models")))
-    reference = reference_set(base, taught(candidate))
+    reference = reference_set(base, training_patients(candidate))
     old = yield from score_trial(
         Trial(base=base, candidate=candidate, tiles=reference.tiles),
         run_folder / SCORES_FOLDER / "reference",
@@ -102,18 +102,20 @@ def prove(
         "Looking for what was forgotten",
     )
     yield Progress("Working out differences and intervals")
-    proof = _judged(results, base, candidate, weak, old, reference)
-    with atomic_folder(run_folder / PROOF_FOLDER) as beside:
-        proof = yield from _with_pictures(proof, results, beside)
-        write_record(beside, proof)
+    comparison = _validated(results, base, candidate, weak, old, reference)
+    with atomic_folder(run_folder / COMPARISON_FOLDER) as temporary:
+        comparison = yield from _with_pictures(comparison, results, temporary)
+        write_record(temporary, comparison)
     shutil.rmtree(run_folder / SCORES_FOLDER, ignore_errors=True)
     if candidate.path is not None and candidate.path.parent == library_folder():
-        set_verdict(candidate.path.name, proof.verdict, proof.sentence)
+        set_verdict(candidate.path.name, comparison.verdict, comparison.sentence)
     gallery = tuple(
-        replace(pair, **{side: run_folder / PROOF_FOLDER / getattr(pair, side).name for side in ("before", "after")})
-        for pair in proof.gallery
+        replace(
+            pair, **{side: run_folder / COMPARISON_FOLDER / getattr(pair, side).name for side in ("before", "after")}
+        )
+        for pair in comparison.gallery
     )
-    return replace(proof, gallery=gallery)
+    return replace(comparison, gallery=gallery)
 
 
 def _trials(
@@ -133,7 +135,7 @@ def _trials(
             for fold in folds
         ]
     for trial in trials:
-        _refuse_taught(trial)
+        _refuse_training_patients(trial)
     used = {tile.id.partition("/")[0] for trial in trials for tile in trial.tiles}
     return trials, weak_tasks(source for source in config.sources if source.name in used)
 
@@ -145,8 +147,8 @@ def _with_all_labels(config: TrainConfig) -> TrainConfig:
     return replace(config, sources=tuple(sources))
 
 
-def _refuse_taught(trial: Trial) -> None:
-    learnt = sorted({bare_patient(tile.patient) for tile in trial.tiles} & taught(trial.candidate))
+def _refuse_training_patients(trial: Trial) -> None:
+    learnt = sorted({bare_patient(tile.patient) for tile in trial.tiles} & training_patients(trial.candidate))
     if learnt:
         raise DataError(
             f"Patient {learnt[0]} is held out, but the new model has learnt from him, "
@@ -154,14 +156,14 @@ def _refuse_taught(trial: Trial) -> None:
         )
 
 
-def _judged(
+def _validated(
     results: Sequence[TrialScores],
     base: Model,
     candidate: Model,
     weak: frozenset[str],
     old: TrialScores,
     reference: Reference,
-) -> Proof:
+) -> ModelComparison:
     pairs = [pair for result in results for pair in result.pairs]
     same_classes = base.spec.tissue_classes == candidate.spec.tissue_classes
     forgotten = forgetting_rows(old.pairs, same_classes, reference.weak)
@@ -174,18 +176,20 @@ def _judged(
     problems = [text for result in (*results, old) for text in result.problems]
     if not pairs:
         notes = _problem_notes(problems)
-        return Proof(
+        return ModelComparison(
             verdict="too few patients", sentence=NOTHING_HELD_OUT, needed_patients=MIN_PATIENTS, notes=notes, **about
         )
     compared = compare(pairs, same_classes=same_classes, weak=weak)
     verdict, sentence, needed = _verdict(compared)
     notes = (*_notes(compared, pairs, base, len(results)), *_problem_notes(problems))
-    return Proof(verdict=verdict, sentence=sentence, needed_patients=needed, rows=compared.rows, notes=notes, **about)
+    return ModelComparison(
+        verdict=verdict, sentence=sentence, needed_patients=needed, rows=compared.rows, notes=notes, **about
+    )
 
 
 def _verdict(compared: Compared) -> tuple[Verdict, str, int | None]:
-    if compared.judged:
-        return verdict_of(compared.judged)
+    if compared.validated:
+        return verdict_of(compared.validated)
     if compared.same:
         return "no difference shown", "No difference shown: both models give the same result on every tile.", None
     weak = [row.task for row in compared.rows if row.weak and row.difference is not None]
@@ -201,14 +205,14 @@ def _notes(compared: Compared, pairs: Sequence[PairedScores], base: Model, trial
     patients = {bare_patient(pair.candidate.patient) for pair in pairs}
     if trials > 1:
         notes.append(f"Cross-validation: {trials} models, each on the patients it has not seen; the folds are pooled.")
-    if seen := patients & taught(base):
+    if seen := patients & training_patients(base):
         notes.append(
             f"The base model has learnt from {len(seen)} of the {len(patients)} held-out patients, so it looks better "
             "here than it is."
         )
     if compared.fresh:
         notes.append(f"The base model has no {', '.join(compared.fresh)} of this kind: shown without a comparison.")
-    if compared.same and compared.judged:
+    if compared.same and compared.validated:
         notes.append(f"Alike in both models on every tile: {', '.join(compared.same)}.")
     if weak := sorted({row.task for row in compared.rows if row.weak}):
         notes.append(f"Labels of {', '.join(weak)} come from a rule; they are no part of the verdict.")
@@ -221,7 +225,7 @@ def _problem_notes(problems: Sequence[str]) -> tuple[str, ...]:
     return (f"{len(problems)} tile{'s' * (len(problems) > 1)} could not be scored, for example: {problems[0]}",)
 
 
-def _with_pictures(proof: Proof, results: Sequence[TrialScores], folder: Path) -> Job[Proof]:
+def _with_pictures(comparison: ModelComparison, results: Sequence[TrialScores], folder: Path) -> Job[ModelComparison]:
     """Objects gained and lost, which need all labels, and the gallery."""
     gained: Counter[str] = Counter()
     lost: Counter[str] = Counter()
@@ -242,7 +246,7 @@ def _with_pictures(proof: Proof, results: Sequence[TrialScores], folder: Path) -
 
     pairs = [pair for result in results for pair in result.pairs]
     gallery = yield from draw_gallery(chosen_tiles(pairs), load, folder)
-    return replace(proof, gained=dict(gained), lost=dict(lost), gallery=gallery)
+    return replace(comparison, gained=dict(gained), lost=dict(lost), gallery=gallery)
 
 
 def _found(result: TrialScores, tile_id: str) -> tuple[Labels, Labels]:

@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...tasks import NUCLEI
-from ...training.evaluation.metric_catalogue import OBJECT_FIGURES, PIXEL_FIGURES, TISSUE_FIGURES, Figure
+from ...training.evaluation.metric_catalogue import OBJECT_METRICS, PIXEL_METRICS, TISSUE_METRICS, Metric
 from ...training.evaluation.metrics.bootstrap import Formula, PatientBootstrap, expanded_percent
 from ...training.evaluation.metrics.tile_sums import Sums, Values
 from ...training.evaluation.scoring import TISSUE, TileScore
 from .comparison_record import Row
-from .verdict import ERROR, Judged, judge
+from .verdict import ERROR, ValidationResult, judge
 
 SAMPLES = 10_000
-_ALL = {figure.key: figure for figure in (*OBJECT_FIGURES, *PIXEL_FIGURES, *TISSUE_FIGURES)}
-INSTANCE_FIGURES = ("dice", "f1", "pq")
+_ALL = {figure.key: figure for figure in (*OBJECT_METRICS, *PIXEL_METRICS, *TISSUE_METRICS)}
+INSTANCE_METRICS = ("dice", "f1", "pq")
 TISSUE_ROWS = ("balanced_accuracy", "accuracy", "macro_f1")
 
 
-def primary_figure(task: str) -> str:
+def primary_metric(task: str) -> str:
     """The one figure of a task that the verdict rests on.
 
     Nuclei are many and small: panoptic quality, which counts found objects and how well they fit. Glands and lumina:
@@ -62,7 +62,7 @@ class Compared:
     """All rows, and what the primary ones say."""
 
     rows: tuple[Row, ...]
-    judged: tuple[Judged, ...]
+    validated: tuple[ValidationResult, ...]
     same: tuple[str, ...]
     fresh: tuple[str, ...]
 
@@ -84,18 +84,18 @@ def compare(scores: Sequence[PairedScores], *, same_classes: bool, weak: frozens
     both = [task for task in lines if task not in fresh]
     same = [task for task in both if not _differs(task, scores)]
     told = [task for task in both if task not in same and task not in weak]
-    primary, judged = [], []
+    primary, validated = [], []
     for task in both:
         error = ERROR / len(told) if task in told else ERROR
         group = _Group(task, _shared(lines[task]), weak=task in weak, error=error)
-        row = group.row(primary_figure(task), primary=task in told)
+        row = group.row(primary_metric(task), primary=task in told)
         primary.append(row)
         if task in told:
-            judged.append(judge(row, group.spread(primary_figure(task)), len(told)))
+            validated.append(judge(row, group.spread(primary_metric(task)), len(told)))
     others = [row for task in both for row in _further_rows(task, _shared(lines[task]), weak)]
     news = [row for task in fresh for row in _fresh_rows(task, lines[task], weak)]
     rows = (*sorted(primary, key=lambda row: not row.primary), *others, *news)
-    return Compared(rows=rows, judged=tuple(judged), same=tuple(same), fresh=tuple(fresh))
+    return Compared(rows=rows, validated=tuple(validated), same=tuple(same), fresh=tuple(fresh))
 
 
 class _Group:
@@ -139,8 +139,8 @@ class _Group:
 
 def _further_rows(task: str, lines: Sequence[_Line], weak: frozenset[str]) -> list[Row]:
     """The other figures of all tiles, then the categories."""
-    primary = primary_figure(task)
-    keys = [key for key in (TISSUE_ROWS if task == TISSUE else INSTANCE_FIGURES) if key != primary]
+    primary = primary_metric(task)
+    keys = [key for key in (TISSUE_ROWS if task == TISSUE else INSTANCE_METRICS) if key != primary]
     group = _Group(task, lines, weak=task in weak) if keys else None
     rows = [group.row(key) for key in keys] if group is not None else []
     categories = sorted({line.stratum for line in lines})
@@ -155,7 +155,7 @@ def _further_rows(task: str, lines: Sequence[_Line], weak: frozenset[str]) -> li
 def _fresh_rows(task: str, lines: Sequence[_Line], weak: frozenset[str]) -> list[Row]:
     """Figures of a task that the base model does not have, or names otherwise."""
     pool = PatientBootstrap([line.candidate for line in lines], [line.patient for line in lines], samples=1)
-    keys = TISSUE_ROWS if task == TISSUE else INSTANCE_FIGURES
+    keys = TISSUE_ROWS if task == TISSUE else INSTANCE_METRICS
     return [
         Row(
             task=task,
@@ -208,11 +208,11 @@ def _side(side: str, sums: Sums) -> Sums:
     return {name.removeprefix(f"{side} "): value for name, value in sums.items() if name.startswith(f"{side} ")}
 
 
-def _of_side(side: str, figure: Figure) -> Formula:
+def _of_side(side: str, figure: Metric) -> Formula:
     return lambda sums: figure.formula(_side(side, sums))
 
 
-def _difference(figure: Figure) -> Formula:
+def _difference(figure: Metric) -> Formula:
     def difference(sums: Sums) -> Values:
         return np.asarray(figure.formula(_side("candidate", sums)) - figure.formula(_side("base", sums)))
 

@@ -32,7 +32,7 @@ NOTHING_HELD_OUT = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class ValidationResult:
     """A primary row, the spread between patients of its difference, and what follows."""
 
     row: Row
@@ -41,17 +41,17 @@ class Judged:
     needed: int | None
 
 
-def judge(row: Row, spread: float | None, tasks: int) -> Judged:
+def judge(row: Row, spread: float | None, tasks: int) -> ValidationResult:
     """What one task's row says; ``tasks`` are looked at together."""
     needed = needed_patients(row.difference, spread, tasks)
     if row.low is not None and row.low > 0:
-        return Judged(row=row, spread=spread, outcome="better", needed=None)
+        return ValidationResult(row=row, spread=spread, outcome="better", needed=None)
     if row.high is not None and row.high < 0:
-        return Judged(row=row, spread=spread, outcome="worse", needed=None)
+        return ValidationResult(row=row, spread=spread, outcome="worse", needed=None)
     seen = row.difference is not None and abs(row.difference) >= WORTH
     if row.low is not None and not seen and needed <= row.patients:
-        return Judged(row=row, spread=spread, outcome="none", needed=None)
-    return Judged(row=row, spread=spread, outcome="few", needed=max(needed, row.patients + 1))
+        return ValidationResult(row=row, spread=spread, outcome="none", needed=None)
+    return ValidationResult(row=row, spread=spread, outcome="few", needed=max(needed, row.patients + 1))
 
 
 def needed_patients(difference: float | None, spread: float | None, tasks: int) -> int:
@@ -63,10 +63,12 @@ def needed_patients(difference: float | None, spread: float | None, tasks: int) 
     return max(math.ceil((quantiles * spread / distance) ** 2), MIN_PATIENTS)
 
 
-def verdict_of(judged: Sequence[Judged]) -> tuple[Verdict, str, int | None]:
+def verdict_of(validated: Sequence[ValidationResult]) -> tuple[Verdict, str, int | None]:
     """Verdict, sentence, and how many held-out patients would do where there were too few."""
-    by = {outcome: [one for one in judged if one.outcome == outcome] for outcome in ("better", "worse", "none", "few")}
-    where = _where([one.row for one in judged])
+    by = {
+        outcome: [one for one in validated if one.outcome == outcome] for outcome in ("better", "worse", "none", "few")
+    }
+    where = _where([one.row for one in validated])
     if by["worse"]:
         but = f" Better, however: {_list(by['better'])}." if by["better"] else ""
         return "worse", f"Worse: {_list(by['worse'])} on {where}.{but}", None
@@ -101,8 +103,8 @@ def interval(row: Row) -> str:
     return f"{words} ({signed(row.low)} to {signed(row.high)})"
 
 
-def _list(judged: Sequence[Judged]) -> str:
-    return ", ".join(interval(one.row) for one in judged)
+def _list(validated: Sequence[ValidationResult]) -> str:
+    return ", ".join(interval(one.row) for one in validated)
 
 
 def _task(key: str) -> str:

@@ -16,7 +16,7 @@ from typing import IO
 
 from ...errors import CerberusError, DataError, OutputError
 from ...locks import lock
-from ..run_command import POLL_S, StoppedError, read_wish
+from ..run_command import POLL_S, StoppedError, read_command
 from ..run_state import LOCK_FILE, RunState, is_alive, runs_folder, stored_state
 from .process import FEATURES_FOLDER, TRAINING_FOLDER, discard, lower_priority
 from .state_reporter import Reporter
@@ -101,9 +101,9 @@ def _taken(stream: IO[bytes]) -> bool:
 def _wait_for_turn(lane: IO[bytes], reporter: Reporter) -> None:
     """One run at a time, first come first served. Raises ``StoppedError`` if the user stops it meanwhile."""
     while ahead := _before(reporter.state) or ("" if lock(lane.fileno()) else "another run"):
-        wish = read_wish(reporter.state.folder)
+        command = read_command(reporter.state.folder)
         # A stop that keeps something is the training loop's, once it is this run's turn to load what it has.
-        if wish.what == "stop" and (wish.keep == "discard" or not reporter.state.step):
+        if command.what == "stop" and (command.keep == "discard" or not reporter.state.step):
             raise StoppedError("Stopped while it waited.")
         if reporter.state.message != (sentence := f"Waiting for {ahead} to end."):
             reporter.say(message=sentence)

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from ...errors import CerberusError, OutputError, SettingsError
 from ...files import write_text
 from ...pairs.split import write_split
-from ..comparison.comparison_record import proof_path
-from ..run_command import Keep, Wish, write_wish
+from ..comparison.comparison_record import comparison_path
+from ..run_command import Keep, RunCommand, write_command
 from ..run_state import RunState, is_alive, read_state, runs_folder, stored_state, write_state
 
 if TYPE_CHECKING:
@@ -87,21 +87,21 @@ def resume(folder: Path) -> None:
     """
     state = read_state(folder.absolute())
     folder = state.folder
-    unproven = state.status == "finished" and not proof_path(folder).is_file()
-    if not unproven and state.status not in ("interrupted", "failed"):
+    not_compared = state.status == "finished" and not comparison_path(folder).is_file()
+    if not not_compared and state.status not in ("interrupted", "failed"):
         raise SettingsError(f"{state.name} is {state.status}; only a run that was interrupted or failed can go on.")
-    write_wish(folder, Wish())
+    write_command(folder, RunCommand())
     _restart(state)
 
 
 def pause(folder: Path) -> None:
     """Save, and wait. Raises ``SettingsError`` if the run does not work, ``OutputError`` if it cannot be told."""
-    _tell(folder, Wish(what="pause"))
+    _tell(folder, RunCommand(what="pause"))
 
 
 def go_on(folder: Path) -> None:
     """End a pause. Raises as ``pause``."""
-    _tell(folder, Wish())
+    _tell(folder, RunCommand())
 
 
 def stop(folder: Path, keep: Keep) -> None:
@@ -119,17 +119,17 @@ def stop(folder: Path, keep: Keep) -> None:
         If the run is over.
     OutputError
     """
-    wish = Wish(what="stop", keep=keep)
+    command = RunCommand(what="stop", keep=keep)
     state = read_state(folder.absolute())
     folder = state.folder
     if state.live:
-        write_wish(folder, wish)
+        write_command(folder, command)
     elif state.status not in ("interrupted", "failed"):
         raise SettingsError(f"{state.name} is {state.status} already.")
     elif keep == "discard":
         discard(stored_state(folder))
     else:
-        write_wish(folder, wish)
+        write_command(folder, command)
         _restart(state)
 
 
@@ -147,11 +147,11 @@ def command_line(folder: Path) -> str:
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
-def _tell(folder: Path, wish: Wish) -> None:
+def _tell(folder: Path, command: RunCommand) -> None:
     state = read_state(folder)
     if not state.live:
         raise SettingsError(f"{state.name} is {state.status}; there is nothing to tell it.")
-    write_wish(folder, wish)
+    write_command(folder, command)
 
 
 def _new_folder(name: str) -> Path:

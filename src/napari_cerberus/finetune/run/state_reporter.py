@@ -70,12 +70,12 @@ class Reporter:
             self._add(Point(step=step, losses=self._means()))
         self.beat(step=step, seconds_left=left)
 
-    def judged(self, step: int, best_step: int, scores: Scores) -> None:
+    def validated(self, step: int, best_step: int, scores: Scores) -> None:
         """Note a validation."""
-        figures = dict(scores.dice)
+        metrics = dict(scores.dice)
         if scores.tissue_accuracy is not None and scores.tissue_balanced_accuracy is not None:
-            figures["tissue"] = (scores.tissue_accuracy + scores.tissue_balanced_accuracy) / 2
-        self._add(Point(step=step, losses=self._means(), figures=figures, by_category=scores.by_category))
+            metrics["tissue"] = (scores.tissue_accuracy + scores.tissue_balanced_accuracy) / 2
+        self._add(Point(step=step, losses=self._means(), metrics=metrics, by_category=scores.by_category))
         self.mention(best_step=best_step)
 
     def rest(self) -> None:

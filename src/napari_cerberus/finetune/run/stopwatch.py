@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ...progress import Job
-from ...training.engine.callbacks import Judged, Watch
+from ...training.engine.callbacks import Callback, ValidationResult
 from .validation_pictures import draw_overlays
 
 
-class Stopwatch(Watch):
+class Stopwatch(Callback):
     """Notes when things happen, and draws pictures as a real run does.
 
     Parameters
@@ -36,7 +36,7 @@ class Stopwatch(Watch):
         self._told_at = time.monotonic()
         self._steps.append(self._told_at - self._resumed)
 
-    def judged(self, view: Judged) -> None:
+    def validated(self, view: ValidationResult) -> None:
         """Note a validation and its pictures."""
         judged_at = time.monotonic()
         self._judging_s = judged_at - self._resumed

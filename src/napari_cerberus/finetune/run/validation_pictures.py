@@ -15,7 +15,7 @@ from ...files import atomic_path
 from ...tasks import TASK_COLOURS
 from ...training.config import TrainConfig
 from ...training.data.tile_sources import LoadedTile, Tile
-from ...training.engine.callbacks import Judged
+from ...training.engine.callbacks import ValidationResult
 from ...training.validation import chosen_tiles, cut, foreground, look, on_model_grid
 
 FOLDER = "overlays"
@@ -28,7 +28,7 @@ _SIDE_PX = 256
 _GAP_PX = 4
 
 
-def draw_overlays(run_folder: Path, view: Judged) -> tuple[Path, ...]:
+def draw_overlays(run_folder: Path, view: ValidationResult) -> tuple[Path, ...]:
     """Write one PNG with up to four validation tiles; returns all that are there, the newest last.
 
     Raises
@@ -39,15 +39,15 @@ def draw_overlays(run_folder: Path, view: Judged) -> tuple[Path, ...]:
     folder = run_folder / FOLDER
     tiles = chosen_tiles(view.validation, TILES)
     pictures = [_picture(view, tile, view.loaded[tile.id], view.config) for tile in tiles]
-    with atomic_path(folder / f"step-{view.step:06d}.png") as beside:
-        Image.fromarray(_in_a_row(pictures)).save(beside, format="PNG")
+    with atomic_path(folder / f"step-{view.step:06d}.png") as temporary:
+        Image.fromarray(_in_a_row(pictures)).save(temporary, format="PNG")
     drawn = sorted(folder.glob("step-*.png"))
     for old in drawn[:-KEPT]:
         old.unlink(missing_ok=True)
     return tuple(drawn[-KEPT:])
 
 
-def _picture(view: Judged, tile: Tile, loaded: LoadedTile, config: TrainConfig) -> NDArray[np.uint8]:
+def _picture(view: ValidationResult, tile: Tile, loaded: LoadedTile, config: TrainConfig) -> NDArray[np.uint8]:
     image, masks = on_model_grid(loaded, config.pixel_size_um)
     keys = [key for key in masks if key in TASK_COLOURS and key in view.network.decoders]
     logits = look(view.network, image, keys, config) if keys else {}

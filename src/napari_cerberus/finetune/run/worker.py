@@ -14,12 +14,12 @@ from ...model.spec import load_spec
 from ...progress import Job, run_to_end
 from ...strict_json import read_object
 from ...training.early_stopping import Keep
-from ...training.engine.callbacks import Judged, Watch
+from ...training.engine.callbacks import Callback, ValidationResult
 from ...training.engine.training_run import run_training
 from ...training.run_folder import CHECKPOINT_FILE, FEATURES_FOLDER, MODEL_FOLDER, read_metrics
 from ...training.torch_errors import DeviceLostError, MemoryRanOutError
 from ..pairs_fingerprint import changes, fingerprint
-from ..run_command import POLL_S, StoppedError, Wish, read_wish, write_wish
+from ..run_command import POLL_S, RunCommand, StoppedError, read_command, write_command
 from .config_changes import end_here, on_the_cpu, with_smaller_batches
 from .process import CONFIG_FILE, PAIRS_FILE, TRAINING_FOLDER
 from .registration import register
@@ -47,14 +47,14 @@ def learn(reporter: Reporter) -> None:
     trained = reporter.state.early_stop
     if not reporter.state.model_name:
         _refuse_changed(about, reporter)
-        model_folder = _train(reporter, Watcher(reporter))
+        model_folder = _train(reporter, WorkerCallback(reporter))
         note = _changed_meanwhile(about, reporter)
         entry = register(model_folder, reporter.state, about)
         early = _ended_early(model_folder, reporter)
         trained = " ".join(filter(None, [early, note])) or "Trained."
         made = {"model_name": entry.name, "model_sha256": entry.sha256}
         reporter.say(**made, seconds_left=None, early_stop=early, message=trained)
-    _prove(reporter, about, trained)
+    _compare(reporter, about, trained)
     _tidy(folder / TRAINING_FOLDER)
 
 
@@ -65,7 +65,7 @@ def _tidy(training: Path) -> None:
         shutil.rmtree(training / name, ignore_errors=True)
 
 
-class Watcher(Watch):
+class WorkerCallback(Callback):
     """Between the training loop and the run's state: curves, pictures, and what the user wants."""
 
     def __init__(self, reporter: Reporter) -> None:
@@ -76,29 +76,29 @@ class Watcher(Watch):
         """Note a batch."""
         self._reporter.trained(step, losses)
 
-    def judged(self, view: Judged) -> None:
+    def validated(self, view: ValidationResult) -> None:
         """Note a validation, and draw some of its tiles."""
-        self._reporter.judged(view.step, view.best_step, view.scores)
+        self._reporter.validated(view.step, view.best_step, view.scores)
         with suppress(OutputError):
             self._reporter.mention(overlays=draw_overlays(self._folder, view))
 
     def wants_checkpoint(self) -> bool:
         """Before a pause."""
-        return read_wish(self._folder).what == "pause"
+        return read_command(self._folder).what == "pause"
 
     def wants_end(self, step: int) -> Keep | None:
         """The user's stop, once something was learned."""
-        wish = read_wish(self._folder)
-        if wish.what == "stop" and wish.keep != "discard" and step:
+        command = read_command(self._folder)
+        if command.what == "stop" and command.keep != "discard" and step:
             # Before the wish is forgotten, so that a kill changes nothing.
-            end_here(self._folder / CONFIG_FILE, step, wish.keep)
-            write_wish(self._folder, Wish())
-            self._reporter.say(status="stopping", early_stop=f"Stopped by you at step {step}; kept: {wish.keep}.")
-            return wish.keep
+            end_here(self._folder / CONFIG_FILE, step, command.keep)
+            write_command(self._folder, RunCommand())
+            self._reporter.say(status="stopping", early_stop=f"Stopped by you at step {step}; kept: {command.keep}.")
+            return command.keep
         return None
 
 
-def _train(reporter: Reporter, watcher: Watcher) -> Path:
+def _train(reporter: Reporter, worker_callback: WorkerCallback) -> Path:
     """The new model's folder. Memory that runs out halves the batches; a lost graphics card leaves the processor."""
     folder = reporter.state.folder
     config, training = folder / CONFIG_FILE, folder / TRAINING_FOLDER
@@ -108,7 +108,7 @@ def _train(reporter: Reporter, watcher: Watcher) -> Path:
             shutil.rmtree(training, ignore_errors=True)
         reporter.go_back_to(_last_step(training) if going_on else 0)
         try:
-            return drive(run_training(config, training, resume=going_on, watch=watcher), reporter)
+            return drive(run_training(config, training, resume=going_on, callback=worker_callback), reporter)
         except MemoryRanOutError as error:
             sizes = with_smaller_batches(config)
             if not sizes:
@@ -152,7 +152,7 @@ def drive(job: Job[Result], reporter: Reporter) -> Result:
 def _mind(reporter: Reporter) -> None:
     """Wait while paused. Raises ``StoppedError`` where a stop keeps nothing, or there is nothing to keep yet."""
     folder, before = reporter.state.folder, reporter.state.status
-    while (wish := read_wish(folder)).what == "pause":
+    while (command := read_command(folder)).what == "pause":
         if reporter.state.status != "paused":
             reporter.say(status="paused", seconds_left=None)
         time.sleep(POLL_S)
@@ -161,8 +161,8 @@ def _mind(reporter: Reporter) -> None:
         reporter.rest()
         reporter.say(status=before)
     # A stop that keeps something is the training loop's, once there is something to keep.
-    keeps = wish.keep != "discard" and reporter.state.step > 0 and reporter.state.status != "proving"
-    if wish.what == "stop" and not keeps:
+    keeps = command.keep != "discard" and reporter.state.step > 0 and reporter.state.status != "proving"
+    if command.what == "stop" and not keeps:
         raise StoppedError("Stopped.")
 
 
@@ -186,8 +186,8 @@ def _ended_early(model_folder: Path, reporter: Reporter) -> str:
     return str(told) or reporter.state.early_stop
 
 
-def _prove(reporter: Reporter, about: dict[str, Any], trained: str) -> None:
-    from ..comparison.model_comparison import prove
+def _compare(reporter: Reporter, about: dict[str, Any], trained: str) -> None:
+    from ..comparison.model_comparison import compare_models
 
     state = reporter.state
     reporter.say(status="proving", message=trained)
@@ -196,8 +196,8 @@ def _prove(reporter: Reporter, about: dict[str, Any], trained: str) -> None:
         candidate = open_model(state.model_name, state.model_sha256)
         if base.sha256 != about["base_sha256"]:
             raise DataError("the base model is not there any more as it was")
-        proof = drive(prove(state.folder, base=base, candidate=candidate), reporter)
-        message = f"{proof.sentence} {trained}"
+        comparison = drive(compare_models(state.folder, base=base, candidate=candidate), reporter)
+        message = f"{comparison.sentence} {trained}"
     except StoppedError:
         message = f"The proof was stopped. {trained}"
     except CerberusError as error:

@@ -49,7 +49,7 @@ def export_model(name: str, file: Path) -> None:
     present = [entry.path / member for member in MODEL_FILES if (entry.path / member).is_file()]
     sums = {path.name: {"sha256": sha256_of(path), "bytes": path.stat().st_size} for path in present}
     manifest = json.dumps({"format": FORMAT, "name": entry.name, "files": sums}, indent=1, ensure_ascii=False)
-    with atomic_path(file) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
+    with atomic_path(file) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(MANIFEST, manifest + "\n")
         for path in present:
             archive.write(path, path.name)
@@ -90,11 +90,11 @@ def _import(archive: zipfile.ZipFile, file: Path) -> ModelEntry:
         raise ModelError(f"{file} does not hold the files that its {MANIFEST} names.")
     with library_lock():
         free = free_name(manifest.name)
-        with atomic_folder(library_folder() / free) as beside:
+        with atomic_folder(library_folder() / free) as temporary:
             for name, (sha256, size) in manifest.sums.items():
-                _unpack(archive, members[name], beside / name, sha256, size)
-            load_model(beside)  # every tensor is compared with the description before anyone can choose the model
-            write_name(beside, free)
+                _unpack(archive, members[name], temporary / name, sha256, size)
+            load_model(temporary)  # every tensor is compared with the description before anyone can choose the model
+            write_name(temporary, free)
     return entry_of(free)
 
 

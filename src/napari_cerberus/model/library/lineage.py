@@ -30,7 +30,7 @@ class CompareRow:
         return self.left != self.right
 
 
-def compare_models(left: ModelEntry, right: ModelEntry) -> tuple[CompareRow, ...]:
+def side_by_side(left: ModelEntry, right: ModelEntry) -> tuple[CompareRow, ...]:
     """Name, parent, date, data, patients, settings, figures, verdict and notes of two models."""
     first, second = dict(_facts(left)), dict(_facts(right))
     headings = dict.fromkeys([*first, *second])
@@ -73,7 +73,7 @@ def _facts(entry: ModelEntry) -> Iterator[tuple[str, str]]:
         for side, count in _mapping(record, what).items():
             yield f"{what.capitalize()}, {side}", str(count)
     yield from _settings(record)
-    yield from _figures(record)
+    yield from _metrics(record)
     yield "Verdict", kept.verdict or _DASH
     yield "Notes", kept.notes or _DASH
     yield "SHA-256 of the weights", _short(entry.sha256)
@@ -86,7 +86,7 @@ def _settings(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"Setting: {str(key).replace('_', ' ')}", str(value)
 
 
-def _figures(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _metrics(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Those of the validation that chose the weights."""
     validation = _mapping(record, "validation")
     for key, value in validation.items():

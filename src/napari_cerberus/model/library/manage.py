@@ -82,11 +82,11 @@ def add_model(folder: Path, name: str) -> ModelEntry:
     load_spec(folder)
     with library_lock():
         free = free_name(checked_name(name))
-        with atomic_folder(library_folder() / free) as beside:
+        with atomic_folder(library_folder() / free) as temporary:
             for file in MODEL_FILES:
                 if (folder / file).is_file():
-                    shutil.copyfile(folder / file, beside / file)
-            write_name(beside, free)
+                    shutil.copyfile(folder / file, temporary / file)
+            write_name(temporary, free)
     return entry_of(free)
 
 

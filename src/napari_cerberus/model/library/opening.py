@@ -13,7 +13,7 @@ from ...errors import ModelError
 from ..spec import SPEC_FILE, WEIGHTS_FILE, load_spec
 from .entries import LIBRARY_VARIABLE, STARTER, ModelEntry, entry_of, library_folder, list_models, shipped_folder
 from .exchange import export_model, import_model
-from .lineage import CompareRow, compare_models
+from .lineage import CompareRow
 from .manage import ModelRecord, add_model, delete, read_record, rename, set_notes, set_verdict
 from .promotion import Promotion, promote, promoted, promoted_and_note, promotion_history, roll_back
 
@@ -28,7 +28,6 @@ __all__ = [
     "ModelRecord",
     "Promotion",
     "add_model",
-    "compare_models",
     "delete",
     "entry_of",
     "export_model",

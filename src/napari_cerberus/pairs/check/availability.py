@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..split import SIDES, Split, Splittable
+from ..split import SUBSETS, Split, Splittable
 from ..words import counted
 
 MOST_MISSING = 0.05
@@ -36,7 +36,7 @@ def present(split: Split, records: Iterable[Splittable]) -> tuple[Split, tuple[s
             f"{counted(len(strangers), 'tile')} left alone: the split does not name them, as {strangers[0]!r}."
         )
     train, validation, test = (tuple(id_ for id_ in ids if id_ in there) for ids in split.sides.values())
-    sides = zip(SIDES, (train, validation, test), strict=True)
+    sides = zip(SUBSETS, (train, validation, test), strict=True)
     counts: dict[str, dict[str, int]] = {side: dict(Counter(there[id_] for id_ in ids)) for side, ids in sides}
     left = replace(split, train=train, validation=validation, test=test, counts=counts)
     return (left if missing else split), tuple(notes)

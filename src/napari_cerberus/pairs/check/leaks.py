@@ -11,7 +11,7 @@ from typing import Protocol
 from ...errors import DataError
 from ...progress import Job, Progress
 from ..layout.tile_pixels import read_rgb
-from ..split import Side, Split, Splittable, apply_split
+from ..split import Split, Splittable, Subset, apply_split
 from ..words import counted
 from .image_print import ImagePrint, image_print, near_duplicates
 
@@ -34,7 +34,7 @@ class PatientLeak:
     """
 
     patient: str
-    tiles: dict[Side, int]
+    tiles: dict[Subset, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +42,9 @@ class DuplicateLeak:
     """Two near-identical images on different sides."""
 
     first_id: str
-    first_side: Side
+    first_side: Subset
     second_id: str
-    second_side: Side
+    second_side: Subset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class LeakReport:
 def shared_patients(split: Split, records: Iterable[Splittable]) -> tuple[PatientLeak, ...]:
     """Patients with tiles on more than one side, sorted. Raises ``DataError`` as ``apply_split``."""
     parts = apply_split(split, records)
-    tiles: dict[str, dict[Side, int]] = defaultdict(dict)
+    tiles: dict[str, dict[Subset, int]] = defaultdict(dict)
     for side, members in parts.sides.items():
         for record in members:
             tiles[record.patient][side] = tiles[record.patient].get(side, 0) + 1
@@ -112,7 +112,7 @@ def leak_report(split: Split, records: Sequence[ImageItem]) -> Job[LeakReport]:
     patients = shared_patients(split, records)
     members = [(record, side) for side, items in apply_split(split, records).sides.items() for record in items]
     prints: list[ImagePrint] = []
-    known: list[tuple[ImageItem, Side]] = []
+    known: list[tuple[ImageItem, Subset]] = []
     unread: list[str] = []
     for done, (record, side) in enumerate(members):
         yield Progress("Looking for leaks", done, len(members))

@@ -15,7 +15,7 @@ from ...pairs.split import Split
 from ...pairs.words import counted
 from ...progress import Job, Progress
 from ..config import TrainConfig
-from ..process_group import leads_the_team
+from ..process_group import on_rank_zero
 from .tile_sources import Tile
 
 _SHOWN = 3
@@ -46,7 +46,7 @@ def usable_tiles(config: TrainConfig, root: Path, tiles: Sequence[Tile], report:
         usable |= {f"{source.name}/{record.id}" for record in found.records}
         problems += found.problems
         yield Progress("Checking tiles", message=f"{source.name}: {found.summary}")
-    if leads_the_team():
+    if on_rank_zero():
         write_text(report, "".join(f"{problem.severity}: {problem}\n" for problem in problems))
     if stops := [problem for problem in problems if problem.severity == "stops"]:
         more = f" ({len(stops) - _SHOWN} more in {report})" if len(stops) > _SHOWN else ""

@@ -16,7 +16,7 @@ _MOST_BY_ITSELF = 16
 _AHEAD = 4
 
 
-def workers_for(wanted: int | None, device: torch.device, team_size: int = 1) -> int:
+def workers_for(wanted: int | None, device: torch.device, world_size: int = 1) -> int:
     """How many processes prepare batches for each process of a team.
 
     None on a CPU, which the network needs itself. Beside a graphics card one a core but one, where processes can be
@@ -26,7 +26,7 @@ def workers_for(wanted: int | None, device: torch.device, team_size: int = 1) ->
         return wanted
     if device.type == "cpu" or not _can_fork():
         return 0
-    return min(_MOST_BY_ITSELF, ((os.cpu_count() or 1) - 1) // team_size)
+    return min(_MOST_BY_ITSELF, ((os.cpu_count() or 1) - 1) // world_size)
 
 
 def _can_fork() -> bool:

@@ -13,7 +13,7 @@ from ..validation import Scores
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class ValidationResult:
     """A validation that was just made.
 
     Attributes
@@ -36,13 +36,13 @@ class Judged:
     config: TrainConfig
 
 
-class Watch:
+class Callback:
     """Looks on and asks for nothing; a child class does more."""
 
     def trained(self, step: int, losses: Mapping[str, float]) -> None:
         """Told after every batch."""
 
-    def judged(self, view: Judged) -> None:
+    def validated(self, view: ValidationResult) -> None:
         """Told after every validation."""
 
     def wants_checkpoint(self) -> bool:

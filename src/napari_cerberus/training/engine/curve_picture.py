@@ -48,15 +48,15 @@ def write_curves(folder: Path) -> Path:
         If the folder cannot be written.
     """
     picture = draw(charts(read_metrics(folder)))
-    with atomic_path(folder / CURVES_FILE) as beside:
-        picture.save(beside, format="PNG")
+    with atomic_path(folder / CURVES_FILE) as temporary:
+        picture.save(temporary, format="PNG")
     return folder / CURVES_FILE
 
 
 def charts(rows: Sequence[Mapping[str, Any]]) -> list[Chart]:
     """Losses, smoothed, and validation figures of the rows of a run's metrics."""
     losses: dict[str, list[tuple[float, float]]] = {}
-    figures: dict[str, list[tuple[float, float]]] = {}
+    metrics: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
         step = row["step"]
         for name, value in row.items():
@@ -64,12 +64,12 @@ def charts(rows: Sequence[Mapping[str, Any]]) -> list[Chart]:
                 points = losses.setdefault(name, [])
                 before = points[-1][1] if points else value
                 points.append((step, _SMOOTHING * before + (1 - _SMOOTHING) * value))
-        for name, value in _figures(row.get("validation") or {}).items():
-            figures.setdefault(name, []).append((step, value))
+        for name, value in _metrics(row.get("validation") or {}).items():
+            metrics.setdefault(name, []).append((step, value))
     highest = max((value for points in losses.values() for _, value in points), default=1.0)
     return [
         Chart(title="Loss (smoothed)", lines=losses, top=highest or 1.0),
-        Chart(title="Validation: Dice of objects, accuracy of tissue", lines=figures, top=1.0),
+        Chart(title="Validation: Dice of objects, accuracy of tissue", lines=metrics, top=1.0),
     ]
 
 
@@ -106,7 +106,7 @@ def _draw_chart(pen: ImageDraw.ImageDraw, chart: Chart, top: int, last: float) -
         pen.text((_LEFT + width + 12, top + _TOP + 20 * place), f"{name} {points[-1][1]:.3f}", colour, font)
 
 
-def _figures(validation: Mapping[str, Any]) -> dict[str, float]:
+def _metrics(validation: Mapping[str, Any]) -> dict[str, float]:
     found = dict(validation.get("dice", {}))
     if validation.get("tissue_accuracy") is not None:
         found["tissue"] = validation["tissue_accuracy"]

@@ -18,12 +18,12 @@ from ..data.sampler import TaskSampler, tissue_frequency
 from ..data.tile_sources import LoadedTile, Tile
 from ..data.views import ViewSampler
 from ..early_stopping import Keep
-from ..process_group import Team, team
+from ..process_group import ProcessGroup, process_group
 from ..run_folder import FEATURES_FOLDER, append_metrics, load_checkpoint, save_checkpoint, trim_metrics
 from ..torch_errors import explaining
 from ..transfer.feature_cache import FeatureCache, ViewStore
 from ..validation import validate
-from .callbacks import Judged, Watch
+from .callbacks import Callback, ValidationResult
 from .curve_picture import write_curves
 from .trainer import Trained, Trainer
 
@@ -45,7 +45,7 @@ def train(
     folder: Path,
     *,
     resume: bool = False,
-    watch: Watch | None = None,
+    callback: Callback | None = None,
 ) -> Job[Trained]:
     """Train; yields at every batch.
 
@@ -75,44 +75,50 @@ def train(
     keep_freed_memory()
     if config.threads:
         torch.set_num_threads(config.threads)
-    with team(config.device) as us:
-        return (yield from _train(config, data, folder, us, resume, watch or Watch()))
+    with process_group(config.device) as group:
+        return (yield from _train(config, data, folder, group, resume, callback or Callback()))
 
 
-def _train(config: TrainConfig, data: TrainingData, folder: Path, us: Team, resume: bool, watch: Watch) -> Job[Trained]:
-    trainer = Trainer(config, us, tissue_frequency(config, data.train))
+def _train(
+    config: TrainConfig, data: TrainingData, folder: Path, group: ProcessGroup, resume: bool, callback: Callback
+) -> Job[Trained]:
+    trainer = Trainer(config, group, tissue_frequency(config, data.train))
     for note in trainer.notes:
         yield Progress("Starting", message=note)
-    yield from trainer.ask_the_base(data.train, data.loaded)
+    yield from trainer.teacher_targets(data.train, data.loaded)
     if resume:
         trainer.restore(load_checkpoint(folder))
-        if us.leads:
+        if group.is_rank_zero:
             trim_metrics(folder, trainer.step)
-    with _batches(config, data, trainer, folder, us) as batches:
+    with _batches(config, data, trainer, folder, group) as batches:
         if isinstance(batches, FeatureCache):
             with explaining(trainer.step):
                 yield from batches.fill(range(trainer.step, config.steps))
-        keep = yield from _advance(config, data, folder, us, trainer, batches, watch)
+        keep = yield from _advance(config, data, folder, group, trainer, batches, callback)
     return trainer.result(keep)
 
 
 @contextmanager
-def _batches(config: TrainConfig, data: TrainingData, trainer: Trainer, folder: Path, us: Team) -> Iterator[Batches]:
+def _batches(
+    config: TrainConfig, data: TrainingData, trainer: Trainer, folder: Path, group: ProcessGroup
+) -> Iterator[Batches]:
     """Where batches come from: new augmentations at every step, or what was kept of a fixed number of views."""
     if not config.cache_features:
-        yield from _fresh(config, data, trainer, us)
+        yield from _fresh(config, data, trainer, group)
         return
-    sampler = ViewSampler(config, data.train, data.loaded, rank=us.rank)
-    store = ViewStore(folder / FEATURES_FOLDER / str(us.rank), config.cache_memory_mb * 2**20)
+    sampler = ViewSampler(config, data.train, data.loaded, rank=group.rank)
+    store = ViewStore(folder / FEATURES_FOLDER / str(group.rank), config.cache_memory_mb * 2**20)
     try:
         yield FeatureCache(sampler, trainer.frozen, store)
     finally:
         store.close()
 
 
-def _fresh(config: TrainConfig, data: TrainingData, trainer: Trainer, us: Team) -> Iterator[TaskSampler | Prefetched]:
-    sampler = TaskSampler(config, data.train, data.loaded, rank=us.rank)
-    workers = workers_for(config.workers, trainer.device, us.size)
+def _fresh(
+    config: TrainConfig, data: TrainingData, trainer: Trainer, group: ProcessGroup
+) -> Iterator[TaskSampler | Prefetched]:
+    sampler = TaskSampler(config, data.train, data.loaded, rank=group.rank)
+    workers = workers_for(config.workers, trainer.device, group.size)
     if not workers:
         yield sampler
         return
@@ -127,43 +133,47 @@ def _advance(
     config: TrainConfig,
     data: TrainingData,
     folder: Path,
-    us: Team,
+    group: ProcessGroup,
     trainer: Trainer,
     batches: Batches,
-    watch: Watch,
+    callback: Callback,
 ) -> Job[Keep]:
     saved = time.monotonic()
-    while (keep := us.leaders(lambda: trainer.ending(watch))) is None:
+    while (keep := group.from_rank_zero(lambda: trainer.early_stopping(callback))) is None:
         losses = trainer.advance(batches.batch(trainer.step))
-        if us.leads:
+        if group.is_rank_zero:
             append_metrics(folder, {"step": trainer.step, "rate": trainer.rate, **losses})
-            watch.trained(trainer.step, losses)
+            callback.trained(trainer.step, losses)
         due = trainer.step % config.validate_every == 0 or trainer.step == config.steps
         if due:
             yield Progress("Validating", trainer.step, config.steps)
-            _judge(trainer, data, config, folder, us, watch)
-        if us.leads and (due or watch.wants_checkpoint() or time.monotonic() - saved > config.checkpoint_every_s):
+            _judge(trainer, data, config, folder, group, callback)
+        if group.is_rank_zero and (
+            due or callback.wants_checkpoint() or time.monotonic() - saved > config.checkpoint_every_s
+        ):
             save_checkpoint(folder, trainer.state())
             saved = time.monotonic()
-        us.wait()
+        group.wait()
         yield Progress("Training", trainer.step, config.steps, _describe(losses, trainer))
-    if not trainer.best_step or (keep == "last" and trainer.judged_step != trainer.step):
+    if not trainer.best_step or (keep == "last" and trainer.validated_step != trainer.step):
         yield Progress("Validating", trainer.step, config.steps)
-        _judge(trainer, data, config, folder, us, watch)
+        _judge(trainer, data, config, folder, group, callback)
     return keep
 
 
-def _judge(trainer: Trainer, data: TrainingData, config: TrainConfig, folder: Path, us: Team, watch: Watch) -> None:
+def _judge(
+    trainer: Trainer, data: TrainingData, config: TrainConfig, folder: Path, group: ProcessGroup, callback: Callback
+) -> None:
     network = trainer.kept()
     with explaining(trainer.step):
-        scores = us.leaders(lambda: validate(network, data.validation, data.loaded, config))
+        scores = group.from_rank_zero(lambda: validate(network, data.validation, data.loaded, config))
     trainer.judge(network, scores)
-    if us.leads:
+    if group.is_rank_zero:
         append_metrics(folder, {"step": trainer.step, "validation": asdict(scores)})
         write_curves(folder)
         view = {"validation": data.validation, "loaded": data.loaded, "config": config}
         step, best = trainer.step, trainer.best_step
-        watch.judged(Judged(step=step, best_step=best, scores=scores, network=network, **view))  # type: ignore[arg-type]
+        callback.validated(ValidationResult(step=step, best_step=best, scores=scores, network=network, **view))  # type: ignore[arg-type]
 
 
 def _describe(losses: Mapping[str, float], trainer: Trainer) -> str:

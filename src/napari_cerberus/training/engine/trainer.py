@@ -19,15 +19,15 @@ from ..config import TrainConfig
 from ..data.sampler import Batch
 from ..data.tile_sources import LoadedTile, Tile
 from ..early_stopping import Keep
-from ..process_group import Team
+from ..process_group import ProcessGroup
 from ..torch_errors import explaining
-from ..transfer.distillation import TILES, Remembered, remember
+from ..transfer.distillation import TILES, TeacherTargets, teacher_targets_of
 from ..transfer.frozen_part import FrozenPart, KeptBatch
 from ..transfer.initial_weights import starting_network
-from ..transfer.stain_matched import strange_tiles
-from ..transfer.weight_interpolation import BaseKeeper
+from ..transfer.stain_matched import out_of_domain_tiles
+from ..transfer.weight_interpolation import WeightInterpolation
 from ..validation import Scores
-from .callbacks import Watch
+from .callbacks import Callback
 from .losses import dense_loss, finite, tissue_loss
 from .optimiser import make_optimiser, make_schedule
 from .weight_average import RunningAverage
@@ -47,11 +47,11 @@ class Trained:
 class Trainer:
     """Network, averaged network, optimiser and schedule, as one thing that advances, saves and restores."""
 
-    def __init__(self, config: TrainConfig, us: Team | None = None, frequency: Tensor | None = None) -> None:
+    def __init__(self, config: TrainConfig, group: ProcessGroup | None = None, frequency: Tensor | None = None) -> None:
         self._config = config
         self._frequency = frequency
         self._types = {task.key for task in config.tasks if task.kind == "types"}
-        self._us = us or Team()
+        self._us = group or ProcessGroup()
         self.device = _device(config.device)
         self._bf16 = config.precision == "bf16" or (config.precision == "auto" and has_bfloat16(self.device))
         network, self.notes = starting_network(config)
@@ -61,24 +61,28 @@ class Trainer:
             self._ema = RunningAverage(self.network, config.optimiser.ema_decay)
         self._optimiser = make_optimiser(self.network, config.optimiser)
         self._schedule = make_schedule(self._optimiser, config.optimiser, config.steps)
-        self._keeper = BaseKeeper(config)
-        self._memory: Remembered | None = None
+        self._interpolation = WeightInterpolation(config)
+        self._memory: TeacherTargets | None = None
         self.step = 0
         self._seconds = 0.0
         self._best: dict[str, Any] = {}
         self._last: dict[str, Any] = {}
         self._ended = ""
 
-    def ask_the_base(self, tiles: Sequence[Tile] = (), loaded: Mapping[str, LoadedTile] | None = None) -> Job[None]:
+    def teacher_targets(self, tiles: Sequence[Tile] = (), loaded: Mapping[str, LoadedTile] | None = None) -> Job[None]:
         """Note what the base model says of drawn tissue, for steps that are held to it; before the first step.
 
         ``tiles`` to learn from that are stained unlike its own are asked about too, in the colours of drawn tissue.
         """
-        if not self._config.remember:
+        if not self._config.teacher_targets_of:
             return
         with explaining(self.step):
-            strange = [loaded[id_] for id_ in strange_tiles(self._config, tiles, loaded, TILES)] if loaded else []
-            self._memory = yield from remember(self._config, self.frozen, self._keeper.fresh, strange)
+            out_of_domain = (
+                [loaded[id_] for id_ in out_of_domain_tiles(self._config, tiles, loaded, TILES)] if loaded else []
+            )
+            self._memory = yield from teacher_targets_of(
+                self._config, self.frozen, self._interpolation.fresh, out_of_domain
+            )
 
     @property
     def rate(self) -> float:
@@ -96,22 +100,22 @@ class Trainer:
         return int(self._best.get("step", 0))
 
     @property
-    def judged_step(self) -> int:
+    def validated_step(self) -> int:
         """Step of the last validation; 0 before the first."""
         return int(self._last.get("step", 0))
 
     def kept(self) -> Cerberus:
         """The network as it would be kept now: ``averaged``, with the base model's share."""
-        return self._keeper.blended(self.averaged)
+        return self._interpolation.blended(self.averaged)
 
-    def ending(self, watch: Watch) -> Keep | None:
+    def early_stopping(self, callback: Callback) -> Keep | None:
         """The weights to keep if training is to end now, else None."""
-        ending = self._config.ending
-        if self.step >= (ending.at_step or self._config.steps):
-            return ending.keep
+        early_stopping = self._config.early_stopping
+        if self.step >= (early_stopping.at_step or self._config.steps):
+            return early_stopping.keep
         if self.step % self._config.validate_every == 0:
-            self._ended = ending.early_stop(self.step, self.best_step, self._config.validate_every)
-        return ending.keep if self._ended else watch.wants_end(self.step)
+            self._ended = early_stopping.early_stop(self.step, self.best_step, self._config.validate_every)
+        return early_stopping.keep if self._ended else callback.wants_end(self.step)
 
     @property
     def frozen(self) -> FrozenPart:
@@ -122,13 +126,13 @@ class Trainer:
         """One optimiser step; returns the loss of each task. Tasks that the batch lacks stay untouched."""
         began = time.monotonic()
         self.network.train()
-        self._keeper.hold_statistics(self.network)
+        self._interpolation.hold_statistics(self.network)
         self._optimiser.zero_grad(set_to_none=True)
         with explaining(self.step):
             losses = self._losses(batch)
             total = torch.stack([self._config.head_weights.get(key, 1.0) * loss for key, loss in losses.items()]).sum()
             if self._memory is not None:
-                total = total + self._config.remember * self._memory.loss(self.frozen, self.step)
+                total = total + self._config.teacher_targets_of * self._memory.loss(self.frozen, self.step)
             self._refuse_endless(total, "loss is")
             total.backward()  # type: ignore[no-untyped-call]
             self._us.average_gradients(self.network.parameters())
@@ -181,8 +185,8 @@ class Trainer:
         """Keep what was just judged as the last weights, and as the best if they are the best so far."""
         with explaining(self.step):
             weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
-        figures = {**asdict(scores), "overall": scores.overall}
-        self._last = {"weights": weights, "scores": figures, "step": self.step}
+        metrics = {**asdict(scores), "overall": scores.overall}
+        self._last = {"weights": weights, "scores": metrics, "step": self.step}
         if not self._best or scores.overall >= self._best["scores"]["overall"]:
             self._best = self._last
 

@@ -19,12 +19,12 @@ from ...model.spec import ModelSpec
 from ...model.stain_profile import FIELD, ModelStain
 from ...pairs.check.availability import present
 from ...pairs.check.leaks import LeakReport
-from ...pairs.split import SIDES, Split, apply_split, read_split, split_by_patient, under_sources, write_split
+from ...pairs.split import SUBSETS, Split, apply_split, read_split, split_by_patient, under_sources, write_split
 from ...progress import Job, Progress
 from ..config import SourceSettings, TrainConfig, read_config
 from ..data.precheck import refuse_leaks, same_names, usable_tiles
 from ..data.tile_sources import Tile, collect, in_memory
-from ..process_group import leads_the_team
+from ..process_group import on_rank_zero
 from ..run_folder import (
     CHECK_FILE,
     CHECKPOINT_FILE,
@@ -38,7 +38,7 @@ from ..run_folder import (
 )
 from ..transfer.initial_weights import base_record
 from ..transfer.stain_record import base_spec, measure_stain
-from .callbacks import Watch
+from .callbacks import Callback
 from .loop import TrainingData, train
 from .trainer import Trained
 
@@ -48,7 +48,9 @@ _MAY_CHANGE = frozenset(
 """Fields of a config that a resumed run may have otherwise: it learns the same, or ends earlier."""
 
 
-def run_training(config_path: Path, folder: Path, *, resume: bool = False, watch: Watch | None = None) -> Job[Path]:
+def run_training(
+    config_path: Path, folder: Path, *, resume: bool = False, callback: Callback | None = None
+) -> Job[Path]:
     """Train from a config file; returns the folder of the new model.
 
     Parameters
@@ -72,11 +74,13 @@ def run_training(config_path: Path, folder: Path, *, resume: bool = False, watch
     if not resume and (folder / CHECKPOINT_FILE).exists():
         raise OutputError(f"{folder} already holds a run; add --resume to go on with it, or name another folder.")
     # Under torchrun the leader holds the folder for all of them.
-    with held(folder) if leads_the_team() else nullcontext():
-        return (yield from _trained(config, config_path, folder, resume=resume, watch=watch))
+    with held(folder) if on_rank_zero() else nullcontext():
+        return (yield from _trained(config, config_path, folder, resume=resume, callback=callback))
 
 
-def _trained(config: TrainConfig, config_path: Path, folder: Path, *, resume: bool, watch: Watch | None) -> Job[Path]:
+def _trained(
+    config: TrainConfig, config_path: Path, folder: Path, *, resume: bool, callback: Callback | None
+) -> Job[Path]:
     yield Progress("Gathering data")
     refuse_other_base(config)
     root = config.root(config_path.parent)
@@ -87,16 +91,16 @@ def _trained(config: TrainConfig, config_path: Path, folder: Path, *, resume: bo
     for note in notes:
         yield Progress("Gathering data", message=note)
     leaks = yield from refuse_leaks(config, split, tiles)
-    sides = by_side(tiles, split)
-    if not resume and leads_the_team():
+    sides = by_subset(tiles, split)
+    if not resume and on_rank_zero():
         _begin(folder, config_path, planned, _record(config_path, config, tiles, notes))
     learning = {side: _of_use(members, config) for side, members in sides.items()}
     yield Progress("Loading tiles", message=f"{len(learning['train'])} tiles to learn from")
     loaded = in_memory([*learning["train"], *learning["validation"]])
     data = TrainingData(train=learning["train"], validation=learning["validation"], loaded=loaded)
-    trained = yield from train(config, data, folder, resume=resume, watch=watch)
+    trained = yield from train(config, data, folder, resume=resume, callback=callback)
     stain = yield from measure_stain(learning["train"], loaded, base_spec(config))
-    if not leads_the_team():
+    if not on_rank_zero():
         return folder / MODEL_FOLDER
     return finish(folder, config, sides, trained, leaks, stain)
 
@@ -149,7 +153,7 @@ def make_split(config: TrainConfig, config_folder: Path, tiles: Sequence[Tile]) 
     """
     if config.split_file:
         return under_sources(read_split(config_folder / config.split_file), (tile.id for tile in tiles))
-    sides: dict[str, list[str]] = {side: [] for side in SIDES}
+    sides: dict[str, list[str]] = {side: [] for side in SUBSETS}
     sides["train"] += [tile.id for tile in tiles if tile.use == "train"]
     for source in config.sources:
         members = [tile for tile in tiles if tile.id.startswith(f"{source.name}/") and tile.use == "all"]
@@ -159,11 +163,11 @@ def make_split(config: TrainConfig, config_folder: Path, tiles: Sequence[Tile]) 
                 sides[side].extend(ids)
     stratum = {tile.id: tile.stratum for tile in tiles}
     counts = {side: dict(sorted(Counter(stratum[i] for i in ids).items())) for side, ids in sides.items()}
-    train, validation, test = (tuple(sorted(sides[side])) for side in SIDES)
+    train, validation, test = (tuple(sorted(sides[side])) for side in SUBSETS)
     return Split(seed=config.seed, unit="patient", train=train, validation=validation, test=test, counts=counts)
 
 
-def by_side(tiles: Sequence[Tile], split: Split) -> dict[str, list[Tile]]:
+def by_subset(tiles: Sequence[Tile], split: Split) -> dict[str, list[Tile]]:
     """Tiles of each side.
 
     Raises

@@ -14,7 +14,7 @@ from ...errors import DataError, ImageError, OutputError
 from ...inference.annotate_settings import AnnotateSettings, DeviceChoice
 from ...model.checkpoint import Model, save_model
 from ...model.spec import ModelSpec
-from ...pairs.split import SIDES
+from ...pairs.split import SUBSETS
 from ...progress import Job, Progress, as_one_step
 from ...tasks import GLANDS, LUMINA
 from ..data.tile_sources import Tile
@@ -191,4 +191,4 @@ def _patients(spec: ModelSpec, selection: Selection) -> dict[str, list[str]]:
         return {}
     patient = {tile.id: tile.patient for tile in selection.everything}
     sides = selection.split.sides
-    return {f"{side}_patients": sorted({patient[id_] for id_ in sides[side]}) for side in SIDES}
+    return {f"{side}_patients": sorted({patient[id_] for id_ in sides[side]}) for side in SUBSETS}

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ...model.spec import ModelSpec
-from ...pairs.split import SIDES
+from ...pairs.split import SUBSETS
 from .selection import Selection
 
-StandingKind = Literal["held out", "validation", "training", "unknown"]
+LeakageKind = Literal["held out", "validation", "training", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class LeakageStatus:
     """How far the figures can be believed.
 
     Attributes
@@ -24,11 +24,11 @@ class Standing:
         For the report.
     """
 
-    kind: StandingKind
+    kind: LeakageKind
     sentence: str
 
 
-def standing(spec: ModelSpec, selection: Selection) -> Standing:
+def leakage_status(spec: ModelSpec, selection: Selection) -> LeakageStatus:
     """Judge by the patients that the model's provenance names, else by whether the split is the model's own.
 
     ``provenance`` may hold ``train_patients``, ``validation_patients``, ``test_patients`` (lists of
@@ -36,7 +36,7 @@ def standing(spec: ModelSpec, selection: Selection) -> Standing:
     """
     record = spec.provenance
     scored = {tile.patient for tile in selection.tiles}
-    known = {side: _named(record, side) for side in SIDES}
+    known = {side: _named(record, side) for side in SUBSETS}
     if known["train"]:
         learnt_from = known["train"] | known["validation"]
         if not _sources(scored) & _sources(learnt_from):
@@ -46,7 +46,7 @@ def standing(spec: ModelSpec, selection: Selection) -> Standing:
         return _by_side(selection)
     if known["test"] and scored <= known["test"]:
         return _held_out("All scored patients are test patients of the model.")
-    return Standing(
+    return LeakageStatus(
         kind="unknown",
         sentence="Whether the model was trained on these patients is not known: "
         "its record does not name them, or the split is not the one it was trained with.",
@@ -65,7 +65,7 @@ def is_own_split(record: Mapping[str, Any], selection: Selection) -> bool:
     return bool(here) and here == {patient for patient in _named(record, "test") if _source(patient) in sources}
 
 
-def _by_patients(scored: Collection[str], train: Collection[str], validation: Collection[str]) -> Standing:
+def _by_patients(scored: Collection[str], train: Collection[str], validation: Collection[str]) -> LeakageStatus:
     seen = sum(patient in train for patient in scored)
     used = sum(patient in validation for patient in scored)
     if seen:
@@ -75,20 +75,20 @@ def _by_patients(scored: Collection[str], train: Collection[str], validation: Co
     return _held_out("The model's record names none of the scored patients as training or validation patients.")
 
 
-def _by_number(scored: Collection[str], learnt_from: Collection[str]) -> Standing:
+def _by_number(scored: Collection[str], learnt_from: Collection[str]) -> LeakageStatus:
     """For data under another source name: only the patients' own numbers can be compared."""
     numbers = {_number(patient) for patient in learnt_from}
     alike = sum(_number(patient) in numbers for patient in scored)
     if not alike:
         return _held_out("The model's record names none of the scored patients as training or validation patients.")
-    return Standing(
+    return LeakageStatus(
         kind="unknown",
         sentence=f"{alike} of the {len(scored)} scored patients have the numbers of patients the model was trained "
         "with, under another name of the data; give the model's own split file with --split to tell them apart.",
     )
 
 
-def _by_side(selection: Selection) -> Standing:
+def _by_side(selection: Selection) -> LeakageStatus:
     if selection.side == "test":
         return _held_out("These are the test tiles of the model's own split.")
     if selection.side == "validation":
@@ -96,16 +96,16 @@ def _by_side(selection: Selection) -> Standing:
     return _training("These tiles include the training side of the model's own split.")
 
 
-def _held_out(why: str) -> Standing:
-    return Standing(kind="held out", sentence=f"{why} It has not learnt from them.")
+def _held_out(why: str) -> LeakageStatus:
+    return LeakageStatus(kind="held out", sentence=f"{why} It has not learnt from them.")
 
 
-def _validation(why: str) -> Standing:
-    return Standing(kind="validation", sentence=f"{why} The figures flatter the model a little.")
+def _validation(why: str) -> LeakageStatus:
+    return LeakageStatus(kind="validation", sentence=f"{why} The figures flatter the model a little.")
 
 
-def _training(why: str) -> Standing:
-    return Standing(kind="training", sentence=f"{why} The figures say nothing about new patients.")
+def _training(why: str) -> LeakageStatus:
+    return LeakageStatus(kind="training", sentence=f"{why} The figures say nothing about new patients.")
 
 
 def _named(record: Mapping[str, Any], side: str) -> frozenset[str]:

@@ -13,7 +13,7 @@ from .metrics.tile_sums import Sums, Values, mean_over_tiles
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
+class Metric:
     """One figure of a report.
 
     Attributes
@@ -38,11 +38,11 @@ def _pooled(key: str, sums: Sums) -> Values:
     return PIXEL_FORMULAS[key](sums["tp"], sums["fp"], sums["fn"])
 
 
-def _tile_mean(key: str, heading: str, meaning: str, *, prefix: str = "") -> Figure:
-    return Figure(key=f"{prefix}{key}", heading=heading, meaning=meaning, formula=partial(mean_over_tiles, key))
+def _tile_mean(key: str, heading: str, meaning: str, *, prefix: str = "") -> Metric:
+    return Metric(key=f"{prefix}{key}", heading=heading, meaning=meaning, formula=partial(mean_over_tiles, key))
 
 
-PIXEL_FIGURES = (
+PIXEL_METRICS = (
     _tile_mean("dice", "Dice", "2 TP / (2 TP + FP + FN), mean over tiles"),
     _tile_mean("jaccard", "Jaccard", "TP / (TP + FP + FN), mean over tiles"),
     _tile_mean(
@@ -53,7 +53,7 @@ PIXEL_FIGURES = (
     _tile_mean("precision", "Precision", "TP / (TP + FP), mean over the tiles where something was predicted"),
     _tile_mean("recall", "Recall", "TP / (TP + FN), mean over the tiles where something was drawn"),
     *(
-        Figure(
+        Metric(
             key=f"pooled_{key}",
             heading=f"{key.capitalize()}, pooled",
             meaning=f"{key.capitalize()} of all pixels of the group taken as one image",
@@ -63,34 +63,34 @@ PIXEL_FIGURES = (
     ),
 )
 
-OBJECT_FIGURES = (
-    Figure(
+OBJECT_METRICS = (
+    Metric(
         key="f1",
         heading="F1",
         meaning="Objects that match at IoU > 0.5, all objects of the group pooled; PQ's detection quality",
         formula=OBJECT_FORMULAS["f1"],
     ),
-    Figure(
+    Metric(
         key="object_precision",
         heading="Precision",
         meaning="Share of the predicted objects that match a drawn one",
         formula=OBJECT_FORMULAS["object_precision"],
     ),
-    Figure(
+    Metric(
         key="object_recall",
         heading="Recall",
         meaning="Share of the drawn objects that match a predicted one",
         formula=OBJECT_FORMULAS["object_recall"],
     ),
-    Figure(key="sq", heading="SQ", meaning="Mean IoU of the matched objects", formula=OBJECT_FORMULAS["sq"]),
-    Figure(key="pq", heading="PQ", meaning="Panoptic quality: F1 × SQ, objects pooled", formula=OBJECT_FORMULAS["pq"]),
-    Figure(
+    Metric(key="sq", heading="SQ", meaning="Mean IoU of the matched objects", formula=OBJECT_FORMULAS["sq"]),
+    Metric(key="pq", heading="PQ", meaning="Panoptic quality: F1 × SQ, objects pooled", formula=OBJECT_FORMULAS["pq"]),
+    Metric(
         key="aji",
         heading="AJI",
         meaning="Aggregated Jaccard index (Kumar et al. 2017), pixels pooled",
         formula=OBJECT_FORMULAS["aji"],
     ),
-    Figure(
+    Metric(
         key="object_dice",
         heading="Object Dice",
         meaning="Area-weighted Dice of each object with its partner, from both sides (GlaS), objects pooled",
@@ -102,14 +102,14 @@ OBJECT_FIGURES = (
     _tile_mean("object_dice", "Object Dice, tiles", "Object Dice, mean over tiles", prefix="tile_"),
 )
 
-TYPE_FIGURES = (
-    Figure(
+TYPE_METRICS = (
+    Metric(
         key="accuracy",
         heading="Accuracy",
         meaning="Share named right of the drawn objects that have a class and were found (IoU > 0.5)",
         formula=CLASS_FORMULAS["accuracy"],
     ),
-    Figure(
+    Metric(
         key="balanced_accuracy",
         heading="Balanced accuracy",
         meaning="Mean recall over the classes that occur among these objects",
@@ -117,29 +117,29 @@ TYPE_FIGURES = (
     ),
 )
 
-TISSUE_FIGURES = (
-    Figure(
+TISSUE_METRICS = (
+    Metric(
         key="accuracy", heading="Accuracy", meaning="Share of tiles named right", formula=CLASS_FORMULAS["accuracy"]
     ),
-    Figure(
+    Metric(
         key="balanced_accuracy",
         heading="Balanced accuracy",
         meaning="Mean recall over the classes that occur",
         formula=CLASS_FORMULAS["balanced_accuracy"],
     ),
-    Figure(
+    Metric(
         key="macro_f1",
         heading="Macro F1",
         meaning="Mean F1 over the classes that occur in truth or answers",
         formula=CLASS_FORMULAS["macro_f1"],
     ),
-    Figure(
+    Metric(
         key="ece",
         heading="ECE",
         meaning="Expected calibration error, 15 bins of equal width",
         formula=CLASS_FORMULAS["ece"],
     ),
-    Figure(
+    Metric(
         key="log_loss",
         heading="Log loss",
         meaning="Mean negative log-likelihood of the right class",

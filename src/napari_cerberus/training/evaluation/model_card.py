@@ -45,7 +45,7 @@ def release(model: Model, about: str, report: Mapping[str, Any], folder: Path) -
 
 def card(model: Model, about: str, report: Mapping[str, Any]) -> str:
     """Markdown: ``about``, then how the model was made, then the figures of ``report``."""
-    return "\n".join([about.rstrip(), "", *_making(model), "", *_figures(report)]).rstrip() + "\n"
+    return "\n".join([about.rstrip(), "", *_making(model), "", *_metrics(report)]).rstrip() + "\n"
 
 
 def read_report(path: Path) -> Mapping[str, Any]:
@@ -90,7 +90,7 @@ def _making(model: Model) -> Iterator[str]:
         yield f"- Fitted on the validation side: {', '.join(numbers)}"
 
 
-def _figures(report: Mapping[str, Any]) -> Iterator[str]:
+def _metrics(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"## Figures on the {report['split']['side']} side"
     yield ""
     yield f"{report['standing']['sentence']} Printed by `napari-cerberus evaluate`; means over tiles for pixels, pooled"
@@ -131,8 +131,8 @@ def _figures(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _class_table(classes: Sequence[Mapping[str, Any]], cases: str) -> Iterator[str]:
-    figures = ("recall", "precision", "f1")
-    rows = [[one["name"], one["cases"], *(_cell(one[key]) for key in figures)] for one in classes]
+    metrics = ("recall", "precision", "f1")
+    rows = [[one["name"], one["cases"], *(_cell(one[key]) for key in metrics)] for one in classes]
     yield from _table(["class", cases, "recall", "precision", "F1"], rows)
 
 

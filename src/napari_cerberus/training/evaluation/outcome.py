@@ -12,7 +12,7 @@ from ...model.checkpoint import Model
 from ...pairs.check.leaks import LeakReport
 from ..data.tile_sources import Tile
 from ..run_folder import data_hash, environment
-from .leakage_status import Standing, standing
+from .leakage_status import LeakageStatus, leakage_status
 from .scoring import ScoreSettings, TileScore
 from .selection import Selection
 from .summary import (
@@ -73,7 +73,7 @@ class Evaluation:
     model: Mapping[str, Any]
     data: Mapping[str, Any]
     split: Mapping[str, Any]
-    standing: Standing
+    leakage_status: LeakageStatus
     leaks: LeakReport | None
     tasks: tuple[TaskSummary, ...]
     types: tuple[TypeSummary, ...]
@@ -124,7 +124,7 @@ def gather(
         model=_about_model(model),
         data=_about_data(selection, good),
         split=_about_split(selection),
-        standing=standing(model.spec, selection),
+        leakage_status=leakage_status(model.spec, selection),
         leaks=leaks,
         tasks=summarise_tasks(good, weak=selection.weak, order=classes, bootstrap=settings.bootstrap),
         types=summarise_types(good, model.spec.tasks, settings.bootstrap),

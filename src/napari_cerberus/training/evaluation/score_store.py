@@ -69,8 +69,8 @@ class ScoreStore:
         """Keep a tile's labels and score. Raises ``OutputError``."""
         score = scored.score
         path = self._labels_path(score.id)
-        with atomic_path(path) as beside:
-            np.savez_compressed(beside, **scored.labels)  # type: ignore[arg-type]
+        with atomic_path(path) as temporary:
+            np.savez_compressed(temporary, **scored.labels)  # type: ignore[arg-type]
         try:
             with (self._folder / SCORES_FILE).open("a", encoding="utf-8") as stream:
                 stream.write(_line(score))

@@ -38,8 +38,8 @@ class TaskScore:
         return {
             **self.pixels.sums(),
             **self.objects.sums(),
-            **tile_means(self.pixels.figures()),
-            **tile_means(self.objects.figures()),
+            **tile_means(self.pixels.metrics()),
+            **tile_means(self.objects.metrics()),
             "conformity_failures": float(failed),
         }
 

@@ -12,12 +12,12 @@ import numpy as np
 from ...errors import DataError, SettingsError
 from ...files import sha256_of
 from ...pairs.layout.manifest import SIDECAR_FOLDER
-from ...pairs.split import SIDES, Side, Split, apply_split, read_split, under_sources
+from ...pairs.split import SUBSETS, Split, Subset, apply_split, read_split, under_sources
 from ...tasks import EBHI_CLASSES, GLANDS, INSTANCE_TASKS, LUMINA, NUCLEI, TaskSpec
 from ..config import BatchSettings, SourceKind, SourceSettings, TrainConfig, read_config
 from ..data.tile_sources import Tile, collect
 
-ScoredSide = Literal["train", "validation", "test", "all"]
+ScoredSubset = Literal["train", "validation", "test", "all"]
 EBHI_PIXEL_SIZE_UM = 1.3
 """Estimate for EBHI-SEG, whose authors do not state it: from red cells and lymphocytes."""
 
@@ -45,7 +45,7 @@ class Selection:
 
     tiles: tuple[Tile, ...]
     everything: tuple[Tile, ...]
-    side: ScoredSide
+    side: ScoredSubset
     split: Split | None = None
     split_name: str = ""
     split_sha256: str = ""
@@ -166,7 +166,7 @@ def label_notes(sources: Sequence[SourceSettings]) -> tuple[str, ...]:
 def only_source(split: Split, name: str) -> Split:
     """The part of a split that concerns one source; its counts are left out."""
     train, validation, test = (tuple(id_ for id_ in ids if id_.startswith(f"{name}/")) for ids in split.sides.values())
-    return replace(split, train=train, validation=validation, test=test, counts={side: {} for side in SIDES})
+    return replace(split, train=train, validation=validation, test=test, counts={side: {} for side in SUBSETS})
 
 
 def _pixel_size(folder: Path, kind: SourceKind, given: float | None) -> tuple[float | None, tuple[str, ...]]:
@@ -235,19 +235,19 @@ def _name_in_split(tiles: Sequence[Tile], split: Split | None, folder: Path) -> 
 
 def _select(tiles: Sequence[Tile], split: Split | None, split_path: Path | None, side: str | None) -> Selection:
     side = side or ("test" if split else "all")
-    if side not in get_args(ScoredSide):
-        raise SettingsError(f"side must be one of {', '.join(get_args(ScoredSide))}, not {side!r}.")
+    if side not in get_args(ScoredSubset):
+        raise SettingsError(f"side must be one of {', '.join(get_args(ScoredSubset))}, not {side!r}.")
     if split is None and side != "all":
         raise SettingsError(f"To score the {side} side a split file is needed; give --split, or score --side all.")
     parts = apply_split(split, tiles) if split else None
-    chosen = parts.sides[cast(Side, side)] if parts and side != "all" else list(tiles)
+    chosen = parts.sides[cast(Subset, side)] if parts and side != "all" else list(tiles)
     if not chosen:
         raise DataError(f"The {side} side of the split holds no tile of this data.")
     strangers = len(parts.unassigned) if parts else 0
     return Selection(
         tiles=tuple(sorted(chosen, key=lambda tile: tile.id)),
         everything=tuple(tiles),
-        side=cast(ScoredSide, side),
+        side=cast(ScoredSubset, side),
         split=split,
         split_name=split_path.name if split_path else "",
         split_sha256=sha256_of(split_path) if split_path else "",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...tasks import TaskSpec
-from .metric_catalogue import OBJECT_FIGURES, PIXEL_FIGURES, TISSUE_FIGURES, TYPE_FIGURES, Figure
+from .metric_catalogue import OBJECT_METRICS, PIXEL_METRICS, TISSUE_METRICS, TYPE_METRICS, Metric
 from .metrics.bootstrap import Estimate, Formula, PatientBootstrap
 from .metrics.class_metrics import class_f1, class_precision, class_recall, reliability
 from .scoring import TileScore
@@ -36,7 +36,7 @@ class Group:
     name: str
     tiles: int
     patients: int
-    figures: Mapping[str, Estimate]
+    metrics: Mapping[str, Estimate]
     conformity_failures: int
     drawn_objects: int
     predicted_objects: int
@@ -53,7 +53,7 @@ class TaskSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassFigures:
+class ClassMetrics:
     """One class: how many cases (tiles, or objects) are of it, how many were named so, and its figures."""
 
     name: str
@@ -83,8 +83,8 @@ class TissueSummary:
 
     tiles: int
     patients: int
-    figures: Mapping[str, Estimate]
-    classes: tuple[ClassFigures, ...]
+    metrics: Mapping[str, Estimate]
+    classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
     reliability: tuple[Mapping[str, float], ...]
     note: str
@@ -112,8 +112,8 @@ class TypeSummary:
     objects: int
     tiles: int
     patients: int
-    figures: Mapping[str, Estimate]
-    classes: tuple[ClassFigures, ...]
+    metrics: Mapping[str, Estimate]
+    classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
     note: str
 
@@ -162,8 +162,8 @@ def summarise_tissue(
     return TissueSummary(
         tiles=pool.tiles,
         patients=pool.patients,
-        figures=_figures(pool, TISSUE_FIGURES),
-        classes=tuple(_class_figures(answered, place, name, settings) for place, name in enumerate(classes)),
+        metrics=_metrics(pool, TISSUE_METRICS),
+        classes=tuple(_class_metrics(answered, place, name, settings) for place, name in enumerate(classes)),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         reliability=tuple(reliability(pool.sums)),
         note=pool.note,
@@ -202,9 +202,9 @@ def _type_summary(spec: TaskSpec, scores: Sequence[TileScore], settings: Bootstr
         objects=int(confusion.sum()),
         tiles=pool.tiles,
         patients=pool.patients,
-        figures=_figures(pool, TYPE_FIGURES),
+        metrics=_metrics(pool, TYPE_METRICS),
         classes=tuple(
-            ClassFigures(
+            ClassMetrics(
                 name=name,
                 cases=int(confusion[place].sum()),
                 answers=int(confusion[:, place].sum()),
@@ -242,7 +242,7 @@ def _group(name: str, key: str, scores: Sequence[TileScore], settings: Bootstrap
         name=name,
         tiles=pool.tiles,
         patients=pool.patients,
-        figures=_figures(pool, (*PIXEL_FIGURES, *OBJECT_FIGURES)),
+        metrics=_metrics(pool, (*PIXEL_METRICS, *OBJECT_METRICS)),
         conformity_failures=int(sums["conformity_failures"]),
         drawn_objects=int(sums["matched"] + sums["missed"]),
         predicted_objects=int(sums["matched"] + sums["extra"]),
@@ -250,11 +250,11 @@ def _group(name: str, key: str, scores: Sequence[TileScore], settings: Bootstrap
     )
 
 
-def _figures(pool: PatientBootstrap, wanted: Sequence[Figure]) -> dict[str, Estimate]:
+def _metrics(pool: PatientBootstrap, wanted: Sequence[Metric]) -> dict[str, Estimate]:
     return {figure.key: pool.estimate(figure.formula) for figure in wanted}
 
 
-def _class_figures(scores: Sequence[TileScore], place: int, name: str, settings: BootstrapSettings) -> ClassFigures:
+def _class_metrics(scores: Sequence[TileScore], place: int, name: str, settings: BootstrapSettings) -> ClassMetrics:
     """Each figure is worked out from the tiles it depends on, so that its interval counts their patients alone."""
     truth = [score for score in scores if score.tissue_truth == place]
     answers = [score for score in scores if score.tissue_answer == place]
@@ -265,7 +265,7 @@ def _class_figures(scores: Sequence[TileScore], place: int, name: str, settings:
             return Estimate(value=None)
         return _tissue_pool(members, settings).estimate(lambda sums: formula(sums)[..., place])
 
-    return ClassFigures(
+    return ClassMetrics(
         name=name,
         cases=len(truth),
         answers=len(answers),

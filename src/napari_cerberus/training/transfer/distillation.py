@@ -18,7 +18,7 @@ from ...synthetic import TileSettings, make_tile
 from ..config import TrainConfig
 from ..data.tile_sources import LoadedTile
 from .frozen_part import KEPT, FrozenPart, KeptBatch
-from .stain_matched import restained
+from .stain_matched import stain_matched
 
 TILES, A_STEP = 12, 2
 _FIRST_SEED = 7000  # other tissue than what forgetting is measured on (finetune/old_domain.py)
@@ -26,7 +26,7 @@ _FIRST_SEED = 7000  # other tissue than what forgetting is measured on (finetune
 Named = Mapping[str, Tensor]
 
 
-class Remembered:
+class TeacherTargets:
     """Frozen maps of drawn tiles, and the base model's probabilities for them.
 
     Parameters
@@ -57,9 +57,9 @@ class Remembered:
         return torch.stack(parts).mean()
 
 
-def remember(
-    config: TrainConfig, frozen: FrozenPart, fresh: Collection[str], strange: Sequence[LoadedTile] = ()
-) -> Job[Remembered | None]:
+def teacher_targets_of(
+    config: TrainConfig, frozen: FrozenPart, fresh: Collection[str], out_of_domain: Sequence[LoadedTile] = ()
+) -> Job[TeacherTargets | None]:
     """Draw tissue and ask the network, as it comes from the base model, about the dense tasks whose answers may change.
 
     Those are the tasks that learn, or all of them where the encoder moves. ``fresh`` are tasks that the base model does
@@ -67,22 +67,22 @@ def remember(
     drawn tissue. None where no task is left.
     """
     dense = set(frozen.network.decoders)
-    taught = {key for batch in config.batches for key in batch.tasks}
-    keys = sorted((dense if frozen.encoder_trains else taught & dense) - set(fresh))
+    training_patients = {key for batch in config.batches for key in batch.tasks}
+    keys = sorted((dense if frozen.encoder_trains else training_patients & dense) - set(fresh))
     maps, answers = [], []
     frozen.network.eval()
-    side, count = config.batches[0].crop_px, TILES + len(strange)
+    side, count = config.batches[0].crop_px, TILES + len(out_of_domain)
     for number in range(count if keys else 0):
         yield Progress("Asking the base model", number, count)
         drawn = _drawn(side, config.pixel_size_um, _FIRST_SEED + number % TILES)
         image = torch.from_numpy(drawn).permute(2, 0, 1)[None].float()
         if number >= TILES:
-            image = restained(strange[number - TILES], drawn, side, config.pixel_size_um)
+            image = stain_matched(out_of_domain[number - TILES], drawn, side, config.pixel_size_um)
         maps.append(frozen.compute(image, keys))
         with torch.no_grad():
             logits = frozen.logits(_batch(frozen, maps[-1:], keys))
         answers.append({key: logits[key][0].float().softmax(0).to(KEPT).cpu() for key in keys})
-    return Remembered(keys, maps, answers, config.seed) if keys else None
+    return TeacherTargets(keys, maps, answers, config.seed) if keys else None
 
 
 def _drawn(side_px: int, pixel_size_um: float, seed: int) -> NDArray[np.uint8]:

@@ -23,18 +23,20 @@ from ..validation import chosen_tiles, on_model_grid
 from .stain_record import base_spec
 
 
-def strange_tiles(config: TrainConfig, tiles: Sequence[Tile], loaded: Mapping[str, LoadedTile], most: int) -> list[str]:
+def out_of_domain_tiles(
+    config: TrainConfig, tiles: Sequence[Tile], loaded: Mapping[str, LoadedTile], most: int
+) -> list[str]:
     """Ids of at most ``most`` tiles, spread evenly, stained unlike the base model's; none where it has no record."""
     base = base_spec(config)
     known = stain_of(base) if base is not None else None
     if known is None:
         return []
     profiles = ((tile, profile_of(loaded[tile.id].image)) for tile in tiles)
-    strange = [tile for tile, profile in profiles if profile is not None and distance(profile, known) > 1]
-    return [tile.id for tile in chosen_tiles(strange, most)] if strange else []
+    out_of_domain = [tile for tile, profile in profiles if profile is not None and distance(profile, known) > 1]
+    return [tile.id for tile in chosen_tiles(out_of_domain, most)] if out_of_domain else []
 
 
-def restained(tile: LoadedTile, like: NDArray[np.uint8], side_px: int, pixel_size_um: float) -> Tensor:
+def stain_matched(tile: LoadedTile, like: NDArray[np.uint8], side_px: int, pixel_size_um: float) -> Tensor:
     """The middle of a tile with the histogram of each colour matched to that of ``like``.
 
     Parameters

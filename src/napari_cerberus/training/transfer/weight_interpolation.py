@@ -14,7 +14,7 @@ from ...model.network import Cerberus
 from ..config import TrainConfig
 
 
-class BaseKeeper:
+class WeightInterpolation:
     """Knows which parts came from the base model, and what they were.
 
     Parameters

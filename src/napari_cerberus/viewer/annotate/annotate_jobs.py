@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...progress import Job, Progress
 from ..session import Device, ModelChoice
-from .image_region import Picture
+from .image_region import ImageRegion
 
 if TYPE_CHECKING:
     from ...inference.annotate import Annotation
@@ -32,7 +32,7 @@ class Request:
         Let confidence include agreement under flips.
     """
 
-    picture: Picture
+    picture: ImageRegion
     pixel_size_um: float
     pixel_size_source: str
     model_name: str

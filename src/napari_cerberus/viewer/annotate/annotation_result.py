@@ -11,7 +11,7 @@ from ...tasks import GLANDS, INSTANCE_TASKS, LUMINA, NUCLEI
 from ..colours import LARGEST_PLAIN_ID, largest_coloured_id
 from ..layer_provenance import LayerRecord
 from ..layers import Added
-from ..session import Readout
+from ..session import RunSummary
 from .annotate_jobs import Request
 
 UNCERTAIN_BELOW = 0.5
@@ -34,7 +34,7 @@ class Answer:
     """
 
     annotation: Any
-    readout: Readout
+    readout: RunSummary
     record: LayerRecord
     origin: tuple[float, float]
     factors: tuple[float, float]
@@ -56,11 +56,11 @@ class Answer:
         return (y / spacing, x / spacing), (rows * spacing, columns * spacing)
 
 
-def readout_of(request: Request, annotation: Any, image_name: str) -> Readout:
+def readout_of(request: Request, annotation: Any, image_name: str) -> RunSummary:
     """The values of an annotation, without its arrays."""
     objects = annotation.objects
     counts = {task: annotation.counts[task] for task in ordered(annotation.labels)}
-    return Readout(
+    return RunSummary(
         image_id=request.picture.image_id,
         image_name=image_name,
         tissue=dict(annotation.tissue),
@@ -76,7 +76,7 @@ def readout_of(request: Request, annotation: Any, image_name: str) -> Readout:
     )
 
 
-def readout_of_layers(image_id: str, layers: Sequence[tuple[Any, LayerRecord]]) -> Readout:
+def readout_of_layers(image_id: str, layers: Sequence[tuple[Any, LayerRecord]]) -> RunSummary:
     """What result layers say of the run that made them: those of a saved or restored annotation, say.
 
     Parameters
@@ -89,7 +89,7 @@ def readout_of_layers(image_id: str, layers: Sequence[tuple[Any, LayerRecord]]) 
     record = layers[0][1]
     tables = {one.task: layer.features for layer, one in layers}
     typed = {task: table["class"].value_counts() for task, table in tables.items() if "class" in table}
-    return Readout(
+    return RunSummary(
         image_id=image_id,
         image_name=record.image_name,
         tissue=next((one.tissue for _, one in layers if one.tissue), {}),
@@ -136,19 +136,19 @@ def counted(task: str, number: int) -> str:
     return f"{number:,} {_SINGULAR.get(task, task) if number == 1 else task}"
 
 
-def device_sentence(readout: Readout) -> str:
+def device_sentence(readout: RunSummary) -> str:
     """ "3.2 s on CPU (bf16)"."""
     device = _DEVICE_NAMES.get(readout.device, readout.device)
     return f"{readout.seconds:.1f} s on {device} ({readout.precision})"
 
 
-def summary_sentence(readout: Readout) -> str:
+def summary_sentence(readout: RunSummary) -> str:
     """ "212 nuclei, 31 glands, 28 lumina; 3.2 s on CPU (bf16)"."""
     found = ", ".join(counted(task, number) for task, number in readout.counts.items()) or "no objects"
     return f"{found}; {device_sentence(readout)}"
 
 
-def added_sentence(readout: Readout, added: Added) -> str:
+def added_sentence(readout: RunSummary, added: Added) -> str:
     """The summary, and what became of layers the user had edited."""
     sentence = f"{summary_sentence(readout)}."
     if max(readout.counts.values(), default=0) > largest_coloured_id():

@@ -19,7 +19,7 @@ MAX_PIXELS = 64_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class ImageRegion:
     """Part of an image layer.
 
     Attributes
@@ -68,7 +68,7 @@ def why_not(layer: Any) -> str:
     return ""
 
 
-def take_picture(viewer: Any, layer: Any, region: Region, shapes: Iterable[Any] = ()) -> Picture:
+def take_region(viewer: Any, layer: Any, region: Region, shapes: Iterable[Any] = ()) -> ImageRegion:
     """Copy the chosen part of ``layer``.
 
     Parameters
@@ -93,7 +93,7 @@ def take_picture(viewer: Any, layer: Any, region: Region, shapes: Iterable[Any] 
         raise ImageError(_EMPTY[region].format(name=layer.name))
     level, factors = _level_for(layer, box)
     box = _on_level(box, factors, _full_shape(layer, level)[:2])
-    return Picture(
+    return ImageRegion(
         image_id=str(layer.unique_id),
         image_name=str(layer.name),
         path=str(layer.source.path or ""),

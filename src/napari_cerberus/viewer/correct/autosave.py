@@ -77,7 +77,7 @@ class _State:
         return replace(change, model_change=model_change if model_change else None, features=cells)
 
 
-class Keeping:
+class Autosave:
     """The open journals of one dock, one for each annotation.
 
     A change waits in memory until ``flush``, which the dock calls within moments, so that no correction waits for
@@ -120,7 +120,7 @@ class Keeping:
             return journal
         journal = Journal(self._frame(one), None)
         self._continue(journal, one)
-        self._begin(journal, list(self._corrections.beside(one).values()), [])
+        self._begin(journal, list(self._corrections.temporary(one).values()), [])
         return journal
 
     def path(self, one: TrackedLayer) -> Path | None:
@@ -198,7 +198,7 @@ class Keeping:
         """The layers of an annotation that its journal does not know yet; one a task."""
         found = {}
         for item in here:
-            for other in self._corrections.beside(item.one).values():
+            for other in self._corrections.temporary(item.one).values():
                 if (other.place, other.task) not in self._owners:
                     self._owners[other.place, other.task] = other.key
                     found[other.key] = other
@@ -248,11 +248,11 @@ class Keeping:
     def _on_changed(self, one: TrackedLayer, change: ChangeSet, tool: str) -> None:
         if change:
             self._waiting.append(_Waiting(one=one, change=change, tool=tool))
-            self._corrections.stirred.emit()
+            self._corrections.edited_externally.emit()
 
     def _on_merged(self, one: TrackedLayer, change: ChangeSet) -> None:
         self._waiting.append(_Waiting(one=one, change=change, tool=RESULT, model=_model(one)))
-        self._corrections.stirred.emit()
+        self._corrections.edited_externally.emit()
 
 
 def _model(one: TrackedLayer) -> tuple[str, str]:

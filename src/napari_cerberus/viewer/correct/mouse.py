@@ -11,7 +11,7 @@ from psygnal import Signal
 from ...annotation.edits import ChangeSet, object_at
 from ...errors import CerberusError, EditError
 from .camera import camera_of
-from .overlay import Marks
+from .overlay import Overlay
 from .tools import TOOLS, Needs, Tool, merge
 from .tracked_layer import Point, TrackedLayer
 from .tracked_layers import Corrections
@@ -22,7 +22,7 @@ _PAN = "pan_zoom"
 Work = Callable[[TrackedLayer], ChangeSet]
 
 
-class Pointer:
+class MouseTools:
     """Mouse callbacks on every layer under correction.
 
     Attributes
@@ -41,8 +41,8 @@ class Pointer:
 
     armed_changed = Signal(str)
 
-    def __init__(self, corrections: Corrections, marks: Marks, run: Callable[[Work, str], None]) -> None:
-        self._corrections, self._marks, self._run = corrections, marks, run
+    def __init__(self, corrections: Corrections, overlay: Overlay, run: Callable[[Work, str], None]) -> None:
+        self._corrections, self._overlay, self._run = corrections, overlay, run
         self._armed = ""
         self._layer: TrackedLayer | None = None
         self._points: list[Point] = []
@@ -130,7 +130,7 @@ class Pointer:
         while event.type == "mouse_move":
             if len(drawn) > 1 or _distance(event.pos, start) > _CLICK_SCREEN_PX:
                 drawn.append(one.to_data(event.position))
-                self._marks.line(one, [*self._points, *drawn])
+                self._overlay.line(one, [*self._points, *drawn])
             yield
         if one is not self._layer:
             return  # put away, or the layer was removed, while the button was down
@@ -152,7 +152,7 @@ class Pointer:
         closes = len(self._points) > 2 and self._is_near(one, self._points[0], point)
         if not closes:
             self._points.append(point)
-            self._marks.line(one, self._points)
+            self._overlay.line(one, self._points)
         enough = {Needs.CLICK: 1, Needs.LINE: 2}.get(tool.needs)
         if closes or len(self._points) == enough:
             self._complete()
@@ -180,7 +180,7 @@ class Pointer:
 
     def _forget(self) -> None:
         self._points, self._picked = [], 0
-        self._marks.line(self._layer, ())
+        self._overlay.line(self._layer, ())
 
     def _is_near(self, one: TrackedLayer, first: Point, second: Point) -> bool:
         zoom = float(camera_of(self._corrections.layers.viewer).zoom)

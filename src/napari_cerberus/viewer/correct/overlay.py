@@ -12,14 +12,14 @@ from ..layers import ViewerLayers
 from .camera import camera_of
 from .tracked_layer import Point, TrackedLayer
 
-MARKS_LAYER = "Cerberus marks"
+OVERLAY_LAYER = "Cerberus marks"
 _COLOUR = "#ffd23f"
 _WIDTH_SCREEN_PX = 2.0
 _MARGIN_PX = 3.0
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
 
 
-class Marks:
+class Overlay:
     """One helper layer, made when it is first needed and again if the user deletes it.
 
     Parameters
@@ -81,7 +81,7 @@ def _new_layer(one: TrackedLayer) -> Vectors:
     # placed from the start: for a moment in other units, napari would warn of units that do not fit
     place = {name: getattr(one.layer, name) for name in _PLACE}
     place["affine"] = np.asarray(place["affine"].affine_matrix)
-    return Vectors(np.zeros((1, 2, 2)), name=MARKS_LAYER, edge_color=_COLOUR, vector_style="line", opacity=1, **place)
+    return Vectors(np.zeros((1, 2, 2)), name=OVERLAY_LAYER, edge_color=_COLOUR, vector_style="line", opacity=1, **place)
 
 
 def _segments(path: Sequence[Point]) -> np.ndarray[Any, Any]:

@@ -41,7 +41,7 @@ class Offer:
     image_id: str
     answer: Answer
     results: Mapping[str, MergeResult]
-    beside: Any
+    temporary: Any
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ class Rerunning:
         corrections.changed.connect(self._on_changed)
         corrections.detached.connect(self._on_detached)
 
-    def propose(self, image_id: str, answer: Answer, beside: Any) -> bool:
+    def propose(self, image_id: str, answer: Answer, temporary: Any) -> bool:
         """Offer to merge an answer into corrected layers; False, and nothing is offered, where none fits.
 
         Raises
@@ -86,12 +86,12 @@ class Rerunning:
         """
         for one in self._corrections:
             one.stale = True  # a script may have written into the array without telling napari
-        self._corrections.follow()
+        self._corrections.sync()
         layers = self._layers_for(answer)
         if not any(one.has_work for one in layers):
             return False
         results = {one.key: _merged(one, answer) for one in layers}
-        self._set(Offer(image_id=image_id, answer=answer, results=results, beside=beside))
+        self._set(Offer(image_id=image_id, answer=answer, results=results, temporary=temporary))
         return True
 
     def accept(self) -> None:
@@ -122,7 +122,7 @@ class Rerunning:
     def put_beside(self) -> None:
         """Add the new result as layers of its own; what was corrected stays as it is."""
         if (offer := self._take()) is not None:
-            offer.beside()
+            offer.temporary()
 
     def drop(self) -> None:
         """Forget the offer."""
@@ -156,7 +156,7 @@ class Rerunning:
             offer = self.offer
             self.offer = None
             try:
-                self.propose(offer.image_id, offer.answer, offer.beside)
+                self.propose(offer.image_id, offer.answer, offer.temporary)
             except CerberusError as error:
                 self._set(None)
                 self._corrections.said.emit(str(error), True)
@@ -166,7 +166,9 @@ class Rerunning:
             left = {key: result for key, result in self.offer.results.items() if key != one.key}
             offer = self.offer
             self._set(
-                Offer(image_id=offer.image_id, answer=offer.answer, results=left, beside=offer.beside) if left else None
+                Offer(image_id=offer.image_id, answer=offer.answer, results=left, temporary=offer.temporary)
+                if left
+                else None
             )
 
 

@@ -16,7 +16,7 @@ from ..layers import labels_layer
 from ..pixel_size_lookup import PixelSize
 from ..placement import placement
 from ..session import Session
-from .autosave import Keeping
+from .autosave import Autosave
 from .tracked_layer import TrackedLayer
 from .tracked_layers import Corrections
 
@@ -39,8 +39,8 @@ class Restoring:
 
     offer_changed = Signal()
 
-    def __init__(self, corrections: Corrections, keeping: Keeping, session: Session) -> None:
-        self._corrections, self._keeping, self._session = corrections, keeping, session
+    def __init__(self, corrections: Corrections, autosave: Autosave, session: Session) -> None:
+        self._corrections, self._autosave, self._session = corrections, autosave, session
         self.offer: Replay | None = None
         self._declined: set[Path | None] = set()
         session.events.image_id.connect(self.look)
@@ -60,10 +60,10 @@ class Restoring:
         """See whether the chosen image has a journal that is not open here."""
         self.offer = None
         image = self._image()
-        if self._keeping.root is not None and image is not None:
+        if self._autosave.root is not None and image is not None:
             mark = fingerprint(image)
             here = any(one.record.image_fingerprint == mark for one in self._corrections)
-            found = [] if here else find_journals(self._keeping.root, mark)
+            found = [] if here else find_journals(self._autosave.root, mark)
             self.offer = next((replay for replay in found if replay.path not in self._declined), None)
         self.offer_changed.emit()
 
@@ -81,7 +81,7 @@ class Restoring:
         if replay is None or image is None or size is None:
             return
         layers = [one for task in replay.labels if (one := self._restore(replay, task, image, size)) is not None]
-        self._keeping.resume(layers, replay.path)
+        self._autosave.resume(layers, replay.path)
         self._corrections.attach_all()
         self._corrections.said.emit(f"Restored {len(replay.records):,} changes.", False)
 

@@ -119,12 +119,12 @@ class Reviewing:
 
     def next(self) -> None:
         """Go to the next object that is not reviewed."""
-        self.corrections.follow()
+        self.corrections.sync()
         self._go(step(self.queued(), self.current), "Everything in this list is reviewed.")
 
     def previous(self) -> None:
         """Go back to the object before."""
-        self.corrections.follow()
+        self.corrections.sync()
         self._go(step(self.queued(), self.current, forward=False), "This is the first object of the list.")
 
     def accept(self) -> None:
@@ -175,7 +175,7 @@ class Reviewing:
 
     def _layers(self) -> dict[str, TrackedLayer]:
         active = self.corrections.active
-        return {} if active is None else self.corrections.beside(active)
+        return {} if active is None else self.corrections.temporary(active)
 
     def _on_active(self) -> None:
         active = self.corrections.active

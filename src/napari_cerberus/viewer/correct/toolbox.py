@@ -9,8 +9,8 @@ from ...annotation.edits import ChangeSet, delete_small
 from ...annotation.object_table import change_class
 from ...errors import CerberusError, EditError
 from ...tasks import GLAND_CLASSES, GLANDS, NUCLEI, NUCLEI_CLASSES
-from .mouse import Pointer, object_under
-from .overlay import Marks
+from .mouse import MouseTools, object_under
+from .overlay import Overlay
 from .tools import CLIP, TOOLS, Needs, Tool, clip
 from .tracked_layer import TrackedLayer
 from .tracked_layers import Corrections
@@ -22,7 +22,7 @@ _MAKE_ONE = ("outline", "click")
 """Tools whose new object is the chosen one afterwards."""
 
 
-class Toolbench:
+class ToolBox:
     """The tools of one viewer.
 
     Attributes
@@ -36,9 +36,9 @@ class Toolbench:
     marks : Marks
     """
 
-    def __init__(self, corrections: Corrections, marks: Marks) -> None:
-        self.corrections, self._marks = corrections, marks
-        self.pointer = Pointer(corrections, marks, self.run)
+    def __init__(self, corrections: Corrections, overlay: Overlay) -> None:
+        self.corrections, self._overlay = corrections, overlay
+        self.pointer = MouseTools(corrections, overlay, self.run)
         for name, tool in TOOLS.items():
             corrections.bind(tool.key, partial(self.use, name, at_pointer=True))
         for number in range(1, MOST_CLASSES + 1):
@@ -111,7 +111,7 @@ class Toolbench:
     def close(self) -> None:
         """Take our hands off the layers."""
         self.pointer.close()
-        self._marks.clear()
+        self._overlay.clear()
 
     def _on_object(self, one: TrackedLayer, tool: Tool, at_pointer: bool) -> ChangeSet:
         if tool.on_object is None:
@@ -120,7 +120,7 @@ class Toolbench:
 
     def _clipped(self, one: TrackedLayer, at_pointer: bool) -> ChangeSet:
         index = self._under_pointer(one) if at_pointer else 0
-        return clip(one, self.corrections.beside(one).get(GLANDS), index or one.selected)
+        return clip(one, self.corrections.temporary(one).get(GLANDS), index or one.selected)
 
     def _target(self, one: TrackedLayer, at_pointer: bool) -> int:
         index = (self._under_pointer(one) if at_pointer else 0) or one.selected
@@ -134,9 +134,9 @@ class Toolbench:
     def _show_chosen(self) -> None:
         one = self.corrections.active
         if one is None:
-            self._marks.clear()
+            self._overlay.clear()
         else:
-            self._marks.box(one, one.selected)
+            self._overlay.box(one, one.selected)
 
     def _on_changed(self, one: TrackedLayer, change: ChangeSet, tool: str) -> None:
         if one is not self.corrections.active:
@@ -144,4 +144,4 @@ class Toolbench:
         if tool in _MAKE_ONE and len(change.new_ids) == 1:
             self.corrections.choose(one, change.new_ids[0])
         else:
-            self._marks.box(one, one.selected)
+            self._overlay.box(one, one.selected)

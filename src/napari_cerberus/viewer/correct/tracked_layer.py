@@ -50,10 +50,10 @@ class TrackedLayer:
         Called whenever something else may have changed pixels.
     """
 
-    def __init__(self, layer: Any, record: LayerRecord, on_stir: Callable[[], Any] = lambda: None) -> None:
+    def __init__(self, layer: Any, record: LayerRecord, on_external_edit: Callable[[], Any] = lambda: None) -> None:
         self.layer, self.record = layer, record
         self.key = str(layer.unique_id)
-        self._on_stir = on_stir
+        self._on_external_edit = on_external_edit
         self._chosen = 0
         pixels, model_labels = _pixels(layer), layer.metadata.get(MODEL_LABELS)
         fits = isinstance(model_labels, np.ndarray) and model_labels.shape == pixels.shape
@@ -180,7 +180,7 @@ class TrackedLayer:
         found = (step for step in self._steps(way) if isinstance(step, RunStep) and step.run is run)
         return any(self.tracked.knows(step.seen) for step in found)
 
-    def follow(self, summary: str = "Changed by hand", *, by: str = "", cells: Features | None = None) -> ChangeSet:
+    def sync(self, summary: str = "Changed by hand", *, by: str = "", cells: Features | None = None) -> ChangeSet:
         """Find out what a brush, napari's undo or a script did to the pixels, and follow it; false if nothing.
 
         ``cells`` are those of the table that are known to belong to the pixels.
@@ -219,7 +219,7 @@ class TrackedLayer:
         if isinstance(step, PixelStep):
             pixels()
             summary, cells = ("Undid a step", step.before) if back else ("Redid a step", step.after)
-            return self.follow(summary, by=by, cells=cells)
+            return self.sync(summary, by=by, cells=cells)
         change = self.tracked.apply(step.inverse() if back else step, by=by)
         self._write_table()
         return change
@@ -282,7 +282,7 @@ class TrackedLayer:
             self._array, self._replaced = self.layer.data, True
             self._done.clear()
             self._undone.clear()
-        self._on_stir()
+        self._on_external_edit()
 
     def _on_step(self, event: Any = None) -> None:
         self._done.append(PixelStep())

@@ -62,7 +62,7 @@ class Corrections:
     merged = Signal(object, object)
     run_walked = Signal(object, str)
     active_changed = Signal()
-    stirred = Signal()
+    edited_externally = Signal()
 
     def __init__(self, layers: ViewerLayers, session: Session) -> None:
         self.layers, self.session = layers, session
@@ -92,7 +92,7 @@ class Corrections:
         if active is None:
             raise EditError(NO_LAYER)
         active.stale = True  # a script may have written into the array without telling napari
-        self.follow()
+        self.sync()
         if active.key not in self._tracked:
             raise EditError(NO_LAYER)
         return active
@@ -101,7 +101,7 @@ class Corrections:
         """The tracked layer with this ``unique_id``."""
         return self._tracked.get(key)
 
-    def beside(self, one: TrackedLayer) -> dict[str, TrackedLayer]:
+    def temporary(self, one: TrackedLayer) -> dict[str, TrackedLayer]:
         """By task, the layers of the same image, region and level as ``one``, itself among them."""
         return {**{other.task: other for other in self if other.place == one.place}, one.task: one}
 
@@ -124,7 +124,7 @@ class Corrections:
             return None
         if (known := self._tracked.get(str(layer.unique_id))) is not None:
             return known
-        one = TrackedLayer(layer, record, self.stirred.emit)
+        one = TrackedLayer(layer, record, self.edited_externally.emit)
         self._tracked[one.key] = one
         for key, function in self._keys.items():
             _bind(layer, key, function)
@@ -134,7 +134,7 @@ class Corrections:
 
     def close(self) -> None:
         """Let go of every layer and of the viewer. Safe to call twice."""
-        self.follow()
+        self.sync()
         pairs, self._pairs = self._pairs, []
         for emitter, callback in pairs:
             emitter.disconnect(callback)
@@ -161,7 +161,7 @@ class Corrections:
 
         The review goes on to the next object, which may be in another layer than the one just decided on.
         """
-        self.follow()
+        self.sync()
         decided = self._tracked.get(self._decided)
         if decided is not None and decided is not self.active:
             self.layers.viewer.layers.selection.active = decided.layer
@@ -171,13 +171,13 @@ class Corrections:
         """Make the last step that was taken back again."""
         self._walk("redo")
 
-    def follow(self) -> None:
+    def sync(self) -> None:
         """Catch up with every layer that something else has changed."""
         for one in self:
             if not one.stale:
                 continue
             try:
-                change = one.follow(by=self.session.reviewer)
+                change = one.sync(by=self.session.reviewer)
             except CerberusError as error:
                 self._detach(one.key)
                 self.said.emit(str(error), True)
@@ -206,7 +206,7 @@ class Corrections:
     def _walk(self, way: str) -> None:
         if (one := self.active) is None:
             return
-        self.follow()
+        self.sync()
         try:
             if (run := one.next_run(way)) is not None:
                 self._walk_run(run, way)

@@ -12,12 +12,12 @@ from ..annotate.annotation_result import Answer
 from ..io.annotation_folder import save
 from ..layers import ViewerLayers
 from ..session import Session
-from .autosave import Keeping
-from .overlay import Marks
+from .autosave import Autosave
+from .overlay import Overlay
 from .rerun import Rerunning
 from .restore import Restoring
 from .review_session import Reviewing
-from .toolbox import Toolbench
+from .toolbox import ToolBox
 from .tracked_layers import Corrections
 from .undo import probability_map
 from .version_comparison import Comparing
@@ -36,18 +36,18 @@ class Correcting:
 
     def __init__(self, layers: ViewerLayers, session: Session, journals: Path | None) -> None:
         self.corrections = Corrections(layers, session)
-        self.marks = Marks(layers)
-        self.tools = Toolbench(self.corrections, self.marks)
+        self.overlay = Overlay(layers)
+        self.tools = ToolBox(self.corrections, self.overlay)
         self.review = Reviewing(self.corrections)
         self.rerun = Rerunning(self.corrections, self.review)
-        self.keeping = Keeping(self.corrections, journals)
+        self.autosave = Autosave(self.corrections, journals)
         self.comparing = Comparing(self.corrections)
-        self.restore = Restoring(self.corrections, self.keeping, session)
+        self.restore = Restoring(self.corrections, self.autosave, session)
 
-    def follow(self) -> None:
+    def sync(self) -> None:
         """Catch up with what other hands changed, and write to disk what is not yet there."""
-        self.corrections.follow()
-        self.keeping.flush()
+        self.corrections.sync()
+        self.autosave.flush()
 
     def take(self, answer: Answer) -> None:
         """Follow the layers of a new annotation, with what the model saw."""
@@ -63,8 +63,8 @@ class Correcting:
         """Write the annotation of the active layer as one folder; what became of it is said."""
         try:
             active = self.corrections.need_active()
-            layers = [one.layer.as_layer_data_tuple() for one in self.corrections.beside(active).values()]
-            journal = self.keeping.history(active)
+            layers = [one.layer.as_layer_data_tuple() for one in self.corrections.temporary(active).values()]
+            journal = self.autosave.history(active)
             (written,) = save(str(folder), layers, journal, by=self.corrections.session.reviewer)
             self.corrections.said.emit(f"Saved {written}.", False)
         except CerberusError as error:
@@ -73,7 +73,7 @@ class Correcting:
     def effort(self) -> pd.DataFrame | None:
         """What correcting the active annotation has cost so far, a row a model; None before the first change."""
         active = self.corrections.active
-        path = None if active is None else self.keeping.path(active)
+        path = None if active is None else self.autosave.path(active)
         return None if path is None else effort_of(path)
 
     def close(self) -> None:
@@ -81,6 +81,6 @@ class Correcting:
         self.comparing.close()
         self.review.close()
         self.tools.close()
-        self.corrections.follow()
-        self.keeping.close()
+        self.corrections.sync()
+        self.autosave.close()
         self.corrections.close()

@@ -9,20 +9,20 @@ from pathlib import Path
 from psygnal import Signal
 
 from ...errors import CerberusError, OutputError, SettingsError
-from ...exporting.export_jobs import Order, Outcome, Preview, export_job, preview_job
+from ...exporting.export_jobs import ExportTask, Outcome, Preview, export_job, preview_job
 from ...pairs.layout.dataset import Dataset
 from ...pairs.write.export_source import ExportSettings, ExportSource
 from ...progress import Progress
 from ..session import JobState, JobStatus, Session
 from ..worker import Cancelled, End, Failed, JobRunner
-from .open_images import Subject, Subjects
-from .saved_images import SavedSubjects, look_job
+from .open_images import ExportCandidate, OpenImages
+from .saved_images import SavedImages, look_job
 
 NOTHING = "Annotate an image first; then its masks can be exported."
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageAnswer:
+class ImageDetails:
     """What the user says about one image.
 
     Attributes
@@ -36,7 +36,7 @@ class ImageAnswer:
         Block of the biopsy, for the file names.
     """
 
-    subject: Subject
+    candidate: ExportCandidate
     patient_id: str
     patient_unknown: bool
     category: str
@@ -45,7 +45,7 @@ class ImageAnswer:
     @property
     def missing(self) -> str:
         """What is still to be said, as one sentence; empty if nothing."""
-        name = self.subject.name
+        name = self.candidate.name
         if not self.patient_unknown and not self.patient_id.strip():
             return f"Give the patient id of “{name}”, or tick “not known”."
         return f"Choose the category of “{name}”." if not self.category.strip() else ""
@@ -66,7 +66,7 @@ class ExportForm:
     """
 
     folder: str
-    images: tuple[ImageAnswer, ...]
+    images: tuple[ImageDetails, ...]
     choices: ExportSettings
 
     @property
@@ -101,9 +101,9 @@ class Exporter:
     preview_stage = Signal(str)
     looked = Signal(str)
 
-    def __init__(self, session: Session, subjects: Subjects) -> None:
-        self.session, self._subjects = session, subjects
-        self._saved = SavedSubjects()
+    def __init__(self, session: Session, candidates: OpenImages) -> None:
+        self.session, self._candidates = session, candidates
+        self._saved = SavedImages()
         self._previews, self._exports = JobRunner("Preview of the export"), JobRunner("Export")
         self._looks = JobRunner("Looking for annotations")
         self._next: ExportForm | None = None
@@ -115,9 +115,9 @@ class Exporter:
         outcome = self._outcome
         return outcome.root if outcome is not None and outcome.results else None
 
-    def subjects(self) -> tuple[Subject, ...]:
+    def candidates(self) -> tuple[ExportCandidate, ...]:
         """What can be exported now: open images, then the saved annotations that were added."""
-        return (*self._subjects.list(), *self._saved.list())
+        return (*self._candidates.list(), *self._saved.list())
 
     def add_saved(self, folder: str) -> None:
         """Add the saved annotations in a folder and below it; ``looked`` says what became of it."""
@@ -144,10 +144,10 @@ class Exporter:
         try:
             if form.missing:
                 raise SettingsError(form.missing)
-            orders = self._orders(form)
+            export_tasks = self._orders(form)
             self._outcome = outcome = Outcome(root=_folder(form.folder))
             self._exports.start(
-                lambda: export_job(outcome, orders), on_progress=self._on_progress, on_end=self._on_export_end
+                lambda: export_job(outcome, export_tasks), on_progress=self._on_progress, on_end=self._on_export_end
             )
         except CerberusError as error:
             self.session.export = JobStatus(state=JobState.FAILED, message=str(error))
@@ -167,27 +167,29 @@ class Exporter:
         self._previews.close()
         self._exports.close()
 
-    def _orders(self, form: ExportForm, *, history: bool = True) -> list[Order]:
+    def _orders(self, form: ExportForm, *, history: bool = True) -> list[ExportTask]:
         """What reads the images that the form names, open ones from copies. Raises ``CerberusError``."""
         readers = self._saved.readers(self.session.reviewer)
-        snapshots = self._subjects.snapshots()
+        snapshots = self._candidates.snapshots()
         if not history:  # a preview does not show it, and a long one takes a while to read
             snapshots = {key: replace(one, journal=None) for key, one in snapshots.items()}
         readers |= {key: one.source for key, one in snapshots.items()}
-        gone = [image.subject.name for image in form.images if image.subject.key not in readers]
+        gone = [image.candidate.name for image in form.images if image.candidate.key not in readers]
         if gone:
             raise OutputError(f"“{gone[0]}” was changed or closed; open the export again.")
-        return [_order(image.subject, readers[image.subject.key], settings_for(form, image)) for image in form.images]
+        return [
+            _order(image.candidate, readers[image.candidate.key], settings_for(form, image)) for image in form.images
+        ]
 
     def _start_preview(self) -> None:
         form, self._next = self._next, None
         if form is None:
             return
         try:
-            orders = self._orders(form, history=False)
+            export_tasks = self._orders(form, history=False)
             root = _folder(form.folder)
             self._previews.start(
-                lambda: preview_job(root, orders),
+                lambda: preview_job(root, export_tasks),
                 on_progress=lambda step: self.preview_stage.emit(step.stage),
                 on_end=self._on_preview_end,
             )
@@ -226,11 +228,11 @@ class Exporter:
             self.session.export = JobStatus(state=JobState.RETURNED, fraction=1.0, message=outcome.sentence)
 
 
-def _order(subject: Subject, read: Callable[[], ExportSource], settings: ExportSettings) -> Order:
-    return Order(name=subject.name, read=read, settings=lambda source: settings)
+def _order(candidate: ExportCandidate, read: Callable[[], ExportSource], settings: ExportSettings) -> ExportTask:
+    return ExportTask(name=candidate.name, read=read, settings=lambda source: settings)
 
 
-def settings_for(form: ExportForm, image: ImageAnswer) -> ExportSettings:
+def settings_for(form: ExportForm, image: ImageDetails) -> ExportSettings:
     """The settings of one image. Raises ``SettingsError``."""
     return replace(
         form.choices,

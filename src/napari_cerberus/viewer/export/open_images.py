@@ -20,7 +20,7 @@ from ..layer_provenance import LayerRecord, was_edited
 from ..layers import TISSUE_MAP, ViewerLayers
 from ..pixel_size_lookup import layer_pixel_size_um
 from ..placement import Box
-from ..session import Readout
+from ..session import RunSummary
 from .snapshot import Snapshot
 
 Part = tuple[tuple[int, int, int, int], tuple[float, float]]
@@ -28,7 +28,7 @@ Part = tuple[tuple[int, int, int, int], tuple[float, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class ExportCandidate:
     """An annotated part of an open image, or an annotation on disk.
 
     Attributes
@@ -85,7 +85,7 @@ class _Found:
     pixel_size_um: float
 
 
-class Subjects:
+class OpenImages:
     """Finds what can be exported in one viewer.
 
     Parameters
@@ -102,20 +102,20 @@ class Subjects:
     def __init__(
         self,
         layers: ViewerLayers,
-        readout_of: Callable[[str], Readout | None],
+        readout_of: Callable[[str], RunSummary | None],
         pixel_size_of: Callable[[str], float | None],
         correct: Correcting,
     ) -> None:
         self._layers, self._readout_of, self._pixel_size_of = layers, readout_of, pixel_size_of
         self._correct = correct
 
-    def list(self) -> tuple[Subject, ...]:
+    def list(self) -> tuple[ExportCandidate, ...]:
         """Everything that can be exported now, the topmost image first."""
-        return tuple(self._subject(found) for found in self._find())
+        return tuple(self._candidate(found) for found in self._find())
 
     def snapshots(self) -> dict[str, Snapshot]:
         """A copy of each subject's content, by key, with every change that was made until now."""
-        self._correct.follow()
+        self._correct.sync()
         return {found.key: self._snapshot(found) for found in self._find()}
 
     def _find(self) -> Iterator[_Found]:
@@ -161,12 +161,12 @@ class Subjects:
     def _pixel_size(self, image: Any) -> float | None:
         return self._pixel_size_of(str(image.unique_id)) or layer_pixel_size_um(image)
 
-    def _subject(self, found: _Found) -> Subject:
+    def _candidate(self, found: _Found) -> ExportCandidate:
         image, (region, _) = found.image, found.part
         tissue = self._tissue(found)
         ranked = sorted(tissue.items(), key=lambda item: -item[1])
         whole = region == (0, 0, *_size(image))
-        return Subject(
+        return ExportCandidate(
             key=found.key,
             image_id=str(image.unique_id),
             name=str(image.name) if whole else f"{image.name} ({region[3] - region[1]} × {region[2] - region[0]} px)",
@@ -201,7 +201,7 @@ class Subjects:
         """Of the first layer that is under correction; the layers of one annotation share it."""
         tracked = (self._correct.corrections.find(str(layer.unique_id)) for layer in found.layers.values())
         one = next((one for one in tracked if one is not None), None)
-        return None if one is None else self._correct.keeping.path(one)
+        return None if one is None else self._correct.autosave.path(one)
 
     def _tissue(self, found: _Found) -> Mapping[str, float]:
         if found.record is not None:

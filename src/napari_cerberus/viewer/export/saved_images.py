@@ -15,7 +15,7 @@ from ...pairs.words import counted
 from ...pairs.write.export_source import ExportSource
 from ...progress import Job
 from ..annotate.annotation_result import doubt
-from .open_images import Subject
+from .open_images import ExportCandidate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +52,16 @@ def look_job(folder: Path) -> Job[Look]:
         return Look(found=found, problem=str(error))
 
 
-class SavedSubjects:
+class SavedImages:
     """What was found in folders so far; each annotation once."""
 
     def __init__(self) -> None:
         self._images: dict[str, SavedImage] = {}
-        self._subjects: dict[str, Subject] = {}
+        self._candidates: dict[str, ExportCandidate] = {}
 
-    def list(self) -> tuple[Subject, ...]:
+    def list(self) -> tuple[ExportCandidate, ...]:
         """In the order in which they were found."""
-        return tuple(self._subjects.values())
+        return tuple(self._candidates.values())
 
     def readers(self, annotator: str) -> dict[str, Callable[[], ExportSource]]:
         """What reads each of them, by key; ``annotator`` stands for those that name nobody."""
@@ -72,7 +72,7 @@ class SavedSubjects:
         new = {str(one.folder.resolve()): one for one in look.found.images}
         count = len(new.keys() - self._images.keys())
         self._images |= new
-        self._subjects |= {key: _subject(key, one, look.stated.get(one.name)) for key, one in new.items()}
+        self._candidates |= {key: _candidate(key, one, look.stated.get(one.name)) for key, one in new.items()}
         sentences = [f"{counted(count, 'saved annotation')} added."]
         lost = sum(one.image_path is None for one in new.values())
         if lost:
@@ -80,10 +80,10 @@ class SavedSubjects:
         return " ".join([*sentences, *([look.problem] if look.problem else []), *look.found.problems])
 
 
-def _subject(key: str, image: SavedImage, stated: Stated | None) -> Subject:
+def _candidate(key: str, image: SavedImage, stated: Stated | None) -> ExportCandidate:
     header = image.header
     ranked = sorted(header.tissue.items(), key=lambda item: -item[1])
-    return Subject(
+    return ExportCandidate(
         key=key,
         image_id="",
         name=image.name,

@@ -15,7 +15,7 @@ from psygnal import Signal
 
 from ...errors import CerberusError, DataError, OutputError
 from ...finetune.run import process
-from ...finetune.comparison.comparison_record import Proof, proof_path, read_proof
+from ...finetune.comparison.comparison_record import ModelComparison, comparison_path, read_comparison
 from ...finetune.finetune_settings import FinetuneSettings
 from ...finetune.run_state import RunState, find_runs, read_state
 from ...progress import Job, Progress
@@ -69,7 +69,7 @@ class FineTuning:
         self.checked: Checked | None = None
         self.runs: tuple[RunState, ...] = ()
         self.state: RunState | None = None
-        self.proof: Proof | None = None
+        self.comparison: ModelComparison | None = None
         self.decision: Decision | None = None
         self._looked = False
 
@@ -132,7 +132,7 @@ class FineTuning:
 
     def show(self, folder: Path | None) -> None:
         """Show a run, or with None the form for a new one."""
-        self.state = self.proof = self.decision = None
+        self.state = self.comparison = self.decision = None
         if folder is not None:
             self._read(folder)
         self.shown_changed.emit()
@@ -250,8 +250,8 @@ class FineTuning:
         """Read state and, where there is one, proof; a run that cannot be read is said and no longer shown."""
         try:
             self.state = read_state(folder)
-            if self.proof is None and not self.state.live and proof_path(folder).is_file():
-                self.proof = read_proof(folder)
+            if self.comparison is None and not self.state.live and comparison_path(folder).is_file():
+                self.comparison = read_comparison(folder)
         except DataError as error:
             self._say(JobStatus(state=JobState.FAILED, message=str(error)))
             self.state = None

@@ -62,7 +62,7 @@ class ModelFacts:
         return ", ".join(parts) or _DASH
 
     @property
-    def figures(self) -> str:
+    def metrics(self) -> str:
         """ "glands 0.92, nuclei 0.67": Dice on the validation tiles that chose its weights."""
         validation = self.entry.spec.provenance.get("validation")
         dice = validation.get("dice") if isinstance(validation, Mapping) else None

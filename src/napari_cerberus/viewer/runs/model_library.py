@@ -11,7 +11,7 @@ from psygnal import Signal
 from ...errors import CerberusError
 from ...finetune.run_state import RunState, refuse_in_use
 from ...model.library import opening as shelf
-from ...model.library.lineage import CompareRow, compare_models
+from ...model.library.lineage import CompareRow, side_by_side
 from ...progress import Job, Progress
 from ..worker import Cancelled, End, Failed, JobRunner
 from .model_facts import ModelFacts
@@ -79,7 +79,7 @@ class Library:
     def compare(self, one: str, other: str) -> tuple[CompareRow, ...]:
         """Two models beside one another; nothing where one of them is gone."""
         first, second = self.find(one), self.find(other)
-        return () if first is None or second is None else compare_models(first.entry, second.entry)
+        return () if first is None or second is None else side_by_side(first.entry, second.entry)
 
     def promote(self, name: str, reason: str = "") -> bool:
         """Use this model from now on; False, and the problem is said, where it cannot be."""

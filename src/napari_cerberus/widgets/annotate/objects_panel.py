@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QVBoxLay
 from ...viewer.annotate.annotation_result import counted
 from ...viewer.colours import class_colour, task_colour
 from ...viewer.controller import Controller
-from ...viewer.session import ColourBy, Readout
+from ...viewer.session import ColourBy, RunSummary
 from ..base.section import Section
 from ..base.style import SPACING_PX, clear, guard_wheel, small_label
 
@@ -46,7 +46,7 @@ class ObjectsPanel(QWidget):
         self.show_readout(self._session.readout)
         self._show_display()
 
-    def show_readout(self, readout: Readout | None) -> None:
+    def show_readout(self, readout: RunSummary | None) -> None:
         """Show counts and colours of ``readout``."""
         self.setVisible(readout is not None)
         clear(self.legend)

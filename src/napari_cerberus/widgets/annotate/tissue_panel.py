@@ -6,7 +6,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from ...viewer.annotate.annotation_result import doubt
 from ...viewer.controller import Controller
-from ...viewer.session import Readout
+from ...viewer.session import RunSummary
 from ..base.bars import Bars
 from ..base.section import Section
 from ..base.style import SPACING_PX, Banner, Tone
@@ -39,7 +39,7 @@ class ReadoutPanel(QWidget):
         controller.session.events.readout.connect(self.show_readout)
         self.show_readout(controller.session.readout)
 
-    def show_readout(self, readout: Readout | None) -> None:
+    def show_readout(self, readout: RunSummary | None) -> None:
         """Show the tissue part of ``readout``."""
         tissue = readout.tissue if readout is not None else {}
         self.setVisible(bool(tissue))

@@ -59,17 +59,17 @@ def add_row(
     row: int,
     title: str,
     field: QWidget,
-    beside: QWidget | None = None,
+    temporary: QWidget | None = None,
     *,
     top: bool = False,
 ) -> None:
     """Put ``field`` into a form, its label left of it; ``top`` aligns the label with the field's upper edge."""
     alignment = Qt.AlignmentFlag.AlignTop if top else Qt.AlignmentFlag.AlignVCenter
     grid.addWidget(field_label(title, field), row, 0, alignment)
-    if beside is None:
+    if temporary is None:
         grid.addWidget(field, row, 1)
         return
     both = QHBoxLayout()
     both.addWidget(field, 1)
-    both.addWidget(beside)
+    both.addWidget(temporary)
     grid.addLayout(both, row, 1)

@@ -72,7 +72,7 @@ class ExportDialog(QDialog):
     def refresh(self) -> None:
         """Follow the viewer's layers."""
         self.images.refresh(self._session.image_id)
-        self.choices.show_tasks(dict.fromkeys(task for row in self.rows.rows for task in row.subject.tasks))
+        self.choices.show_tasks(dict.fromkeys(task for row in self.rows.rows for task in row.candidate.tasks))
         self._offer_categories()
         self._ask()
 

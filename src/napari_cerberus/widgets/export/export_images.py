@@ -43,7 +43,7 @@ class ExportImages(QWidget):
 
     def refresh(self, image_id: str) -> None:
         """Follow the viewer's layers; ``image_id`` is the chosen image."""
-        self.rows.show_subjects(self._exporter.subjects(), image_id)
+        self.rows.show_candidates(self._exporter.candidates(), image_id)
         self._show_buttons()
 
     def _explain(self) -> None:

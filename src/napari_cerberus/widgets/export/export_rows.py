@@ -8,8 +8,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit, QSpinBox, QWidget
 
 from ...tasks import EBHI_CLASSES
-from ...viewer.export.exporter import ImageAnswer
-from ...viewer.export.open_images import Subject
+from ...viewer.export.exporter import ImageDetails
+from ...viewer.export.open_images import ExportCandidate
 from ..base.forms import combo
 from ..base.style import SPACING_PX, clear, guard_wheel, small_label
 
@@ -33,17 +33,17 @@ class ExportRow:
     """
 
     def __init__(
-        self, subject: Subject, earlier: ImageAnswer | None, chosen: bool, changed: Callable[[], None]
+        self, candidate: ExportCandidate, earlier: ImageDetails | None, chosen: bool, changed: Callable[[], None]
     ) -> None:
-        self.subject = subject
-        self.chosen = QCheckBox(subject.name)
+        self.candidate = candidate
+        self.chosen = QCheckBox(candidate.name)
         self.chosen.setChecked(chosen)
-        self.chosen.setToolTip(subject.folder or f"Labels: {', '.join(subject.layer_names)}")
-        self.chosen.setEnabled(not subject.missing)
-        self.patient, self.unknown = _patient_fields(subject, earlier)
-        self.category = _category_field(_proposed_category(subject, earlier))
-        self.block = _block_field(subject, earlier)
-        self.hint = small_label(_hint(subject))
+        self.chosen.setToolTip(candidate.folder or f"Labels: {', '.join(candidate.layer_names)}")
+        self.chosen.setEnabled(not candidate.missing)
+        self.patient, self.unknown = _patient_fields(candidate, earlier)
+        self.category = _category_field(_proposed_category(candidate, earlier))
+        self.block = _block_field(candidate, earlier)
+        self.hint = small_label(_hint(candidate))
         self._show_unknown(self.unknown.isChecked())
         self.unknown.toggled.connect(self._show_unknown)
         for signal in (
@@ -60,17 +60,17 @@ class ExportRow:
         """Below the name, from left to right."""
         return self.patient, self.unknown, self.category, self.block
 
-    def answer(self) -> ImageAnswer:
+    def answer(self) -> ImageDetails:
         """What the fields say."""
-        return ImageAnswer(
-            subject=self.subject,
+        return ImageDetails(
+            candidate=self.candidate,
             patient_id=self.patient.text(),
             patient_unknown=self.unknown.isChecked(),
             category=self.category.currentText(),
             block=self.block.value(),
         )
 
-    def fill(self, answer: ImageAnswer) -> None:
+    def fill(self, answer: ImageDetails) -> None:
         """Take over what was said of another image."""
         self.patient.setText(answer.patient_id)
         self.unknown.setChecked(answer.patient_unknown)
@@ -104,7 +104,7 @@ class ExportRows(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.rows: list[ExportRow] = []
-        self._answers: dict[str, ImageAnswer] = {}
+        self._answers: dict[str, ImageDetails] = {}
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(2, 0, 0, 0)
         self._grid.setVerticalSpacing(2)
@@ -112,24 +112,25 @@ class ExportRows(QWidget):
         self._grid.setColumnStretch(0, 2)
         self._grid.setColumnStretch(2, 3)
 
-    def show_subjects(self, subjects: Sequence[Subject], image_id: str) -> None:
+    def show_candidates(self, candidates: Sequence[ExportCandidate], image_id: str) -> None:
         """List ``subjects``; what was said about one before stays.
 
         At first those of ``image_id`` are ticked, and saved annotations, which were added to be exported.
         """
-        if tuple(row.subject for row in self.rows) == tuple(subjects):
+        if tuple(row.candidate for row in self.rows) == tuple(candidates):
             return
-        ticked = {row.subject.key: row.chosen.isChecked() for row in self.rows}
+        ticked = {row.candidate.key: row.chosen.isChecked() for row in self.rows}
         self.keep_answers()
         clear(self._grid)
         self.rows = [
             ExportRow(
-                subject,
-                self._answers.get(subject.key),
-                ticked.get(subject.key, _is_meant(subject, image_id) or len(subjects) == 1) and not subject.missing,
+                candidate,
+                self._answers.get(candidate.key),
+                ticked.get(candidate.key, _is_meant(candidate, image_id) or len(candidates) == 1)
+                and not candidate.missing,
                 self.changed.emit,
             )
-            for subject in subjects
+            for candidate in candidates
         ]
         for number, row in enumerate(self.rows):
             self._add(row, 4 * number)
@@ -139,16 +140,16 @@ class ExportRows(QWidget):
         """Offer categories of the data set, and those of EBHI."""
         offered = [*categories, *EBHI_CLASSES]
         for row in self.rows:
-            row.offer([*offered, *([row.subject.suggestion] if row.subject.suggestion else [])])
+            row.offer([*offered, *([row.candidate.suggestion] if row.candidate.suggestion else [])])
 
-    def answers(self) -> tuple[ImageAnswer, ...]:
+    def answers(self) -> tuple[ImageDetails, ...]:
         """Of the ticked images."""
         return tuple(row.answer() for row in self.rows if row.chosen.isChecked())
 
     def tick_all(self) -> None:
         """Export every image that was found."""
         for row in self.rows:
-            row.chosen.setChecked(not row.subject.missing)
+            row.chosen.setChecked(not row.candidate.missing)
 
     def fill_like_first(self) -> None:
         """Say of all ticked images what is said of the first of them."""
@@ -165,20 +166,20 @@ class ExportRows(QWidget):
 
     def keep_answers(self) -> None:
         """Remember what was said, until napari is closed; patient ids are written nowhere but into the data set."""
-        self._answers |= {row.subject.key: row.answer() for row in self.rows}
+        self._answers |= {row.candidate.key: row.answer() for row in self.rows}
 
 
-def _is_meant(subject: Subject, image_id: str) -> bool:
-    return bool(subject.folder) or subject.image_id == image_id
+def _is_meant(candidate: ExportCandidate, image_id: str) -> bool:
+    return bool(candidate.folder) or candidate.image_id == image_id
 
 
-def _proposed_category(subject: Subject, earlier: ImageAnswer | None) -> str:
+def _proposed_category(candidate: ExportCandidate, earlier: ImageDetails | None) -> str:
     if earlier is not None:
         return earlier.category
-    return (subject.stated.category if subject.stated is not None else "") or subject.suggestion
+    return (candidate.stated.category if candidate.stated is not None else "") or candidate.suggestion
 
 
-def _patient_fields(subject: Subject, earlier: ImageAnswer | None) -> tuple[QLineEdit, QCheckBox]:
+def _patient_fields(candidate: ExportCandidate, earlier: ImageDetails | None) -> tuple[QLineEdit, QCheckBox]:
     patient, unknown = QLineEdit(), QCheckBox("not known")
     patient.setPlaceholderText("required")
     patient.setMinimumWidth(90)
@@ -187,11 +188,11 @@ def _patient_fields(subject: Subject, earlier: ImageAnswer | None) -> tuple[QLin
     if earlier is not None:
         patient.setText(earlier.patient_id)
         unknown.setChecked(earlier.patient_unknown)
-    elif (stated := subject.stated) is not None and (stated.patient_id or stated.patient_unknown):
+    elif (stated := candidate.stated) is not None and (stated.patient_id or stated.patient_unknown):
         patient.setText(stated.patient_id)
         unknown.setChecked(stated.patient_unknown)
-    elif subject.file_name is not None:
-        patient.setText(f"{subject.file_name.letters}{subject.file_name.patient}")
+    elif candidate.file_name is not None:
+        patient.setText(f"{candidate.file_name.letters}{candidate.file_name.patient}")
     return patient, unknown
 
 
@@ -206,28 +207,28 @@ def _category_field(text: str) -> QComboBox:
     return field
 
 
-def _block_field(subject: Subject, earlier: ImageAnswer | None) -> QSpinBox:
+def _block_field(candidate: ExportCandidate, earlier: ImageDetails | None) -> QSpinBox:
     field = QSpinBox()
     field.setRange(0, _LARGEST_BLOCK)
     field.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
     field.setFixedWidth(_BLOCK_WIDTH_PX)
     field.setToolTip("Number of the tissue block, for the file names")
     guard_wheel(field)
-    named = subject.file_name.block if subject.file_name is not None else 1
-    stated = subject.stated.block if subject.stated is not None else None
+    named = candidate.file_name.block if candidate.file_name is not None else 1
+    stated = candidate.stated.block if candidate.stated is not None else None
     field.setValue(earlier.block if earlier is not None else named if stated is None else stated)
     return field
 
 
-def _hint(subject: Subject) -> str:
+def _hint(candidate: ExportCandidate) -> str:
     """Where the proposals come from."""
-    height, width = subject.size_px
-    parts = ["its image was not found"] if subject.missing else ["saved annotation"] if subject.folder else []
-    parts.append(f"{width} × {height} px, {subject.pixel_size_um:.3g} µm/px")
-    if subject.readout:
-        parts.append(f"readout: {subject.readout}" + ("" if subject.suggestion else " (uncertain)"))
-    if subject.stated is not None:
+    height, width = candidate.size_px
+    parts = ["its image was not found"] if candidate.missing else ["saved annotation"] if candidate.folder else []
+    parts.append(f"{width} × {height} px, {candidate.pixel_size_um:.3g} µm/px")
+    if candidate.readout:
+        parts.append(f"readout: {candidate.readout}" + ("" if candidate.suggestion else " (uncertain)"))
+    if candidate.stated is not None:
         parts.append("patient from the index")
-    elif subject.file_name is not None:
+    elif candidate.file_name is not None:
         parts.append("patient from the file's name")
     return "; ".join(parts)

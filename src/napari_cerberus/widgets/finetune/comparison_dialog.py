@@ -5,11 +5,11 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDialog, QDialogButtonBox, QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from ...finetune.comparison.comparison_record import Pair, Proof
+from ...finetune.comparison.comparison_record import ModelComparison, Pair
 from ...finetune.run_state import RunState
 from ..base.section import Section
 from ..base.style import SPACING_PX, Banner, Tone, small_label
-from .comparison_table import ProofTable
+from .comparison_table import ComparisonTable
 from .comparison_words import TONES, exchanged, signed
 from .pictures import FittedPicture
 
@@ -17,7 +17,7 @@ _SIZE_PX = 900, 780
 _WEAK = "* These labels come from a rule; nobody drew them."
 
 
-class ProofDialog(QDialog):
+class ComparisonDialog(QDialog):
     """Does not block napari.
 
     Parameters
@@ -26,20 +26,20 @@ class ProofDialog(QDialog):
     proof : Proof
     """
 
-    def __init__(self, state: RunState, proof: Proof, parent: QWidget | None = None) -> None:
+    def __init__(self, state: RunState, comparison: ModelComparison, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(f"“{state.name}” against “{state.base_name}”")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(*_SIZE_PX)
-        self.rows, self.forgetting = ProofTable(brief=False), ProofTable(brief=False)
-        self.rows.show_rows(proof.rows)
-        self.forgetting.show_rows(proof.forgetting)
+        self.rows, self.forgetting = ComparisonTable(brief=False), ComparisonTable(brief=False)
+        self.rows.show_rows(comparison.rows)
+        self.forgetting.show_rows(comparison.forgetting)
         column = QWidget()
         inner = QVBoxLayout(column)
         inner.setSpacing(2 * SPACING_PX)
-        for widget in _verdict(proof):
+        for widget in _verdict(comparison):
             inner.addWidget(widget)
-        for title, content in self._parts(proof):
+        for title, content in self._parts(comparison):
             inner.addWidget(Section(title, content))
         inner.addStretch(1)
         scroll = QScrollArea()
@@ -52,28 +52,28 @@ class ProofDialog(QDialog):
         layout.addWidget(scroll, 1)
         layout.addWidget(buttons)
 
-    def _parts(self, proof: Proof) -> list[tuple[str, QWidget]]:
+    def _parts(self, comparison: ModelComparison) -> list[tuple[str, QWidget]]:
         parts: list[tuple[str, QWidget]] = []
-        if proof.rows:
-            words = [exchanged(proof), *([_WEAK] if any(row.weak for row in proof.rows) else [])]
+        if comparison.rows:
+            words = [exchanged(comparison), *([_WEAK] if any(row.weak for row in comparison.rows) else [])]
             parts.append(("On held-out patients", _under(self.rows, *words)))
-        if proof.forgetting_sentence or proof.forgetting:
-            parts.append(("What the old model could do", _under(self.forgetting, proof.forgetting_sentence)))
-        if proof.gallery:
-            parts.append(("Held-out tiles, the worst change first", _gallery(proof.gallery)))
+        if comparison.forgetting_sentence or comparison.forgetting:
+            parts.append(("What the old model could do", _under(self.forgetting, comparison.forgetting_sentence)))
+        if comparison.gallery:
+            parts.append(("Held-out tiles, the worst change first", _gallery(comparison.gallery)))
         return parts
 
 
-def _verdict(proof: Proof) -> list[QWidget]:
-    tone = TONES[proof.verdict]
-    verdict, sentence, notes = QLabel(proof.verdict.capitalize()), QLabel(proof.sentence), Banner()
+def _verdict(comparison: ModelComparison) -> list[QWidget]:
+    tone = TONES[comparison.verdict]
+    verdict, sentence, notes = QLabel(comparison.verdict.capitalize()), QLabel(comparison.sentence), Banner()
     verdict.setStyleSheet(f"font-size: 22px; font-weight: 700; color: {tone.value};")
     sentence.setStyleSheet("font-size: 14px;")
     sentence.setWordWrap(True)
-    if not proof.notes:
+    if not comparison.notes:
         return [verdict, sentence]
     # told to say it once it has a parent: a label shown before would open a window of its own
-    notes.setText("\n".join(proof.notes))
+    notes.setText("\n".join(comparison.notes))
     holder = QWidget()
     layout = QVBoxLayout(holder)
     layout.setContentsMargins(0, 0, 0, 0)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
 
-from ...finetune.comparison.comparison_record import Proof
+from ...finetune.comparison.comparison_record import ModelComparison
 from ...finetune.run_state import RunState
 from ...model.library.opening import ModelEntry
 from ...viewer.controller import Controller
 from ...viewer.runs.decisions import Decision
 from ..base.forms import button_row
 from ..base.style import PRIMARY_BUTTON, SPACING_PX, Banner, Tone, small_label
-from .comparison_dialog import ProofDialog
-from .comparison_table import ProofTable
+from .comparison_dialog import ComparisonDialog
+from .comparison_table import ComparisonTable
 from .comparison_words import TONES, exchanged, primary, question_before
 
 _SAID = {
@@ -20,10 +20,10 @@ _SAID = {
     Decision.KEPT: "The old model stays in use; the new one is in the library.",
     Decision.DISCARDED: "Discarded: the model was deleted.",
 }
-_UNPROVEN = "The new model was not compared with the old one, so nobody knows whether it is better."
+_NOT_COMPARED = "The new model was not compared with the old one, so nobody knows whether it is better."
 
 
-class ProofSummary(QWidget):
+class ComparisonSummary(QWidget):
     """Shows ``finetuning.proof``.
 
     Parameters
@@ -36,18 +36,18 @@ class ProofSummary(QWidget):
         self._controller, self._finetuning = controller, controller.finetuning
         self.verdict, self.sentence = QLabel(), QLabel()
         self.sentence.setWordWrap(True)
-        self.table = ProofTable(brief=True)
+        self.table = ComparisonTable(brief=True)
         self.exchanged, self.forgetting, self.said = small_label(), Banner(), Banner()
         self.promote, self.keep, self.discard = (
             QPushButton(words) for words in ("Promote", "Keep the old one", "Discard")
         )
         self.details, self.roll_back = QPushButton("Details and pictures …"), QPushButton("Roll back")
-        self.prove = QPushButton("Compare with the old model")
-        self.prove.setToolTip("On the held-out patients, in a process of its own.")
+        self.compare_models = QPushButton("Compare with the old model")
+        self.compare_models.setToolTip("On the held-out patients, in a process of its own.")
         self.promote.setToolTip("Annotate uses the new model from now on; one click takes it back.")
         self.keep.setToolTip("Annotate goes on with the old model; the new one stays in the library.")
         self.discard.setToolTip("Delete the new model for good.")
-        self.dialog: ProofDialog | None = None
+        self.dialog: ComparisonDialog | None = None
         self._others = button_row(self.keep, self.discard)
         self._lay_out()
         self.promote.clicked.connect(self._promote)
@@ -55,23 +55,23 @@ class ProofSummary(QWidget):
         self.discard.clicked.connect(self._discard)
         self.roll_back.clicked.connect(self._roll_back)
         self.details.clicked.connect(self._show_details)
-        self.prove.clicked.connect(self._finetuning.resume)
+        self.compare_models.clicked.connect(self._finetuning.resume)
 
-    def show_run(self, state: RunState, proof: Proof | None, decision: Decision | None) -> None:
+    def show_run(self, state: RunState, comparison: ModelComparison | None, decision: Decision | None) -> None:
         """Show what a finished run has come to."""
-        tone = Tone.CAUTION if proof is None else TONES[proof.verdict]
-        self.verdict.setText("Not proven" if proof is None else proof.verdict.capitalize())
+        tone = Tone.CAUTION if comparison is None else TONES[comparison.verdict]
+        self.verdict.setText("Not proven" if comparison is None else comparison.verdict.capitalize())
         self.verdict.setStyleSheet(f"font-size: 20px; font-weight: 700; color: {tone.value};")
-        self.sentence.setText(_UNPROVEN if proof is None else proof.sentence)
-        self.table.show_rows([] if proof is None else primary(proof.rows))
-        self.exchanged.setText("" if proof is None else exchanged(proof))
+        self.sentence.setText(_NOT_COMPARED if comparison is None else comparison.sentence)
+        self.table.show_rows([] if comparison is None else primary(comparison.rows))
+        self.exchanged.setText("" if comparison is None else exchanged(comparison))
         self.exchanged.setVisible(bool(self.exchanged.text()))
-        self.forgetting.say("" if proof is None else proof.forgetting_sentence, Tone.INFO)
-        self.details.setVisible(proof is not None)
+        self.forgetting.say("" if comparison is None else comparison.forgetting_sentence, Tone.INFO)
+        self.details.setVisible(comparison is not None)
         there = self._controller.library.made_by(state) is not None
-        self.prove.setVisible(proof is None and there)
+        self.compare_models.setVisible(comparison is None and there)
         self.said.say("" if decision is None else _SAID[decision], Tone.GOOD)
-        speaks_for = proof is not None and proof.verdict == "better"
+        speaks_for = comparison is not None and comparison.verdict == "better"
         self.promote.setStyleSheet(PRIMARY_BUTTON if speaks_for else "")
         self.keep.setStyleSheet("" if speaks_for else PRIMARY_BUTTON)
         self.promote.setVisible(there and decision in (None, Decision.KEPT))
@@ -88,15 +88,15 @@ class ProofSummary(QWidget):
         layout.setSpacing(SPACING_PX)
         for widget in (self.verdict, self.sentence, self.table, self.exchanged, self.forgetting, self.details):
             layout.addWidget(widget)
-        for widget in (self.prove, self.promote, self._others, self.said, self.roll_back):
+        for widget in (self.compare_models, self.promote, self._others, self.said, self.roll_back):
             layout.addWidget(widget)
 
     def _promote(self) -> None:
-        proof, made = self._finetuning.proof, self._made()
-        question = question_before(proof)
+        comparison, made = self._finetuning.comparison, self._made()
+        question = question_before(comparison)
         if made is None or (question and not self._sure(question)):
             return
-        if self._controller.library.promote(made.name, "" if proof is None else proof.verdict):
+        if self._controller.library.promote(made.name, "" if comparison is None else comparison.verdict):
             self._finetuning.decide(Decision.PROMOTED)
         else:
             self._say_why_not()
@@ -129,10 +129,10 @@ class ProofSummary(QWidget):
         return bool(answer == QMessageBox.StandardButton.Yes)
 
     def _show_details(self) -> None:
-        state, proof = self._finetuning.state, self._finetuning.proof
-        if state is None or proof is None:
+        state, comparison = self._finetuning.state, self._finetuning.comparison
+        if state is None or comparison is None:
             return
         if self.dialog is not None:
             self.dialog.close()
-        self.dialog = ProofDialog(state, proof, self)
+        self.dialog = ComparisonDialog(state, comparison, self)
         self.dialog.show()

@@ -15,7 +15,7 @@ _SHORT = ("", "old", "new", "difference")
 _LONG = ("", "Figure", "Old", "New", "Difference", "95 % interval", "Tiles", "Patients")
 
 
-class ProofTable(QWidget):
+class ComparisonTable(QWidget):
     """A table of ``Row``.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...finetune.comparison.comparison_record import Proof, Row
+from ...finetune.comparison.comparison_record import ModelComparison, Row
 from ..base.style import Tone
 
 TONES = {
@@ -20,11 +20,11 @@ _AGAINST = {
 }
 
 
-def question_before(proof: Proof | None) -> str:
+def question_before(comparison: ModelComparison | None) -> str:
     """What is asked before the model is promoted; empty where the proof speaks for it."""
-    if proof is None:
+    if comparison is None:
         return "Nothing was proven about the new model. Use it all the same?"
-    return question_before_verdict(proof.verdict)
+    return question_before_verdict(comparison.verdict)
 
 
 def question_before_verdict(verdict: str) -> str:
@@ -61,13 +61,13 @@ def tone_of(row: Row) -> Tone | None:
     return Tone.BAD if row.high < 0 else None
 
 
-def exchanged(proof: Proof) -> str:
+def exchanged(comparison: ModelComparison) -> str:
     """ "Objects found only by the new model: 12 glands. Only by the old one: 3 glands."."""
-    tasks = tuple(dict.fromkeys((*proof.gained, *proof.lost)))
+    tasks = tuple(dict.fromkeys((*comparison.gained, *comparison.lost)))
     if not tasks:
         return ""
-    gained = ", ".join(f"{proof.gained.get(task, 0)} {task}" for task in tasks)
-    lost = ", ".join(f"{proof.lost.get(task, 0)} {task}" for task in tasks)
+    gained = ", ".join(f"{comparison.gained.get(task, 0)} {task}" for task in tasks)
+    lost = ", ".join(f"{comparison.lost.get(task, 0)} {task}" for task in tasks)
     return f"Found by the new model alone: {gained}. By the old one alone: {lost}."
 
 

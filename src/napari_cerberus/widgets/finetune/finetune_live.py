@@ -10,7 +10,7 @@ from ...finetune.run_state import RunState
 from ...viewer.runs.fine_tuning import CAN_RESUME, FineTuning
 from ..base.forms import button_row
 from ..base.style import PRIMARY_BUTTON, PROGRESS_BAR, SPACING_PX, Banner, Tone, small_label
-from .metric_table import FigureTable
+from .metric_table import MetricTable
 from .pictures import Pictures
 from .training_curves import Curves
 
@@ -63,7 +63,7 @@ class FinetuneLive(QWidget):
         self.skip = QPushButton("Stop the proof")
         self.skip.setToolTip("The new model is in the library already; it stays there, unproven.")
         self.stop.setMenu(self._stop_menu())
-        self.curves, self.figures, self.tiles = Curves(), FigureTable(), Pictures("Validation tiles", _LEGEND)
+        self.curves, self.metrics, self.tiles = Curves(), MetricTable(), Pictures("Validation tiles", _LEGEND)
         self._lay_out()
         self._connect()
 
@@ -94,7 +94,7 @@ class FinetuneLive(QWidget):
         self.resume.setVisible(state.status in CAN_RESUME and not state.model_name)
         self.discard.setVisible(state.status in CAN_RESUME and not state.model_name)
         self.curves.show_points(state.history, state.steps, state.best_step, awaited=live and state.status != "queued")
-        self.figures.show_points(state.history)
+        self.metrics.show_points(state.history)
         self.tiles.show_paths(state.overlays)
 
     def _show_bar(self, state: RunState) -> None:
@@ -118,7 +118,7 @@ class FinetuneLive(QWidget):
         for widget in (self.title, self.bar, self.stage, self.message, self.early, self.go_on, self.resume):
             layout.addWidget(widget)
         layout.addWidget(button_row(self.pause, self.stop, self.skip, self.discard))
-        for widget in (self.figures, self.curves, self.tiles, self.copy):
+        for widget in (self.metrics, self.curves, self.tiles, self.copy):
             layout.addWidget(widget)
 
     def _connect(self) -> None:

@@ -14,7 +14,7 @@ from ..base.forms import combo
 from ..base.job_bar import JobBar
 from ..base.section import Section
 from ..base.style import PRIMARY_BUTTON, SPACING_PX, Banner, Tone
-from .comparison_summary import ProofSummary
+from .comparison_summary import ComparisonSummary
 from .finetune_form import FinetuneForm
 from .finetune_live import FinetuneLive
 from .finetune_report import FinetuneReport
@@ -43,11 +43,11 @@ class FinetunePanel(QWidget):
         for button in (self.check, self.start):
             button.setStyleSheet(PRIMARY_BUTTON)
         self.job_bar = JobBar(self.finetuning.status, self.finetuning.status_changed, self.finetuning.cancel)
-        self.live, self.proof = FinetuneLive(self.finetuning), ProofSummary(controller)
+        self.live, self.comparison = FinetuneLive(self.finetuning), ComparisonSummary(controller)
         self.new = QPushButton("New fine-tuning")
         self._setup = self._column(self.form, self.missing, self.check, self.report, self.start)
         self.curves = Section("How it trained", self._column(self.live))
-        content = self._column(self.runs, self._setup, self.job_bar, self.proof, self.curves, self.new)
+        content = self._column(self.runs, self._setup, self.job_bar, self.comparison, self.curves, self.new)
         self.section = Section("Fine-tune", content)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -142,7 +142,7 @@ class FinetunePanel(QWidget):
         state = self.finetuning.state
         made = state is not None and not state.live and bool(state.model_name)
         self._setup.setVisible(state is None)
-        self.proof.setVisible(made)
+        self.comparison.setVisible(made)
         self.curves.setVisible(state is not None)
         self.curves.header.setVisible(made)
         if not made:
@@ -153,7 +153,7 @@ class FinetunePanel(QWidget):
         else:
             self.live.show_state(state)
             if made:
-                self.proof.show_run(state, self.finetuning.proof, self.finetuning.decision)
+                self.comparison.show_run(state, self.finetuning.comparison, self.finetuning.decision)
         self._show_runs()
 
 

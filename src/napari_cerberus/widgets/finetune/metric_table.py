@@ -12,7 +12,7 @@ from ...viewer.colours import task_colour
 from ..base.style import SMALL, SPACING_PX, clear
 
 
-class FigureTable(QWidget):
+class MetricTable(QWidget):
     """Hidden until there are figures."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -27,15 +27,15 @@ class FigureTable(QWidget):
 
     def show_points(self, history: Sequence[Point]) -> None:
         """Show the newest point that has figures."""
-        point = next((point for point in reversed(history) if point.figures), None)
+        point = next((point for point in reversed(history) if point.metrics), None)
         self.setVisible(point is not None)
         if point is None:
             return
-        tasks, categories = tuple(point.figures), tuple(point.by_category)
+        tasks, categories = tuple(point.metrics), tuple(point.by_category)
         if (tasks, categories) != self._shape:
             self._shape = tasks, categories
             self._build()
-        rows = [point.figures, *point.by_category.values()]
+        rows = [point.metrics, *point.by_category.values()]
         texts = [f"{row[task]:.2f}" if task in row else "–" for row in rows for task in tasks]
         for cell, text in zip(self._cells, texts, strict=True):
             cell.setText(text)

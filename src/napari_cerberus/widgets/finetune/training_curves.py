@@ -53,7 +53,7 @@ class Curves(QWidget):
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(SPACING_PX // 2)
         self.losses: _Plot | None = None
-        self.figures: _Plot | None = None
+        self.metrics: _Plot | None = None
         self._shown: tuple[Point, ...] = ()
         self._pieces = QTimer(self)
         self._pieces.setInterval(_PIECE_EVERY_MS)
@@ -71,15 +71,15 @@ class Curves(QWidget):
             return
         self._pieces.stop()
         self.show()
-        losses, figures = self._plots()
+        losses, metrics = self._plots()
         if points != self._shown:
             losses.draw({task: _series(points, "losses", task) for task in _tasks(points, "losses")})
-            figures.draw({task: _series(points, "figures", task) for task in _tasks(points, "figures")})
+            metrics.draw({task: _series(points, "figures", task) for task in _tasks(points, "figures")})
             last = max(steps, points[-1].step)
             losses.span(last, round_above(max(max(point.losses.values(), default=0.0) for point in points)))
-            figures.span(last, 1.0)
+            metrics.span(last, 1.0)
             self._shown = points
-        figures.mark(best_step)
+        metrics.mark(best_step)
 
     def _wait(self, awaited: bool) -> None:
         if self._shown:
@@ -87,7 +87,7 @@ class Curves(QWidget):
                 plot.clear()
             self._shown = ()
         self.setVisible(awaited and self.losses is not None)
-        if awaited and self.figures is None:
+        if awaited and self.metrics is None:
             load_library()
             self._pieces.start()
         else:
@@ -105,8 +105,8 @@ class Curves(QWidget):
 
     def _plots(self) -> tuple[_Plot, _Plot]:
         self.losses = self.losses or self._add(_TITLES[0])
-        self.figures = self.figures or self._add(_TITLES[1])
-        return self.losses, self.figures
+        self.metrics = self.metrics or self._add(_TITLES[1])
+        return self.losses, self.metrics
 
     def _add(self, title: str) -> _Plot:
         plot = _Plot()

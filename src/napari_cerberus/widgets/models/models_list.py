@@ -44,7 +44,7 @@ class ModelsList(QTableWidget):
                 model.parent,
                 model.made,
                 model.learnt_from,
-                model.figures,
+                model.metrics,
                 model.record.verdict or "–",
                 model.record.notes.partition("\n")[0],
             )

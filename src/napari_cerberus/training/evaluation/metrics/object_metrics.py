@@ -61,7 +61,7 @@ class ObjectSums:
         """By name, for adding up."""
         return {name: float(value) for name, value in asdict(self).items()}
 
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """Every figure by key; NaN where it does not count."""
         sums = {name: np.asarray(value) for name, value in self.sums().items()}
         return {key: float(formula(sums)) for key, formula in OBJECT_FORMULAS.items()}

@@ -78,7 +78,7 @@ class PixelSums:
         """By name, for adding up."""
         return {"tp": float(self.tp), "fp": float(self.fp), "fn": float(self.fn)}
 
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """Every figure by key; NaN where it does not count."""
         return {key: float(formula(self.tp, self.fp, self.fn)) for key, formula in PIXEL_FORMULAS.items()}
 

@@ -11,14 +11,14 @@ from ..metrics.bootstrap import Estimate
 from ..metrics.object_metrics import OBJECT_FORMULAS
 from ..metrics.pixel_metrics import PIXEL_FORMULAS
 from ..scoring import TISSUE, TileScore
-from ..summary import OVERALL, ClassFigures, Group, TaskSummary, TissueSummary, TypeSummary
+from ..summary import OVERALL, ClassMetrics, Group, TaskSummary, TissueSummary, TypeSummary
 from .html_tables import FAILURE, NOT_COUNTED
 
 Cell = str | int | float
 Row = Sequence[Cell]
 
 
-def figure_rows(
+def metric_rows(
     tasks: Iterable[TaskSummary], types: Iterable[TypeSummary], tissue: TissueSummary | None
 ) -> Iterator[Row]:
     """One row a task, group and figure; ``tiles`` of a single class of objects is the number of objects."""
@@ -30,7 +30,7 @@ def figure_rows(
                 yield (summary.task, labels, group.name, key, *cells, group.tiles, group.patients)
     named = [(one.task, one) for one in types] + ([(TISSUE, tissue)] if tissue else [])
     for task, answers in named:
-        for key, estimate in answers.figures.items():
+        for key, estimate in answers.metrics.items():
             yield (task, "drawn", OVERALL, key, *_cells(estimate), answers.tiles, answers.patients)
         yield from _class_rows(task, answers.classes)
 
@@ -52,11 +52,11 @@ def tile_rows(scores: Iterable[TileScore]) -> Iterator[Row]:
     for score in scores:
         for key, task in score.tasks.items():
             pixels, objects = task.pixels, task.objects
-            figures = (*pixels.figures().values(), *objects.figures().values())
+            metrics = (*pixels.metrics().values(), *objects.metrics().values())
             sums = (pixels.tp, pixels.fp, pixels.fn, objects.matched, objects.extra, objects.missed)
             yield (
                 *(score.id, score.patient, score.stratum, key),
-                *(_number(value) for value in figures),
+                *(_number(value) for value in metrics),
                 *(*sums, pixels.conformity_state, score.seconds),
             )
 
@@ -78,7 +78,7 @@ def confusion_rows(summary: TissueSummary | TypeSummary) -> Iterator[Row]:
         yield (name, *counts)
 
 
-def _class_rows(task: str, classes: Iterable[ClassFigures]) -> Iterator[Row]:
+def _class_rows(task: str, classes: Iterable[ClassMetrics]) -> Iterator[Row]:
     for one in classes:
         for key, estimate in (("recall", one.recall), ("precision", one.precision), ("f1", one.f1)):
             yield (task, "drawn", one.name, key, *_cells(estimate), one.cases, "")
@@ -93,7 +93,7 @@ def as_csv(rows: Iterable[Row]) -> str:
 
 
 def _group_cells(group: Group) -> Iterator[tuple[str, tuple[Cell, ...]]]:
-    for key, estimate in group.figures.items():
+    for key, estimate in group.metrics.items():
         failed = key == "conformity" and group.conformity_failures
         yield key, _cells(estimate, FAILURE if failed else NOT_COUNTED)
     yield "conformity_failures", (group.conformity_failures, "", "")

@@ -66,7 +66,7 @@ def choose_examples(
 
 def ranking(scores: Sequence[TileScore], task: str) -> list[TileScore]:
     """Tiles where the task's Dice counts, worst first."""
-    graded = [(score.tasks[task].pixels.figures()["dice"], score) for score in scores if task in score.tasks]
+    graded = [(score.tasks[task].pixels.metrics()["dice"], score) for score in scores if task in score.tasks]
     counted = [(value, score) for value, score in graded if not math.isnan(value)]
     return [score for _, score in sorted(counted, key=lambda pair: (pair[0], pair[1].id))]
 
@@ -90,7 +90,7 @@ class _Gallery:
             if loaded is not None:
                 truth, found = loaded.labels.get(task), self._store.labels(score.id).get(task)
                 picture = overlay(loaded.image, truth, found, f"{task} of {score.id}")
-                examples.append(Example(score=score, picture=picture, caption=_figures(score, task)))
+                examples.append(Example(score=score, picture=picture, caption=_metrics(score, task)))
         return tuple(examples)
 
     def of_tissue(self, scores: Sequence[TileScore], classes: Sequence[str]) -> Job[tuple[Example, ...]]:
@@ -112,8 +112,8 @@ class _Gallery:
             return None
 
 
-def _figures(score: TileScore, task: str) -> str:
-    pixels, objects = score.tasks[task].pixels.figures(), score.tasks[task].objects.figures()
+def _metrics(score: TileScore, task: str) -> str:
+    pixels, objects = score.tasks[task].pixels.metrics(), score.tasks[task].objects.metrics()
     sums = score.tasks[task].objects
     counts = f"{sums.matched + sums.missed} drawn, {sums.matched + sums.extra} found"
     f1 = "not counted" if math.isnan(objects["f1"]) else f"{objects['f1']:.2f}"

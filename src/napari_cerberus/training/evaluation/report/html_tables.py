@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..metric_catalogue import OBJECT_FIGURES, PIXEL_FIGURES, TISSUE_FIGURES, TYPE_FIGURES, Figure
+from ..metric_catalogue import OBJECT_METRICS, PIXEL_METRICS, TISSUE_METRICS, TYPE_METRICS, Metric
 from ..metrics.bootstrap import Estimate
 from ..summary import Group, TaskSummary, TissueSummary, TypeSummary
 from .markup import Markup, element
@@ -19,10 +19,10 @@ FAILURE = "failure"
 
 def pixel_table(summary: TaskSummary) -> Markup:
     """Pixel figures of every group."""
-    figures = [figure for figure in PIXEL_FIGURES if figure.key in _PIXEL_COLUMNS]
-    heads = ("Group", "Tiles", "Patients", *(figure.heading for figure in figures))
+    metrics = [figure for figure in PIXEL_METRICS if figure.key in _PIXEL_COLUMNS]
+    heads = ("Group", "Tiles", "Patients", *(figure.heading for figure in metrics))
     rows: list[Row] = [
-        (group.name, group.tiles, group.patients, *(_figure_cell(group, figure) for figure in figures))
+        (group.name, group.tiles, group.patients, *(_figure_cell(group, figure) for figure in metrics))
         for group in summary.groups
     ]
     return table(heads, rows)
@@ -30,10 +30,10 @@ def pixel_table(summary: TaskSummary) -> Markup:
 
 def object_table(summary: TaskSummary) -> Markup:
     """Object figures of every group."""
-    figures = [figure for figure in OBJECT_FIGURES if figure.key in _OBJECT_COLUMNS]
-    heads = ("Group", "Drawn", "Found", *(figure.heading for figure in figures))
+    metrics = [figure for figure in OBJECT_METRICS if figure.key in _OBJECT_COLUMNS]
+    heads = ("Group", "Drawn", "Found", *(figure.heading for figure in metrics))
     rows: list[Row] = [
-        (group.name, group.drawn_objects, group.predicted_objects, *(_figure_cell(group, f) for f in figures))
+        (group.name, group.drawn_objects, group.predicted_objects, *(_figure_cell(group, f) for f in metrics))
         for group in summary.groups
     ]
     return table(heads, rows)
@@ -41,15 +41,15 @@ def object_table(summary: TaskSummary) -> Markup:
 
 def tissue_table(summary: TissueSummary) -> Markup:
     """Overall figures of the tissue head."""
-    heads = ("Tiles", "Patients", *(figure.heading for figure in TISSUE_FIGURES))
-    cells = (estimate_cell(summary.figures[figure.key]) for figure in TISSUE_FIGURES)
+    heads = ("Tiles", "Patients", *(figure.heading for figure in TISSUE_METRICS))
+    cells = (estimate_cell(summary.metrics[figure.key]) for figure in TISSUE_METRICS)
     return table(heads, [(summary.tiles, summary.patients, *cells)])
 
 
 def type_table(summary: TypeSummary) -> Markup:
     """Overall figures of a head that names objects."""
-    heads = ("Objects", "Tiles", "Patients", *(figure.heading for figure in TYPE_FIGURES))
-    cells = (estimate_cell(summary.figures[figure.key]) for figure in TYPE_FIGURES)
+    heads = ("Objects", "Tiles", "Patients", *(figure.heading for figure in TYPE_METRICS))
+    cells = (estimate_cell(summary.metrics[figure.key]) for figure in TYPE_METRICS)
     return table(heads, [(summary.objects, summary.tiles, summary.patients, *cells)])
 
 
@@ -99,13 +99,13 @@ def estimate_cell(estimate: Estimate, instead: str = NOT_COUNTED) -> Markup:
     return element("td", _shown(estimate.value), interval)
 
 
-def definitions(figures: Sequence[Figure]) -> Markup:
+def definitions(metrics: Sequence[Metric]) -> Markup:
     """What the figures mean."""
-    return element("dl", [(element("dt", figure.heading), element("dd", f"{figure.meaning}.")) for figure in figures])
+    return element("dl", [(element("dt", figure.heading), element("dd", f"{figure.meaning}.")) for figure in metrics])
 
 
-def _figure_cell(group: Group, figure: Figure) -> Markup:
-    estimate = group.figures[figure.key]
+def _figure_cell(group: Group, figure: Metric) -> Markup:
+    estimate = group.metrics[figure.key]
     if figure.key != "conformity" or not group.conformity_failures:
         return estimate_cell(estimate)
     if estimate.value is None:

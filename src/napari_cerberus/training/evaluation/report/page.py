@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..metric_catalogue import OBJECT_FIGURES, PIXEL_FIGURES, TISSUE_FIGURES, TYPE_FIGURES
+from ..metric_catalogue import OBJECT_METRICS, PIXEL_METRICS, TISSUE_METRICS, TYPE_METRICS
 from ..outcome import Evaluation
 from ..summary import TaskSummary, TissueSummary, TypeSummary
 from .charts import interval_chart, reliability_chart
@@ -56,14 +56,14 @@ def page(evaluation: Evaluation, examples: Examples) -> str:
 
 def _banners(evaluation: Evaluation) -> list[Markup]:
     """What must be read before any figure: training data, leaks, then what the standing is."""
-    standing, leaks = evaluation.standing, evaluation.leaks
-    loud = _BANNERS[standing.kind]
+    leakage_status, leaks = evaluation.leakage_status, evaluation.leaks
+    loud = _BANNERS[leakage_status.kind]
     banners = [
         element(
             "div",
-            element("strong", loud.upper() if standing.kind == "training" else loud) if loud else None,
-            element("p", standing.sentence),
-            class_=f"banner {'bad' if standing.kind == 'training' else 'warn' if loud else 'good'}",
+            element("strong", loud.upper() if leakage_status.kind == "training" else loud) if loud else None,
+            element("p", leakage_status.sentence),
+            class_=f"banner {'bad' if leakage_status.kind == 'training' else 'warn' if loud else 'good'}",
         )
     ]
     if evaluation.split["unit"] == "image" or (leaks and leaks.leaks):
@@ -106,7 +106,7 @@ def _task_section(summary: TaskSummary, examples: Examples) -> Markup:
         element("h2", title, element("span", "weak label", class_="tag") if summary.weak else None),
         _weak_note() if summary.weak else None,
         element("h3", "Dice, mean over tiles"),
-        interval_chart([(g.name, g.figures["dice"]) for g in summary.groups], f"Dice of {title.lower()}"),
+        interval_chart([(g.name, g.metrics["dice"]) for g in summary.groups], f"Dice of {title.lower()}"),
         element("h3", "Pixels"),
         pixel_table(summary),
         element("h3", "Objects"),
@@ -152,7 +152,7 @@ def _gallery(title: str, examples: Sequence[Example], *, legend: bool = False) -
     if not examples:
         return None
     key = element("p", element("span", "drawn", class_="key drawn"), element("span", "found", class_="key found"))
-    figures = [
+    metrics = [
         element(
             "figure",
             example.picture,
@@ -160,7 +160,7 @@ def _gallery(title: str, examples: Sequence[Example], *, legend: bool = False) -
         )
         for example in examples
     ]
-    return (element("h3", title), key if legend else None, element("div", figures, class_="gallery"))
+    return (element("h3", title), key if legend else None, element("div", metrics, class_="gallery"))
 
 
 def _how(evaluation: Evaluation) -> Markup:
@@ -178,12 +178,12 @@ def _how(evaluation: Evaluation) -> Markup:
         ),
         element("ul", [element("li", note) for note in evaluation.notes]),
         [
-            (element("h3", title), definitions(figures))
-            for title, figures in (
-                ("Figures of pixels", PIXEL_FIGURES),
-                ("Figures of objects", OBJECT_FIGURES),
-                *((("Figures of the classes of objects", TYPE_FIGURES),) if evaluation.types else ()),
-                ("Figures of the tissue class", TISSUE_FIGURES),
+            (element("h3", title), definitions(metrics))
+            for title, metrics in (
+                ("Figures of pixels", PIXEL_METRICS),
+                ("Figures of objects", OBJECT_METRICS),
+                *((("Figures of the classes of objects", TYPE_METRICS),) if evaluation.types else ()),
+                ("Figures of the tissue class", TISSUE_METRICS),
             )
         ],
         (element("h3", f"{len(skipped)} tile(s) could not be scored"), table(("Tile", "Why"), skipped))

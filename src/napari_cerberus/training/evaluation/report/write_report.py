@@ -9,7 +9,7 @@ from typing import Any
 
 from ....files import write_text
 from ..outcome import REPORT_FORMAT, Evaluation
-from .csv_rows import as_csv, confusion_rows, figure_rows, tile_rows, tissue_rows
+from .csv_rows import as_csv, confusion_rows, metric_rows, tile_rows, tissue_rows
 from .examples import Examples
 from .page import page
 
@@ -35,7 +35,7 @@ def write_report(folder: Path, evaluation: Evaluation, examples: Examples) -> Pa
         If the folder cannot be written.
     """
     tissue = evaluation.tissue
-    tables = {"figures": figure_rows(evaluation.tasks, evaluation.types, tissue), "tiles": tile_rows(evaluation.scores)}
+    tables = {"figures": metric_rows(evaluation.tasks, evaluation.types, tissue), "tiles": tile_rows(evaluation.scores)}
     if tissue:
         tables["tissue"] = tissue_rows(evaluation.scores, [one.name for one in tissue.classes])
         tables["confusion"] = confusion_rows(tissue)
