@@ -35,7 +35,19 @@ def run_in_a_worker(folder: Path, body: str) -> subprocess.CompletedProcess[str]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "xdist.plugin", "-n", "1", "-p", "no:cacheprovider", "--rootdir", folder],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "xdist.plugin",
+            "-n",
+            "1",
+            "-p",
+            "no:cacheprovider",
+            "--rootdir",
+            folder,
+        ],
         cwd=folder,
         env=inherited | {"PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
