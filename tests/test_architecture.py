@@ -27,7 +27,7 @@ BASE = {
     "installation",
     "samples",
 }
-SCIENCE = {"model", "inference", "annotation", "pairs", "interop", "training", "synthetic", "exporting", "finetune"}
+SCIENCE = {"model", "inference", "annotation", "pairs", "interop", "slides", "training", "synthetic", "exporting", "finetune"}
 MAY_IMPORT = {
     **dict.fromkeys(BASE, BASE),
     "model": BASE,
@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "annotation": BASE | {"model"},
     "pairs": BASE | {"model"},
     "interop": BASE | {"pairs"},
+    "slides": BASE | {"model", "inference", "annotation", "pairs", "interop"},
     "exporting": BASE | {"inference", "annotation", "pairs"},
     "synthetic": BASE,
     "training": BASE | {"model", "pairs", "inference", "synthetic"},

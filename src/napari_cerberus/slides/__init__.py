@@ -1,0 +1,8 @@
+"""Whole slides without a screen: opened lazily, annotated block by block, on one computer or on many."""
+
+from __future__ import annotations
+
+from .opening import open_slide
+from .slide import Slide
+
+__all__ = ["Slide", "open_slide"]
