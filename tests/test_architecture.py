@@ -27,7 +27,18 @@ BASE = {
     "installation",
     "samples",
 }
-SCIENCE = {"model", "inference", "annotation", "pairs", "interop", "slides", "training", "synthetic", "exporting", "finetune"}
+SCIENCE = {
+    "model",
+    "inference",
+    "annotation",
+    "pairs",
+    "interop",
+    "slides",
+    "training",
+    "synthetic",
+    "exporting",
+    "finetune",
+}
 MAY_IMPORT = {
     **dict.fromkeys(BASE, BASE),
     "model": BASE,

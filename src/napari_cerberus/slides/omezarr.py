@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import zarr
 
+from ..decode_errors import DECODE_ERRORS
 from ..errors import ImageError
 from ..inference.grid.model_grid import Window
 from .slide import Level, Pixels, Slide, believed, lazy
@@ -22,6 +23,14 @@ _FIRST_IMAGE = "0"
 def is_zarr(path: Path) -> bool:
     """True for the folder of a zarr group or array."""
     return any((path / mark).is_file() for mark in _MARKS)
+
+
+def is_image(path: Path) -> bool:
+    """True for an OME-Zarr image; other zarr folders, also damaged ones, are left to other readers."""
+    try:
+        return is_zarr(path) and bool(_image(path))
+    except (ImageError, *DECODE_ERRORS):
+        return False
 
 
 def open_zarr(path: Path) -> Slide:

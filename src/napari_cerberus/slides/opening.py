@@ -35,6 +35,18 @@ def open_slide(path: Path | str) -> Slide:
         raise ImageError(f"{path.name} is damaged or cut short and cannot be opened ({reason_of(error)}).") from error
 
 
+def looks_like_slide(path: Path) -> bool:
+    """False for ordinary pictures and other folders, which are left to others; a damaged slide looks like one."""
+    from . import omezarr, tiff
+
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return omezarr.is_image(path) or any(path.glob("*.dcm"))
+    if suffix in (".tif", ".tiff"):
+        return tiff.is_slide(path)
+    return suffix in (".svs", ".ndpi", ".scn", ".bif", ".mrxs", ".dcm")
+
+
 def _opened(path: Path) -> Slide:
     from . import dicom, omezarr, openslides, tiff
 
