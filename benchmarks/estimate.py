@@ -1,7 +1,7 @@
 """Does the estimate before a fine-tune hold? Estimates a run, makes it, and compares.
 
 Library and runs lie in a temporary folder; nothing of yours is touched. Early stopping is off, since the estimate is of
-a whole run, and the proof is not counted. Exit code 1 if a preset is off by more than 30 %.
+a whole run, and the comparison is not counted. Exit code 1 if a preset is off by more than 30 %.
 
     python benchmarks/estimate.py PAIRS                       # quick and standard, as the dock would run them
     python benchmarks/estimate.py PAIRS --epochs 4            # shorter runs

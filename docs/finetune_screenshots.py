@@ -1,7 +1,7 @@
 """Pictures of a real fine-tune, for its guide: ``python docs/finetune_screenshots.py PAIRS``, in a window.
 
 The starter is fine-tuned on these training pairs in a temporary library, and every step of it is taken; that takes as
-long as the fine-tune and its proof do.
+long as the fine-tune and its comparison do.
 """
 
 from __future__ import annotations

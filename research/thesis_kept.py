@@ -59,7 +59,7 @@ def essence(report: Mapping[str, Any]) -> dict[str, Any]:
                     "name": group["name"],
                     "tiles": group["tiles"],
                     "conformity_failures": group["conformity_failures"],
-                    "figures": {key: _rounded(group["figures"][key]) for key in METRICS},
+                    "metrics": {key: _rounded(group["metrics"][key]) for key in METRICS},
                 }
                 for group in task["groups"]
             ],
@@ -69,8 +69,8 @@ def essence(report: Mapping[str, Any]) -> dict[str, Any]:
     tissue = report.get("tissue")
     if not tissue:
         return {"tasks": tasks}
-    metrics = {key: _rounded(tissue["figures"][key]) for key in ("accuracy", "balanced_accuracy")}
-    return {"tasks": tasks, "tissue": {"figures": metrics, "confusion": tissue["confusion"]}}
+    metrics = {key: _rounded(tissue["metrics"][key]) for key in ("accuracy", "balanced_accuracy")}
+    return {"tasks": tasks, "tissue": {"metrics": metrics, "confusion": tissue["confusion"]}}
 
 
 def _rounded(estimate: Mapping[str, float | None]) -> dict[str, float | None]:

@@ -94,7 +94,7 @@ def _table_2(reports: Reports, unit: str) -> Iterator[str]:
             if group is None:
                 cells: Sequence[Any] = ("", "not run", _published_dice(category, row), *[""] * 5)
             else:
-                dice, jaccard, conformity, precision, recall = (_cell(group["figures"][key]) for key in METRICS)
+                dice, jaccard, conformity, precision, recall = (_cell(group["metrics"][key]) for key in METRICS)
                 cells = (
                     group["tiles"],
                     dice,
@@ -118,7 +118,7 @@ def _single_against_multi(reports: Reports) -> Iterator[str]:
     for unit in UNITS:
         for task in ("glands", "lumina"):
             groups = [_group(reports, f"{unit}-{row}", "All", task) for row in (task, "multi")]
-            cells = ["not run" if group is None else _cell(group["figures"]["dice"]) for group in groups]
+            cells = ["not run" if group is None else _cell(group["metrics"]["dice"]) for group in groups]
             yield _line((_HEADS[task], "Dice", unit, *cells))
         for key, name in (("accuracy", "accuracy"), ("balanced_accuracy", "balanced accuracy")):
             yield _line(
@@ -143,7 +143,7 @@ def _group(reports: Reports, row: str, category: str, task: str = "glands") -> M
 
 
 def _tissue(reports: Reports, row: str, key: str) -> str:
-    return _cell(reports[row]["tissue"]["figures"][key]) if row in reports else "not run"
+    return _cell(reports[row]["tissue"]["metrics"][key]) if row in reports else "not run"
 
 
 def _cell(estimate: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Fine-tuning runs and proofs as their processes would have left them, without any process."""
+"""Fine-tuning runs and comparisons as their processes would have left them, without any process."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ def row(**changes: Any) -> Row:
 
 
 def write_comparison(folder: Path, verdict: str = "better") -> ModelComparison:
-    """A proof with one picture pair."""
+    """A comparison with one picture pair."""
     place = folder / COMPARISON_FOLDER
     before, after = picture(place / "0_before.png", 120), picture(place / "0_after.png", 180)
     comparison = ModelComparison(
         verdict=verdict,  # type: ignore[arg-type]
-        sentence=f"It is {verdict}, says the proof.",
+        sentence=f"It is {verdict}, says the comparison.",
         rows=(row(), row(category="Polyp", primary=False, low=None, high=None)),
         gained={"glands": 12},
         lost={"glands": 3},

@@ -1,4 +1,4 @@
-"""A fine-tune's process with the tiny network and the real proof: ``python proving_child.py FOLDER``."""
+"""A fine-tune's process with the tiny network and the real comparison: ``python proving_child.py FOLDER``."""
 
 from __future__ import annotations
 

@@ -131,14 +131,14 @@ def test_a_model_that_was_not_proven_is_proven_when_asked_and_only_once(computer
             types.SimpleNamespace(compare_models=broken),
         )
         assert child.main([str(folder)]) == 0
-    assert "could not be proven: The graphics card failed." in read_state(folder).message
+    assert "could not be compared: The graphics card failed." in read_state(folder).message
     rename("mine", "ours")
     process.resume(folder)
     write_command(folder, RunCommand(what="stop", keep="discard"))
     with monkeypatch.context() as patch:
         patch.setattr(child, "_before", lambda mine: "another one")
         assert child.main([str(folder)]) == 0
-    assert (read_state(folder).status, read_state(folder).message) == ("finished", "The proof was stopped.")
+    assert (read_state(folder).status, read_state(folder).message) == ("finished", "The comparison was stopped.")
     process.resume(folder)
     assert child.main([str(folder)]) == 0
     state = read_state(folder)

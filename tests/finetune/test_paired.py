@@ -1,4 +1,4 @@
-"""Rows of a proof against figures worked out by hand."""
+"""Rows of a comparison against figures worked out by hand."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_a_run_ends_in_the_library_and_its_command_gives_the_same_weights(comput
     assert record["pairs_files"] == 20
     assert set(model.spec.provenance["test_patients"]).isdisjoint(model.spec.provenance["train_patients"])
     assert model.spec.thresholds == {"glands": 0.4}
-    assert (folder / "proven.txt").read_text() == f"{open_model('base').sha256} {model.sha256}"
+    assert (folder / "compared.txt").read_text() == f"{open_model('base').sha256} {model.sha256}"
     assert state.message.startswith("No difference was shown.")
     assert state.best_step > 0
     assert state.history[-1].step == state.steps == state.step

@@ -1,4 +1,4 @@
-"""The whole proof: from a run folder to verdict, pictures and forgetting; cancelled, resumed, refused."""
+"""The whole comparison: from a run folder to verdict, pictures and forgetting; cancelled, resumed, refused."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_worse_model_has_its_pictures_and_says_what_was_forgotten(run, told):
     assert pictures[0].shape == (480, 480, 3)
     assert (pictures[0] != pictures[1]).any()
     files = {path.name for path in comparison_path(run).parent.iterdir()}
-    assert files == {"proof.json", *(path.name for one in comparison.gallery for path in (one.before, one.after))}
+    assert files == {"comparison.json", *(path.name for one in comparison.gallery for path in (one.before, one.after))}
 
 
 def test_few_patients_and_none(run, told):
@@ -171,7 +171,7 @@ def test_few_patients_and_none(run, told):
     split(run, [])
     comparison = run_to_end(compare_models(run, base=model("base"), candidate=model("new")))
     assert comparison.verdict == "too few patients"
-    assert "nothing can be proven" in comparison.sentence
+    assert "nothing can be compared" in comparison.sentence
     assert read_comparison(run).rows == ()
 
 

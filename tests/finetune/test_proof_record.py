@@ -1,4 +1,4 @@
-"""A proof on disk: whole, strict, and never a path out of its folder."""
+"""A comparison on disk: whole, strict, and never a path out of its folder."""
 
 import json
 from pathlib import Path
@@ -71,14 +71,14 @@ def test_a_run_folder_can_be_moved(run, tmp_path_factory):
 
 
 def test_none_is_one_sentence(tmp_path):
-    with pytest.raises(DataError, match=r"proof\.json cannot be read"):
+    with pytest.raises(DataError, match=r"comparison\.json cannot be read"):
         read_comparison(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"format": "x"}, "not a proof"),
+        ({"format": "x"}, "not a comparison"),
         ({"verdict": "great"}, "verdict 'great'"),
         ({"sentence": 3}, "'sentence'"),
         ({"needed_patients": True}, "'needed_patients'"),

@@ -102,7 +102,7 @@ def test_no_difference_only_where_all_tasks_had_patients_enough():
 )
 def test_where_nothing_differs_better_is_rarely_said(monkeypatch, patients, tasks, skewed):
     monkeypatch.setattr(paired_rows, "SAMPLES", 1000)
-    monkeypatch.setattr(paired_rows, "INSTANCE_FIGURES", ("dice",))
+    monkeypatch.setattr(paired_rows, "INSTANCE_METRICS", ("dice",))
     rng = np.random.default_rng(patients)
     runs = 60
     said = [

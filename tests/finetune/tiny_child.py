@@ -1,4 +1,4 @@
-"""The child process with the tiny network and a proof that takes no time; its arguments are those of the module named.
+"""The child process with the tiny network and a comparison that takes no time; its arguments are those of the module named.
 
 ``python tiny_child.py child|trial ...``; TINY_STEP_S makes every batch last that long.
 """
@@ -19,9 +19,9 @@ from napari_cerberus.progress import Progress
 
 
 def compare_models(folder: Path, *, base: object, candidate: object) -> Iterator[Progress]:
-    """Stand-in for the proof."""
+    """Stand-in for the comparison."""
     yield Progress("Proving")
-    (folder / "proven.txt").write_text(f"{base.sha256} {candidate.sha256}", encoding="ascii")
+    (folder / "compared.txt").write_text(f"{base.sha256} {candidate.sha256}", encoding="ascii")
     return types.SimpleNamespace(sentence="No difference was shown.")
 
 

@@ -13,7 +13,7 @@ from napari_cerberus.model import llvm_clash
 # Our own modules, then a window, then torchvision in a job: the order of a first click where a script opened the dock.
 FIRST_CLICK = """
 import napari_cerberus.model.llvm_clash as clash
-from napari_cerberus.viewer.jobs import JobRunner
+from napari_cerberus.viewer.worker import JobRunner
 from napari_cerberus.progress import Progress
 import napari, numpy as np
 from qtpy.QtWidgets import QApplication

@@ -126,7 +126,7 @@ def test_a_held_library_is_one_sentence(shelf, monkeypatch):
 
 def test_two_processes_promote_at_once_and_both_lines_are_there(shelf, tmp_path):
     code = (
-        "import sys\nfrom pathlib import Path\nfrom napari_cerberus.model import entries, promotion\n"
+        "import sys\nfrom pathlib import Path\nfrom napari_cerberus.model.library import entries, promotion\n"
         "entries.shipped_folder = lambda: Path(sys.argv[1])\n"
         "for _ in range(5):\n promotion.promote(sys.argv[2]); promotion.promote('starter')\n"
     )

@@ -66,7 +66,7 @@ def test_the_command_scores_a_side_with_the_class_figures(project, monkeypatch, 
     report = read_report(project / "out" / "report.json")
     assert report["split"]["side"] == "test"
     assert report["tissue"]["tiles"] == 2
-    assert 0 <= report["tissue"]["figures"]["accuracy"]["value"] <= 1
+    assert 0 <= report["tissue"]["metrics"]["accuracy"]["value"] <= 1
     assert "support vector machine" in report["notes"][-1]
     assert np.sum(report["tissue"]["confusion"]) == 2
 

@@ -42,7 +42,7 @@ def test_two_schedules_are_never_mixed_and_a_kept_row_is_found_again(tmp_path):
     keep_row(path, QUICK, "scratch", "image-unet", {"tasks": []})
     rows = kept_rows(path, QUICK, "scratch")
     assert list(rows) == ["image-unet", "patient-unet"]
-    assert rows["patient-unet"]["tasks"][0]["groups"][0]["figures"]["dice"]["value"] == 0.3333
+    assert rows["patient-unet"]["tasks"][0]["groups"][0]["metrics"]["dice"]["value"] == 0.3333
     for other in ((Schedule(), "scratch"), (QUICK, "imagenet")):
         with pytest.raises(SettingsError, match="another schedule"):
             kept_rows(path, *other)
@@ -70,7 +70,7 @@ def estimate(value, low=None, high=None):
 
 def group(name, value):
     metrics = {key: estimate(value) for key in ("dice", "jaccard", "precision", "recall")}
-    return {"name": name, "tiles": 7, "conformity_failures": 2, "figures": {**metrics, "conformity": estimate(None)}}
+    return {"name": name, "tiles": 7, "conformity_failures": 2, "metrics": {**metrics, "conformity": estimate(None)}}
 
 
 def test_tables_come_from_the_reports_alone_and_stand_between_their_markers(tmp_path):
@@ -79,7 +79,7 @@ def test_tables_come_from_the_reports_alone_and_stand_between_their_markers(tmp_
     reports = {
         "patient-layer1": {
             "tissue": {
-                "figures": dict.fromkeys(("accuracy", "balanced_accuracy"), estimate(0.8, 0.7, 0.9)),
+                "metrics": dict.fromkeys(("accuracy", "balanced_accuracy"), estimate(0.8, 0.7, 0.9)),
                 "confusion": [[row * 10 + column for column in range(6)] for row in range(6)],
             }
         },

@@ -22,25 +22,25 @@ def estimate(value):
 
 def report(sha256):
     metrics = dict.fromkeys(("dice", "jaccard", "precision", "recall", "f1", "pq", "aji"), estimate(0.625))
-    group = {"name": "All", "tiles": 7, "patients": 3, "figures": {**metrics, "pq": {"value": None}}}
+    group = {"name": "All", "tiles": 7, "patients": 3, "metrics": {**metrics, "pq": {"value": None}}}
     return {
         "format": REPORT_FORMAT,
         "model": {"sha256": sha256},
         "split": {"side": "test"},
-        "standing": {"kind": "held out", "sentence": "It has not learnt from them."},
+        "leakage_status": {"kind": "held out", "sentence": "It has not learnt from them."},
         "tasks": [{"task": "lumina", "weak": True, "groups": [group]}],
         "types": [
             {
                 "types_of": "nuclei",
                 "objects": 51,
-                "figures": dict.fromkeys(("accuracy", "balanced_accuracy"), estimate(0.8)),
+                "metrics": dict.fromkeys(("accuracy", "balanced_accuracy"), estimate(0.8)),
                 "classes": [
                     {"name": "epithelial", "cases": 40, **dict.fromkeys(("recall", "precision", "f1"), estimate(0.9))}
                 ],
             }
         ],
         "tissue": {
-            "figures": dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1", "ece"), estimate(0.7)),
+            "metrics": dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1", "ece"), estimate(0.7)),
             "classes": [{"name": "Polyp", "cases": 4, **dict.fromkeys(("recall", "precision", "f1"), estimate(0.6))}],
         },
     }

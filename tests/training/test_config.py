@@ -25,7 +25,7 @@ def test_the_starters_config_reads():
         ('kind = "ebhi"', 'kind = "zip"', r"source\.kind"),
         ("object_diameter_um = 8.0", "", "object_diameter_um"),
         ("pixel_size_um = 1.3", "pixel_size_um = 1.3\nobject_diameter_um = 8.0", "for kind 'instances' alone"),
-        ("[optimiser]", "[ending]\nat_step = 9999\n[optimiser]", r"ending\.at_step"),
+        ("[optimiser]", "[early_stopping]\nat_step = 9999\n[optimiser]", r"early_stopping\.at_step"),
         ('tasks = ["nuclei"]', 'tasks = ["teeth"]', "teeth"),
         ('name = "adamw"', 'name = "magic"', r"optimiser\.name"),
         ("scale = 0.3", "flip = 3", r"augment\.flip"),

@@ -100,13 +100,13 @@ def test_a_watch_gets_its_checkpoint(tmp_path):
 
 @pytest.mark.parametrize("change", [{"patience": -1}, {"at_step": -1}, {"keep": "worst"}])
 def test_an_ending_that_makes_no_sense_is_refused(change):
-    with pytest.raises(SettingsError, match="ending"):
+    with pytest.raises(SettingsError, match="early_stopping"):
         EarlyStopping(**change)
 
 
 def test_an_ending_is_read_from_the_config(tmp_path):
     text = (Path(__file__).parents[2] / "configs" / "starter.toml").read_text(encoding="utf-8")
-    (tmp_path / "run.toml").write_text(f"{text}\n[ending]\npatience = 3\n", encoding="utf-8")
+    (tmp_path / "run.toml").write_text(f"{text}\n[early_stopping]\npatience = 3\n", encoding="utf-8")
     assert read_config(tmp_path / "run.toml").early_stopping == EarlyStopping(patience=3)
 
 

@@ -35,7 +35,7 @@ def few_tiles(monkeypatch):
 
 
 def config(base, **changes):
-    fields = {"start": base, "keep_statistics": True, "remember": 1.0, "train_from_layer": 5, "sampling": "mixed"}
+    fields = {"start": base, "keep_statistics": True, "distillation": 1.0, "train_from_layer": 5, "sampling": "mixed"}
     return tiny_run.config(**{**fields, **changes})
 
 
@@ -57,7 +57,7 @@ def test_the_base_model_forgets_nothing_and_a_moved_one_is_pulled_back(base, fre
 def drift(base, weight):
     """How far three large steps take the answers on drawn tissue."""
     steps = OptimiserSettings(name="sgd", learning_rate=0.1, schedule="constant", ema_decay=0.0)
-    chosen, data = config(base, teacher_targets_of=weight, train_decoder_from_block=5, optimiser=steps), tiny_run.data()
+    chosen, data = config(base, distillation=weight, train_decoder_from_block=5, optimiser=steps), tiny_run.data()
     trainer, unmoved = Trainer(chosen), Trainer(chosen)
     run_to_end(trainer.teacher_targets())
     sampler = TaskSampler(chosen, data.train, data.loaded)
@@ -119,8 +119,8 @@ def test_where_only_the_tissue_head_trains_there_is_nothing_to_ask(base):
 
 
 @pytest.mark.parametrize(
-    "change", [{"start": "scratch"}, {"keep_statistics": False}, {"train_from_layer": 1}, {"remember": -1.0}]
+    "change", [{"start": "scratch"}, {"keep_statistics": False}, {"train_from_layer": 1}, {"distillation": -1.0}]
 )
 def test_a_config_in_which_nothing_can_be_remembered_is_refused(base, change):
-    with pytest.raises(SettingsError, match="remember"):
+    with pytest.raises(SettingsError, match="distillation"):
         config(base, **change)

@@ -36,7 +36,7 @@ def base(tmp_path):
 
 def learning(base):
     """Config, tiles, and their pixels: the first half drawn tissue, the others in green."""
-    config = tiny_run.config(start=base, keep_statistics=True, teacher_targets_of=1.0, train_from_layer=5)
+    config = tiny_run.config(start=base, keep_statistics=True, distillation=1.0, train_from_layer=5)
     tiles = tiny_run.data().train
     images = {tile.id: drawn(20 + number) for number, tile in enumerate(tiles)}
     for tile in tiles[len(tiles) // 2 :]:

@@ -81,7 +81,7 @@ def test_a_wall_clock_that_jumps_changes_neither_journal_nor_effort(
 ) -> None:
     desk = open_window()
     times = iter(["2026-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "2099-01-01T00:00:00Z"] * 50)
-    for module in ("table", "journal.writer"):
+    for module in ("object_table", "journal.writer"):
         monkeypatch.setattr(f"napari_cerberus.annotation.{module}.utc_now", lambda: next(times))
     one = correct(desk, "shrink")
     for tool in ("grow", "smooth"):

@@ -23,7 +23,7 @@ from napari_cerberus.viewer.layer_provenance import LayerRecord
 from napari_cerberus.viewer.layers import ViewerLayers
 from napari_cerberus.viewer.session import Display
 
-MANIFEST = Path(writers.__file__).parents[1] / "napari.yaml"
+MANIFEST = Path(writers.__file__).parents[2] / "napari.yaml"
 RECORD = LayerRecord(
     task="",
     image_fingerprint="ab",

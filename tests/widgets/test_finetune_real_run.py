@@ -1,4 +1,4 @@
-"""A fine-tune from the dock to its end: a real check, a real process, a real proof; only the network is tiny."""
+"""A fine-tune from the dock to its end: a real check, a real process, a real comparison; only the network is tiny."""
 
 from __future__ import annotations
 

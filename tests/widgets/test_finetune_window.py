@@ -280,7 +280,7 @@ def test_a_model_without_a_proof_can_be_compared_and_a_renamed_one_promoted(open
     made = write_run("mine", "finished", model_name="mine", model_sha256=sha256_of(folder / WEIGHTS_FILE))
     desk.show(made)
     comparison = desk.panel.comparison
-    assert comparison.verdict.text() == "Not proven"
+    assert comparison.verdict.text() == "Not compared"
     desk.click(comparison.compare_models)
     desk.settle()
     assert desk.fake.resumed == [made.folder]

@@ -40,7 +40,7 @@ _PER_TILE = ("Looking for leaks", "Loading tiles")
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Cost of a run on this computer, its proof not counted.
+    """Cost of a run on this computer, its comparison not counted.
 
     Attributes
     ----------

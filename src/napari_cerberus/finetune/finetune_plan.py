@@ -46,7 +46,7 @@ class Plan:
     config_text : str
         TOML for ``napari-cerberus train``: repeats the run.
     split : Split
-        ``test`` is the held-out side, for the proof alone.
+        ``test`` is the held-out side, for the comparison alone.
     pairs, patients : int
         Usable ones.
     categories : mapping of category to number of pairs

@@ -39,7 +39,7 @@ class PresetValues:
     blend : float
         Share of the new weights in what is kept; the rest is the base model's (Wortsman et al. 2022, "Robust
         fine-tuning of zero-shot models").
-    remember : float
+    distillation : float
         Weight of the term that holds dense heads to the base model's answers on drawn tissue (Li and Hoiem 2016).
     """
 
@@ -52,7 +52,7 @@ class PresetValues:
     cache_features: bool
     keep_statistics: bool = True
     blend: float = 1.0
-    teacher_targets_of: float = 10.0
+    distillation: float = 10.0
 
 
 PRESET_VALUES: Mapping[Preset, PresetValues] = {

@@ -1,4 +1,4 @@
-"""Patients onto three sides: to train on, to choose the weights by, and held out for the proof alone."""
+"""Patients onto three sides: to train on, to choose the weights by, and held out for the comparison alone."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .training_patients import bare_patient, patients_of
 
 SHARES = (0.6, 0.2, 0.2)
 ENOUGH_HELD_OUT = 5
-"""Held-out patients below which a proof will hardly say anything."""
+"""Held-out patients below which a comparison will hardly say anything."""
 
 ENOUGH_TO_LEARN = 3
-"""Patients to learn from below which those that the base model was proven on are no longer kept aside."""
+"""Patients to learn from below which those that the base model was compared on are no longer kept aside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +61,9 @@ class _Groups:
 def divide(tiles: Sequence[Tile], base: ModelSpec, seed: int) -> Job[PatientSplit]:
     """Split by patient.
 
-    Patients that the base model was proven on stay held out, and those it has learned from are never held out, so that
-    the proof compares both models on patients that neither has seen. Where too few others are left to learn from, those
-    it was proven on are shared out like new ones. Patients with (nearly) the same picture count as one.
+    Patients that the base model was compared on stay held out, and those it has learned from are never held out, so that
+    the comparison compares both models on patients that neither has seen. Where too few others are left to learn from, those
+    it was compared on are shared out like new ones. Patients with (nearly) the same picture count as one.
 
     Parameters
     ----------
@@ -81,11 +81,11 @@ def divide(tiles: Sequence[Tile], base: ModelSpec, seed: int) -> Job[PatientSpli
     number = counts["held_out"][1]
     if number == 0:
         warnings.append(
-            "No patient can be held out: the new model can be made, but nothing can be proven about it. Add pairs of "
+            "No patient can be held out: the new model can be made, but nothing can be compared about it. Add pairs of "
             "more patients."
         )
     elif number < ENOUGH_HELD_OUT:
-        warnings.append(f"Only {counted(number, 'patient')} held out: the proof may say that these are too few.")
+        warnings.append(f"Only {counted(number, 'patient')} held out: the comparison may say that these are too few.")
     return PatientSplit(split=split, counts=counts, warnings=tuple(warnings))
 
 
@@ -122,13 +122,13 @@ def _assign(members: Sequence[_Member], base: ModelSpec, seed: int) -> tuple[dic
     warnings = []
     if _number([*groups.seen, *groups.free]) < ENOUGH_TO_LEARN <= _number(groups.held):
         warnings.append(
-            "Nearly all of these patients were held out for the base model's own proof; some are learned from now, so "
-            "that proof does not speak for the new model."
+            "Nearly all of these patients were held out for the base model's own comparison; some are learned from now, so "
+            "that comparison does not speak for the new model."
         )
         groups = _Groups(seen=groups.seen, free=[*groups.free, *groups.held])
     known, fresh = groups.seen, groups.free
     if not fresh and not groups.held:
-        warnings.append("The base model has learned from all these patients, so a proof on them favours it.")
+        warnings.append("The base model has learned from all these patients, so a comparison on them favours it.")
         known, fresh = [], groups.seen
     sides = dict.fromkeys((member.id for member in groups.held), "test")
     shares = SHARES if _number(fresh) >= 3 else (1.0, 0.0, 0.0)

@@ -121,7 +121,7 @@ def config_text(recipe: Recipe, name: str, pixel_size_um: float | None) -> str:
     tables += [table("[[batch]]", batch) for batch in _batches(recipe)]
     tables += [table("[optimiser]", optimiser), table("[augment]", dict(settings.augment))]
     patience = _PATIENCE if recipe.keep == "best" else 0
-    tables.append(table("[ending]", {"patience": patience, "at_step": 0, "keep": recipe.keep}))
+    tables.append(table("[early_stopping]", {"patience": patience, "at_step": 0, "keep": recipe.keep}))
     return "\n".join(tables)
 
 
@@ -144,7 +144,7 @@ def _model(recipe: Recipe) -> dict[str, Any]:
         "cache_memory_mb": CACHE_MB if views else None,
         "keep_statistics": values.keep_statistics,
         "blend": values.blend,
-        "remember": values.teacher_targets_of if recipe.train_from_layer > 1 else 0.0,
+        "distillation": values.distillation if recipe.train_from_layer > 1 else 0.0,
     }
 
 

@@ -40,7 +40,7 @@ class SourceSettings:
     object_diameter_um : float or None
         Typical diameter of an object, for images of unknown scale.
     use : {"all", "train"}
-        ``train``: never part of validation or test (no patient is known, so nothing can be proven on it).
+        ``train``: never part of validation or test (no patient is known, so nothing can be compared on it).
     """
 
     name: str
@@ -183,7 +183,7 @@ class TrainConfig:
         Normalisation statistics of all that came from the base model stay as they are.
     blend : float
         Share of the trained weights in what is validated and kept; the rest is the base model's (Wortsman et al. 2022).
-    remember : float
+    distillation : float
         Weight of a term that holds the dense heads to the base model's answers on drawn tissue (Li and Hoiem 2016);
         0: off. Needs ``keep_statistics`` and a frozen layer; heads that the base model lacks are left out.
     threads : int
@@ -239,7 +239,7 @@ class TrainConfig:
     workers: int | None = None
     keep_statistics: bool = False
     blend: float = 1.0
-    teacher_targets_of: float = 0.0
+    distillation: float = 0.0
     early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
     start: str = "scratch"
     start_sha256: str = ""
@@ -287,17 +287,19 @@ class TrainConfig:
             "cache_features needs frozen layers: set train_from_layer to 2 .. 5.",
         )
         _require(0 < self.blend <= 1, "blend must lie in 0..1, above 0.")
-        _require(self.teacher_targets_of >= 0, "remember must not be negative.")
+        _require(self.distillation >= 0, "distillation must not be negative.")
         _require(
-            not self.teacher_targets_of or (self.keep_statistics and self.train_from_layer > 1 and self.has_base),
-            "remember needs a model to start from, keep_statistics = true and train_from_layer of 2 .. 5.",
+            not self.distillation or (self.keep_statistics and self.train_from_layer > 1 and self.has_base),
+            "distillation needs a model to start from, keep_statistics = true and train_from_layer of 2 .. 5.",
         )
         _require(self.threads >= 0 and (self.workers or 0) >= 0, "threads and workers must not be negative.")
         for where, wanted in [(s.name, s.tasks) for s in self.sources] + [("batch", b.tasks) for b in self.batches]:
             unknown = set(wanted) - keys
             _require(not unknown, f"{where}: tasks {sorted(unknown)} are not among the model's {sorted(keys)}.")
         _require(bool(self.sources) and bool(self.batches), "A run needs a source and a batch kind.")
-        _require(self.early_stopping.at_step <= self.steps, f"ending.at_step must not be above steps ({self.steps}).")
+        _require(
+            self.early_stopping.at_step <= self.steps, f"early_stopping.at_step must not be above steps ({self.steps})."
+        )
 
     @property
     def has_base(self) -> bool:
@@ -333,7 +335,11 @@ def _config(data: dict[str, Any]) -> TrainConfig:
     batches = tuple(_settings(BatchSettings, item, "batch") for item in data.pop("batch"))
     data["tasks"] = tuple(_task(key, data.get("tissue_classes")) for key in data["tasks"])
     data.pop("tissue_classes", None)
-    for name, kind in (("optimiser", OptimiserSettings), ("augment", AugmentSettings), ("ending", EarlyStopping)):
+    for name, kind in (
+        ("optimiser", OptimiserSettings),
+        ("augment", AugmentSettings),
+        ("early_stopping", EarlyStopping),
+    ):
         data[name] = _settings(kind, data.get(name, {}), name)
     if isinstance(weights := data.get("class_weights"), dict):
         data["class_weights"] = {key: tuple(value) for key, value in weights.items()}

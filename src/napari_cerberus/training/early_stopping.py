@@ -31,9 +31,9 @@ class EarlyStopping:
 
     def __post_init__(self) -> None:
         if self.patience < 0 or self.at_step < 0:
-            raise SettingsError("ending.patience and ending.at_step must not be negative.")
+            raise SettingsError("early_stopping.patience and ending.at_step must not be negative.")
         if self.keep not in get_args(Keep):
-            raise SettingsError(f"ending.keep must be best or last, not {self.keep!r}.")
+            raise SettingsError(f"early_stopping.keep must be best or last, not {self.keep!r}.")
 
     def early_stop(self, step: int, best_step: int, validate_every: int) -> str:
         """Why to end now, in one sentence; "" to go on.

@@ -67,7 +67,7 @@ def test_the_products_own_path_on_real_files(tmp_path):
     assert outcome.tissue.tiles == 2
     names = {path.name for path in (tmp_path / "out").iterdir() if path.is_file()}
     assert names == {
-        *("report.html", "report.json", "figures.csv", "tiles.csv", "tissue.csv", "confusion.csv"),
+        *("report.html", "report.json", "metrics.csv", "tiles.csv", "tissue.csv", "confusion.csv"),
         *("scores.jsonl", "evaluation.json"),
     }
 
@@ -82,7 +82,7 @@ def test_a_cut_off_evaluation_goes_on_and_gives_the_same_report(tmp_path, told):
     job.close()
     run_to_end(evaluate(model, chosen, tmp_path / "cut", SETTINGS, resume=True))
     assert whole < len(told) - whole <= whole + 1  # at most the tile that was being scored is done twice
-    for name in ("figures.csv", "tiles.csv", "report.json", REPORT_FILE):
+    for name in ("metrics.csv", "tiles.csv", "report.json", REPORT_FILE):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
@@ -114,7 +114,7 @@ def test_the_report_says_in_large_letters_that_it_is_training_data(tmp_path, tol
     assert outcome.leakage_status.kind == "training"
     page = (tmp_path / "out" / REPORT_FILE).read_text(encoding="utf-8")
     assert re.search(r'class="banner bad"><strong>TRAINING DATA', page)
-    assert json.loads((tmp_path / "out" / "report.json").read_text())["standing"]["kind"] == "training"
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["leakage_status"]["kind"] == "training"
 
 
 @pytest.mark.parametrize(("make", "leaks"), [(split_by_image, True), (split_by_patient, False)])
@@ -151,10 +151,10 @@ def test_json_and_tables_hold_the_figures(tmp_path, told):
     run_to_end(evaluate(trees.model(), selection(tmp_path, weak=frozenset({"lumina"})), tmp_path / "out", SETTINGS))
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     glands = next(task for task in report["tasks"] if task["task"] == "glands")
-    assert glands["groups"][0]["figures"]["dice"]["value"] == pytest.approx(0.5)
+    assert glands["groups"][0]["metrics"]["dice"]["value"] == pytest.approx(0.5)
     assert report["model"]["sha256"] == "a" * 64
     assert len(report["data"]["sha256"]) == 64
-    with (tmp_path / "out" / "figures.csv").open(encoding="utf-8", newline="") as stream:
+    with (tmp_path / "out" / "metrics.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     dice = next(row for row in rows if (row["task"], row["group"], row["figure"]) == ("glands", "Normal", "dice"))
     assert (float(dice["value"]), dice["tiles"], dice["low"]) == (0.5, "1", "")
@@ -180,14 +180,14 @@ def test_classes_of_objects_stand_in_every_form_of_the_report(tmp_path, monkeypa
     again = run_to_end(evaluate(model, chosen, out, SETTINGS, resume=True))
     assert again.types == first.types
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
-    assert report["types"][0]["figures"]["accuracy"]["value"] == 0.0
+    assert report["types"][0]["metrics"]["accuracy"]["value"] == 0.0
     assert report["types"][0]["confusion"][2] == [0, 3, 0]
     page = (out / REPORT_FILE).read_text(encoding="utf-8")
     _Parts(page)
     assert "Glands: classes" in page
     with (out / "confusion_gland_types.csv").open(encoding="utf-8") as stream:
         assert list(csv.reader(stream))[3] == ["surface epithelium", "0", "3", "0"]
-    with (out / "figures.csv").open(encoding="utf-8") as stream:
+    with (out / "metrics.csv").open(encoding="utf-8") as stream:
         rows = {(row["group"], row["figure"]): row["value"] for row in csv.DictReader(stream) if "types" in row["task"]}
     assert rows["surface epithelium", "recall"] == "0.0"
 
@@ -197,7 +197,7 @@ def test_a_failure_is_a_state_in_every_form_of_the_report(tmp_path, monkeypatch)
     monkeypatch.setattr(scoring, "annotate", trees.always(trees.annotation(nothing, SHARES)))
     run_to_end(evaluate(trees.model(), selection(tmp_path), tmp_path / "out", SETTINGS))
     out = tmp_path / "out"
-    assert "glands,drawn,All,conformity,failure,," in (out / "figures.csv").read_text(encoding="utf-8")
+    assert "glands,drawn,All,conformity,failure,," in (out / "metrics.csv").read_text(encoding="utf-8")
     assert '<td class="muted">failure</td>' in (out / REPORT_FILE).read_text(encoding="utf-8")
     group = json.loads((out / "report.json").read_text(encoding="utf-8"))["tasks"][0]["groups"][0]
-    assert (group["figures"]["conformity"]["value"], group["conformity_failures"]) == (None, 7)
+    assert (group["metrics"]["conformity"]["value"], group["conformity_failures"]) == (None, 7)

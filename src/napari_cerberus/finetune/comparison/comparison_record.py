@@ -1,6 +1,6 @@
-"""What a proof says, and how it is kept: ``proof/proof.json`` in the run folder, its pictures beside it.
+"""What a comparison says, and how it is kept: ``comparison/comparison.json`` in the run folder, its pictures beside it.
 
-Loads no torch, so that a dock can show a proof at once. Definitions stand in ``docs/finetuning_proof.md``.
+Loads no torch, so that a dock can show a comparison at once. Definitions stand in ``docs/finetuning_comparison.md``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, Literal, get_args
 from ...errors import DataError
 from ...strict_json import read_object
 
-COMPARISON_FOLDER = "proof"
-COMPARISON_FILE = "proof.json"
-FORMAT = "napari-cerberus proof/1"
+COMPARISON_FOLDER = "comparison"
+COMPARISON_FILE = "comparison.json"
+FORMAT = "napari-cerberus comparison/1"
 Verdict = Literal["better", "no difference shown", "worse", "too few patients"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 _MAX_BYTES = 16 * 2**20
@@ -125,12 +125,12 @@ class ModelComparison:
 
 
 def comparison_path(run_folder: Path) -> Path:
-    """Where a run's proof lies once it is made."""
+    """Where a run's comparison lies once it is made."""
     return run_folder / COMPARISON_FOLDER / COMPARISON_FILE
 
 
 def read_comparison(run_folder: Path) -> ModelComparison:
-    """The proof of a run folder, strictly.
+    """The comparison of a run folder, strictly.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def read_comparison(run_folder: Path) -> ModelComparison:
     path = comparison_path(run_folder)
     content = read_object(path, max_bytes=_MAX_BYTES)
     if content.pop("format", None) != FORMAT:
-        raise DataError(f"{path} is not a proof that this program reads ({FORMAT}).")
+        raise DataError(f"{path} is not a comparison that this program reads ({FORMAT}).")
     try:
         return _comparison(content, path.parent)
     except (KeyError, TypeError, ValueError) as error:
@@ -149,7 +149,7 @@ def read_comparison(run_folder: Path) -> ModelComparison:
 
 
 def write_record(folder: Path, comparison: ModelComparison) -> None:
-    """Write ``proof.json`` into a folder that is not yet in place; pictures are named relative to it."""
+    """Write ``comparison.json`` into a folder that is not yet in place; pictures are named relative to it."""
     content = asdict(comparison)
     for pair in content["gallery"]:
         for side in ("before", "after"):

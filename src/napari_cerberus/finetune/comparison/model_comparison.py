@@ -1,6 +1,6 @@
 """Base against candidate on patients that neither learnt from: the gate before a model is promoted.
 
-Every tile goes the users' way, post-processing included. Definitions stand in ``docs/finetuning_proof.md``.
+Every tile goes the users' way, post-processing included. Definitions stand in ``docs/finetuning_comparison.md``.
 """
 
 from __future__ import annotations
@@ -57,17 +57,17 @@ def compare_models(
     folds: Sequence[Fold] = (),
     settings: ScoreSettings | None = None,
 ) -> Job[ModelComparison]:
-    """Compare two models on the held-out side of a run's split, and write the proof into the run folder.
+    """Compare two models on the held-out side of a run's split, and write the comparison into the run folder.
 
     Parameters
     ----------
     run_folder : Path
-        Holds ``config.toml`` and ``split.json``; gets ``proof/``, whole or not at all. A proof that was stopped goes
+        Holds ``config.toml`` and ``split.json``; gets ``comparison/``, whole or not at all. A comparison that was stopped goes
         on where it was. A candidate from the library gets the verdict beside it there.
     base, candidate : Model
     folds : sequence of Fold
         Of a grouped cross-validation: each tile is then scored with the model that has not seen its patient, and all
-        folds are pooled. The proof speaks of the way of training; ``candidate`` is the model trained on everything.
+        folds are pooled. The comparison speaks of the way of training; ``candidate`` is the model trained on everything.
     settings : ScoreSettings, optional
         As a first click gives, where absent.
 
@@ -81,11 +81,11 @@ def compare_models(
     DataError
         If the data or the split are gone or damaged, or the candidate has learnt from a held-out patient.
     OutputError
-        If the proof cannot be written; an older one is then as it was.
+        If the comparison cannot be written; an older one is then as it was.
     DeviceError
         If a model cannot run here.
     """
-    yield Progress("Preparing the proof")
+    yield Progress("Preparing the comparison")
     config = read_config(run_folder / CONFIG_FILE)
     # A run that lost its graphics card goes on without it.
     chosen = settings or ScoreSettings(device="cpu" if config.device == "cpu" else "auto")
@@ -152,7 +152,7 @@ def _refuse_training_patients(trial: Trial) -> None:
     if learnt:
         raise DataError(
             f"Patient {learnt[0]} is held out, but the new model has learnt from him, "
-            "so nothing can be proven; fine-tune again with a split by patient."
+            "so nothing can be compared; fine-tune again with a split by patient."
         )
 
 

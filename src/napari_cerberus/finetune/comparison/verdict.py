@@ -26,7 +26,7 @@ ERROR = 0.05
 
 Outcome = Literal["better", "worse", "none", "few"]
 NOTHING_HELD_OUT = (
-    "Too few patients to tell: no patient was held out, so nothing can be proven. "
+    "Too few patients to tell: no patient was held out, so nothing can be compared. "
     f"At least {MIN_PATIENTS} held-out patients are needed."
 )
 

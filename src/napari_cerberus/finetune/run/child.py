@@ -40,8 +40,8 @@ def main(arguments: list[str]) -> int:
             with _told(reporter):
                 _work(reporter)
         except StoppedError:
-            if reporter.state.model_name:  # it only waited to be proven
-                reporter.say(status="finished", message="The proof was stopped.")
+            if reporter.state.model_name:  # it only waited to be compared
+                reporter.say(status="finished", message="The comparison was stopped.")
             else:
                 discard(reporter.state)
         except CerberusError as error:

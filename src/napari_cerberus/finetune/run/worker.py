@@ -199,9 +199,9 @@ def _compare(reporter: Reporter, about: dict[str, Any], trained: str) -> None:
         comparison = drive(compare_models(state.folder, base=base, candidate=candidate), reporter)
         message = f"{comparison.sentence} {trained}"
     except StoppedError:
-        message = f"The proof was stopped. {trained}"
+        message = f"The comparison was stopped. {trained}"
     except CerberusError as error:
-        message = f"The model is in the library, but it could not be proven: {error}"
+        message = f"The model is in the library, but it could not be compared: {error}"
     reporter.say(status="finished", message=message.strip(), seconds_left=None)
 
 

@@ -37,7 +37,7 @@ class ModelRecord:
     notes : str
         The user's own words.
     verdict, sentence : str
-        Of its proof against the model it came from; empty without one.
+        Of its comparison against the model it came from; empty without one.
     """
 
     notes: str = ""
@@ -64,7 +64,7 @@ def set_notes(name: str, text: str) -> ModelEntry:
 
 
 def set_verdict(name: str, verdict: str, sentence: str) -> ModelEntry:
-    """Keep what the proof said of a model. Raises ``ModelError``, ``OutputError``."""
+    """Keep what the comparison said of a model. Raises ``ModelError``, ``OutputError``."""
     return _change_record(name, lambda record: replace(record, verdict=verdict, sentence=sentence))
 
 

@@ -74,7 +74,7 @@ class Trainer:
 
         ``tiles`` to learn from that are stained unlike its own are asked about too, in the colours of drawn tissue.
         """
-        if not self._config.teacher_targets_of:
+        if not self._config.distillation:
             return
         with explaining(self.step):
             out_of_domain = (
@@ -132,7 +132,7 @@ class Trainer:
             losses = self._losses(batch)
             total = torch.stack([self._config.head_weights.get(key, 1.0) * loss for key, loss in losses.items()]).sum()
             if self._memory is not None:
-                total = total + self._config.teacher_targets_of * self._memory.loss(self.frozen, self.step)
+                total = total + self._config.distillation * self._memory.loss(self.frozen, self.step)
             self._refuse_endless(total, "loss is")
             total.backward()  # type: ignore[no-untyped-call]
             self._us.average_gradients(self.network.parameters())

@@ -43,7 +43,16 @@ from .loop import TrainingData, train
 from .trainer import Trained
 
 _MAY_CHANGE = frozenset(
-    {"device", "threads", "workers", "checkpoint_every_s", "cache_memory_mb", "data_root", "split_file", "ending"}
+    {
+        "device",
+        "threads",
+        "workers",
+        "checkpoint_every_s",
+        "cache_memory_mb",
+        "data_root",
+        "split_file",
+        "early_stopping",
+    }
 )
 """Fields of a config that a resumed run may have otherwise: it learns the same, or ends earlier."""
 

@@ -107,7 +107,7 @@ def _metrics(report: Mapping[str, Any]) -> Iterator[str]:
                     group["name"],
                     group["tiles"],
                     group["patients"],
-                    *(_cell(group["figures"][k]) for k, _ in _TASK_COLUMNS),
+                    *(_cell(group["metrics"][k]) for k, _ in _TASK_COLUMNS),
                 ]
                 for group in task["groups"]
             ],
@@ -116,8 +116,8 @@ def _metrics(report: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield f"### Classes of {named['types_of']}"
         yield ""
-        rows = [["accuracy", _cell(named["figures"]["accuracy"])]]
-        rows.append(["balanced accuracy", _cell(named["figures"]["balanced_accuracy"])])
+        rows = [["accuracy", _cell(named["metrics"]["accuracy"])]]
+        rows.append(["balanced accuracy", _cell(named["metrics"]["balanced_accuracy"])])
         yield from _table([f"{named['objects']} matched objects", "value"], rows)
         yield ""
         yield from _class_table(named["classes"], "objects")
@@ -125,7 +125,7 @@ def _metrics(report: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield "### Tissue type"
         yield ""
-        yield from _table(["figure", "value"], [[name, _cell(tissue["figures"][key])] for key, name in _TISSUE_ROWS])
+        yield from _table(["figure", "value"], [[name, _cell(tissue["metrics"][key])] for key, name in _TISSUE_ROWS])
         yield ""
         yield from _class_table(tissue["classes"], "tiles")
 

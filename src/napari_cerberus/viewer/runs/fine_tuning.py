@@ -14,15 +14,15 @@ from typing import Any
 from psygnal import Signal
 
 from ...errors import CerberusError, DataError, OutputError
-from ...finetune.run import process
 from ...finetune.comparison.comparison_record import ModelComparison, comparison_path, read_comparison
 from ...finetune.finetune_settings import FinetuneSettings
+from ...finetune.run import process
 from ...finetune.run_state import RunState, find_runs, read_state
 from ...progress import Job, Progress
+from ..session import JobState, JobStatus
+from ..worker import Cancelled, End, Failed, JobRunner
 from .decisions import Decision, decide, decision_of
 from .run_jobs import Checked, begin_job, check_job, resume_job
-from ..worker import Cancelled, End, Failed, JobRunner
-from ..session import JobState, JobStatus
 
 logger = logging.getLogger(__name__)
 CAN_RESUME = ("interrupted", "failed")
@@ -173,7 +173,7 @@ class FineTuning:
                 logger.warning("%s could not be stopped.", run.folder, exc_info=True)
 
     def resume(self) -> None:
-        """Go on with an interrupted run from its last checkpoint, or compare a model that was not proven."""
+        """Go on with an interrupted run from its last checkpoint, or compare a model that was not compared."""
         if self.state is not None:
             folder = self.state.folder
             self._run(lambda: self._resume(folder), self._on_begun, "Going on")
@@ -247,7 +247,7 @@ class FineTuning:
         self.look()
 
     def _read(self, folder: Path) -> None:
-        """Read state and, where there is one, proof; a run that cannot be read is said and no longer shown."""
+        """Read state and, where there is one, comparison; a run that cannot be read is said and no longer shown."""
         try:
             self.state = read_state(folder)
             if self.comparison is None and not self.state.live and comparison_path(folder).is_file():

@@ -22,7 +22,7 @@ class ModelFacts:
     ----------
     entry : ModelEntry
     record : ModelRecord
-        The user's notes and the proof's verdict.
+        The user's notes and the comparison's verdict.
     promoted : bool
         Annotate uses it unless another is chosen.
     """

@@ -13,9 +13,9 @@ from ...finetune.run_state import RunState, refuse_in_use
 from ...model.library import opening as shelf
 from ...model.library.lineage import CompareRow, side_by_side
 from ...progress import Job, Progress
+from ..session import JobState, JobStatus
 from ..worker import Cancelled, End, Failed, JobRunner
 from .model_facts import ModelFacts
-from ..session import JobState, JobStatus
 
 
 class Library:

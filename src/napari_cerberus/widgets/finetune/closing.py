@@ -40,7 +40,7 @@ class ClosingQuestion(QObject):
         """The window that is watched."""
         return self._window() if self._window is not None else None
 
-    def callback(self, dock: QWidget) -> None:
+    def watch(self, dock: QWidget) -> None:
         """Watch the window that ``dock`` lives in, floating or not."""
         top = dock
         while (above := top.parentWidget()) is not None:

@@ -1,4 +1,4 @@
-"""Everything a proof says: all figures, what was forgotten, and the held-out tiles before and after, worst first."""
+"""Everything a comparison says: all figures, what was forgotten, and the held-out tiles before and after, worst first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ComparisonDialog(QDialog):
     Parameters
     ----------
     state : RunState
-    proof : Proof
+    comparison : Comparison
     """
 
     def __init__(self, state: RunState, comparison: ModelComparison, parent: QWidget | None = None) -> None:

@@ -24,7 +24,7 @@ _NOT_COMPARED = "The new model was not compared with the old one, so nobody know
 
 
 class ComparisonSummary(QWidget):
-    """Shows ``finetuning.proof``.
+    """Shows ``finetuning.comparison``.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class ComparisonSummary(QWidget):
     def show_run(self, state: RunState, comparison: ModelComparison | None, decision: Decision | None) -> None:
         """Show what a finished run has come to."""
         tone = Tone.CAUTION if comparison is None else TONES[comparison.verdict]
-        self.verdict.setText("Not proven" if comparison is None else comparison.verdict.capitalize())
+        self.verdict.setText("Not compared" if comparison is None else comparison.verdict.capitalize())
         self.verdict.setStyleSheet(f"font-size: 20px; font-weight: 700; color: {tone.value};")
         self.sentence.setText(_NOT_COMPARED if comparison is None else comparison.sentence)
         self.table.show_rows([] if comparison is None else primary(comparison.rows))

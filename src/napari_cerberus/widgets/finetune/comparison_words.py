@@ -1,4 +1,4 @@
-"""A proof in words: the verdict's tone, numbers as they are shown, and what is asked before promoting against it."""
+"""A comparison in words: the verdict's tone, numbers as they are shown, and what is asked before promoting against it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ TONES = {
     "too few patients": Tone.CAUTION,
 }
 _AGAINST = {
-    "worse": "The proof says that the new model is worse. Use it all the same?",
-    "no difference shown": "The proof shows no difference to the model in use. Use the new one all the same?",
+    "worse": "The comparison says that the new model is worse. Use it all the same?",
+    "no difference shown": "The comparison shows no difference to the model in use. Use the new one all the same?",
     "too few patients": "There are too few patients to tell whether the new model is better. Use it all the same?",
 }
 
 
 def question_before(comparison: ModelComparison | None) -> str:
-    """What is asked before the model is promoted; empty where the proof speaks for it."""
+    """What is asked before the model is promoted; empty where the comparison speaks for it."""
     if comparison is None:
-        return "Nothing was proven about the new model. Use it all the same?"
+        return "Nothing was compared about the new model. Use it all the same?"
     return question_before_verdict(comparison.verdict)
 
 

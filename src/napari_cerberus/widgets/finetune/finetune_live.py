@@ -60,8 +60,8 @@ class FinetuneLive(QWidget):
         self._folder: Path | None = None
         for button in (self.go_on, self.resume):
             button.setStyleSheet(PRIMARY_BUTTON)
-        self.skip = QPushButton("Stop the proof")
-        self.skip.setToolTip("The new model is in the library already; it stays there, unproven.")
+        self.skip = QPushButton("Stop the comparison")
+        self.skip.setToolTip("The new model is in the library already; it stays there, not compared.")
         self.stop.setMenu(self._stop_menu())
         self.curves, self.metrics, self.tiles = Curves(), MetricTable(), Pictures("Validation tiles", _LEGEND)
         self._lay_out()

@@ -25,7 +25,7 @@ _NEW = "New fine-tuning"
 
 
 class FinetunePanel(QWidget):
-    """Form and check, then the run, then the proof: whichever the shown run is at.
+    """Form and check, then the run, then the comparison: whichever the shown run is at.
 
     Parameters
     ----------

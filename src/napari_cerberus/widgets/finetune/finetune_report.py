@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SIDES = {
     "train": ("Learn from", "The model is changed to fit these."),
     "validation": ("Choose with", "The best moment of the training is chosen on these."),
-    "held_out": ("Prove with", "Never seen while training; the proof rests on these alone."),
+    "held_out": ("Prove with", "Never seen while training; the comparison rests on these alone."),
 }
 _MOST_LINES = 8
 _HERE = "on this computer, and the comparison afterwards."

@@ -74,7 +74,7 @@ class Curves(QWidget):
         losses, metrics = self._plots()
         if points != self._shown:
             losses.draw({task: _series(points, "losses", task) for task in _tasks(points, "losses")})
-            metrics.draw({task: _series(points, "figures", task) for task in _tasks(points, "figures")})
+            metrics.draw({task: _series(points, "metrics", task) for task in _tasks(points, "metrics")})
             last = max(steps, points[-1].step)
             losses.span(last, round_above(max(max(point.losses.values(), default=0.0) for point in points)))
             metrics.span(last, 1.0)

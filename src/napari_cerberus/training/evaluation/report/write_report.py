@@ -19,7 +19,7 @@ _LEFT_OUT = ("scores", "skipped", "leaks")
 
 
 def write_report(folder: Path, evaluation: Evaluation, examples: Examples) -> Path:
-    """Write ``report.json``, ``figures.csv``, ``tiles.csv``, ``tissue.csv``, ``confusion.csv`` and ``report.html``.
+    """Write ``report.json``, ``metrics.csv``, ``tiles.csv``, ``tissue.csv``, ``confusion.csv`` and ``report.html``.
 
     The last two tables only where there is a tissue head; a head that names objects has a ``confusion_<task>.csv``.
     Each file is written whole or not at all.
@@ -35,7 +35,7 @@ def write_report(folder: Path, evaluation: Evaluation, examples: Examples) -> Pa
         If the folder cannot be written.
     """
     tissue = evaluation.tissue
-    tables = {"figures": metric_rows(evaluation.tasks, evaluation.types, tissue), "tiles": tile_rows(evaluation.scores)}
+    tables = {"metrics": metric_rows(evaluation.tasks, evaluation.types, tissue), "tiles": tile_rows(evaluation.scores)}
     if tissue:
         tables["tissue"] = tissue_rows(evaluation.scores, [one.name for one in tissue.classes])
         tables["confusion"] = confusion_rows(tissue)

@@ -1,0 +1,1 @@
+"""Fine-tunes and models as the dock follows them."""
