@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from finetune.made_scores import pair, task_score, tile_score
+from napari_cerberus.finetune.comparison.critical import critical_distance
 from napari_cerberus.finetune.comparison.paired_rows import PairedScores, compare, primary_metric
-from napari_cerberus.training.evaluation.metrics.bootstrap import PatientBootstrap, expanded_percent
+from napari_cerberus.training.evaluation.metrics.bootstrap import PatientBootstrap
 from napari_cerberus.training.evaluation.metrics.tile_sums import mean_over_tiles
 
 
@@ -27,7 +28,9 @@ def test_differences_by_hand():
     assert row.base == pytest.approx(0.7)
     assert row.candidate == pytest.approx(0.7 + 0.5 / 6)
     assert row.difference == pytest.approx(0.5 / 6)
-    assert 0 <= row.low < row.difference < row.high <= 0.1 + 1e-9
+    error = np.std([0.1] * 5 + [0.0], ddof=1) / np.sqrt(6)
+    assert row.high - row.difference == pytest.approx(critical_distance(6, 1) * error)
+    assert row.difference - row.low == pytest.approx(critical_distance(6, 1) * error)
     assert {one.figure for one in compared.rows} == {"dice", "f1", "pq"}
     (validated,) = compared.validated
     assert validated.spread == pytest.approx(np.std([0.1] * 5 + [0.0], ddof=1))
@@ -114,6 +117,7 @@ def test_with_more_tasks_each_interval_is_wider():
     ]
     narrow = only(compare(one, same_classes=True).rows, primary=True)
     wide = only(compare(two, same_classes=True).rows, primary=True, task="glands")
+    assert narrow.low > 0
     assert wide.high - wide.low > 1.05 * (narrow.high - narrow.low)
 
 
@@ -129,17 +133,20 @@ def test_each_task_has_its_primary_figure():
 def test_spread_of_a_mean_is_the_standard_deviation_of_the_patients():
     values = [0.1, 0.4, 0.2, 0.9]
     pool = PatientBootstrap([{"x_sum": value, "x_tiles": 1.0} for value in values], list("abcd"))
-    assert pool.spread(lambda sums: mean_over_tiles("x", sums)) == pytest.approx(np.std(values, ddof=1))
+    spread = pool.spread(lambda sums: mean_over_tiles("x", sums))
+    assert spread.standard_deviation == pytest.approx(np.std(values, ddof=1))
+    assert spread.standard_error == pytest.approx(np.std(values, ddof=1) / 2)
+    assert spread.effective_patients == pytest.approx(4)
     one = PatientBootstrap([{"x_sum": 1.0, "x_tiles": 1.0}], ["a"])
     assert one.spread(lambda sums: mean_over_tiles("x", sums)) is None
 
 
-def test_percentiles_for_few_patients_lie_farther_out():
-    low, high = expanded_percent(5)
-    assert low == pytest.approx(0.0955, abs=0.001)  # Φ(-√(5/4) · 2.7764) = Φ(-3.1042)
-    assert high == pytest.approx(100 - low)
-    assert expanded_percent(100_000)[0] == pytest.approx(2.5, abs=0.001)
-    assert expanded_percent(100_000, 0.01)[0] == pytest.approx(0.5, abs=0.001)
+def test_one_patient_with_nearly_all_tiles_is_hardly_more_than_one():
+    tiles = [pair(f"big{i}", "big", {"glands": 0.5}, {"glands": 0.6}) for i in range(60)]
+    tiles += [pair(f"t{i}", f"p{i}", {"glands": 0.5}, {"glands": 0.58 + i / 1000}) for i in range(7)]
+    compared = compare(tiles, same_classes=True)
+    assert compared.validated[0].outcome == "few"  # (67 tiles)² / (60² + 7) = 1.2 effective patients
+    assert only(compared.rows, primary=True).low is None
 
 
 def test_pq_is_pooled_over_objects():

@@ -28,15 +28,15 @@ def row(difference, low=None, high=None, *, patients=10, task="glands"):
     )
 
 
-def test_the_number_of_patients_by_hand():
-    # z(0.975) + z(0.8) = 1.95996 + 0.84162 = 2.80159
-    assert needed_patients(0.03, 0.05, 1) == 22  # (2.80159 * 0.05 / 0.03)² = 21.8
-    assert needed_patients(-0.03, 0.05, 1) == 22
-    assert needed_patients(0.001, 0.05, 1) == 50  # 0.02 stands in: 49.06
+def test_the_number_of_patients():
+    """31 and 59 as worked out by ``critical``, which has tests of its own."""
+    assert needed_patients(0.03, 0.05, 1) == 31
+    assert needed_patients(-0.03, 0.05, 1) == 31
+    assert needed_patients(0.001, 0.05, 1) == needed_patients(0.02, 0.05, 1) == 59  # 0.02 stands in
     assert needed_patients(0.2, 0.05, 1) == 5
     assert needed_patients(0.2, None, 1) == 5
-    # z(1 - 0.025 / 3) = 2.39398: (3.23560 * 0.05 / 0.03)² = 29.1
-    assert needed_patients(0.03, 0.05, 3) == 30
+    assert needed_patients(0.03, 0.05, 3) > 40
+    assert needed_patients(0.03, 0.05, 1, 0.7) > 31
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,10 @@ def test_the_number_of_patients_by_hand():
         (row(0.05, 0.01, 0.09), 0.05, "better", None),
         (row(-0.05, -0.09, -0.01), 0.05, "worse", None),
         (row(0.005, -0.01, 0.02, patients=60), 0.05, "none", None),
-        (row(0.005, -0.03, 0.04, patients=10), 0.05, "few", 50),
-        (row(0.03, -0.01, 0.07, patients=10), 0.05, "few", 22),
+        (row(0.005, -0.03, 0.04, patients=10), 0.05, "few", 59),
+        (row(0.03, -0.01, 0.07, patients=10), 0.05, "few", 31),
         (row(0.03, -0.001, 0.06, patients=30), 0.05, "few", 31),
-        (row(0.03, patients=3), 0.05, "few", 22),
+        (row(0.03, patients=3), 0.05, "few", 31),
         (row(0.03, patients=1), None, "few", 5),
         (row(None, patients=8), None, "few", 9),
     ],
@@ -83,11 +83,16 @@ def test_better_names_what_was_not_shown():
 
 def test_too_few_patients_says_how_many_would_do():
     words, sentence, needed = verdict(row(0.03, -0.02, 0.08))
-    assert (words, needed) == ("too few patients", 22)
-    assert sentence.endswith("About 22 would do.")
+    assert (words, needed) == ("too few patients", 31)
+    assert sentence.endswith("About 31 would do.")
     words, sentence, needed = verdict(row(0.03, -0.02, 0.08), row(0.2, -0.02, 0.4, task="lumina"))
     assert needed == 11
     assert sentence.endswith("About 11 would do, for lumina.")
+
+
+def test_more_patients_than_anybody_has_are_not_counted():
+    _, sentence, _ = verdict_of([judge(row(0.001, -0.5, 0.5), 3.0, 1)])
+    assert sentence.endswith("It would take more than 10,000.")
 
 
 def test_no_difference_only_where_all_tasks_had_patients_enough():
@@ -109,12 +114,13 @@ def test_where_nothing_differs_better_is_rarely_said(monkeypatch, patients, task
         verdict_of(compare(noisy(rng, patients, tasks, skewed=skewed), same_classes=True).validated)[0]
         for _ in range(runs)
     ]
-    assert said.count("better") <= 0.07 * runs
+    assert said.count("better") <= 0.05 * runs
+    assert said.count("worse") <= 0.05 * runs
     assert said.count("too few patients") >= 0.7 * runs
 
 
 def test_a_large_gain_is_seen_by_few_patients(monkeypatch):
     monkeypatch.setattr(paired_rows, "SAMPLES", 1000)
     rng = np.random.default_rng(0)
-    said = [verdict_of(compare(noisy(rng, 6, effect=0.15), same_classes=True).validated)[0] for _ in range(10)]
+    said = [verdict_of(compare(noisy(rng, 8, effect=0.15), same_classes=True).validated)[0] for _ in range(10)]
     assert said.count("better") >= 9

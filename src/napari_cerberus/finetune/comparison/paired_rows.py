@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike
 
 from ...tasks import NUCLEI
 from ...training.evaluation.metric_catalogue import OBJECT_METRICS, PIXEL_METRICS, TISSUE_METRICS, Metric
-from ...training.evaluation.metrics.bootstrap import Formula, PatientBootstrap, expanded_percent
+from ...training.evaluation.metrics.bootstrap import Formula, PatientBootstrap
 from ...training.evaluation.metrics.tile_sums import Sums, Values
 from ...training.evaluation.scoring import TISSUE, TileScore
 from .comparison_record import Row
-from .verdict import ERROR, ValidationResult, judge
+from .critical import FEWEST_EFFECTIVE, critical_distance, fewest_patients
+from .verdict import ValidationResult, judge
 
 SAMPLES = 10_000
 _ALL = {figure.key: figure for figure in (*OBJECT_METRICS, *PIXEL_METRICS, *TISSUE_METRICS)}
@@ -86,12 +87,10 @@ def compare(scores: Sequence[PairedScores], *, same_classes: bool, weak: frozens
     told = [task for task in both if task not in same and task not in weak]
     primary, validated = [], []
     for task in both:
-        error = ERROR / len(told) if task in told else ERROR
-        group = _Group(task, _shared(lines[task]), weak=task in weak, error=error)
-        row = group.row(primary_metric(task), primary=task in told)
-        primary.append(row)
+        group = _Group(task, _shared(lines[task]), weak=task in weak)
         if task in told:
-            validated.append(judge(row, group.spread(primary_metric(task)), len(told)))
+            validated.append(group.validated(primary_metric(task), len(told)))
+        primary.append(validated[-1].row if task in told else group.row(primary_metric(task)))
     others = [row for task in both for row in _further_rows(task, _shared(lines[task]), weak)]
     news = [row for task in fresh for row in _fresh_rows(task, lines[task], weak)]
     rows = (*sorted(primary, key=lambda row: not row.primary), *others, *news)
@@ -101,40 +100,40 @@ def compare(scores: Sequence[PairedScores], *, same_classes: bool, weak: frozens
 class _Group:
     """The tiles of one task, of one category or of all, with both models' sums."""
 
-    def __init__(
-        self,
-        task: str,
-        lines: Sequence[_Line],
-        *,
-        category: str = "",
-        weak: bool = False,
-        error: float = ERROR,
-    ) -> None:
+    def __init__(self, task: str, lines: Sequence[_Line], *, category: str = "", weak: bool = False) -> None:
         self._about: dict[str, Any] = {"task": task, "category": category, "weak": weak}
         rows = [{**_named("base", line.base or {}), **_named("candidate", line.candidate)} for line in lines]
         self._pool = PatientBootstrap(rows, [line.patient for line in lines], samples=SAMPLES)
-        self._percent = expanded_percent(self._pool.patients, error)
 
-    def row(self, key: str, *, primary: bool = False, heading: str = "") -> Row:
-        figure = _ALL[key]
-        difference = self._pool.estimate(_difference(figure), percent=self._percent)
+    def row(self, key: str, *, heading: str = "") -> Row:
+        difference = self._pool.estimate(_difference(_ALL[key]), within=(-1.0, 1.0))
+        row = self._without_interval(key)
+        return replace(row, heading=heading or row.heading, low=difference.low, high=difference.high)
+
+    def validated(self, key: str, tasks: int) -> ValidationResult:
+        """The primary row, with the interval that the verdict rests on, and what it says."""
+        row = replace(self._without_interval(key), primary=True)
+        spread = self._pool.spread(_difference(_ALL[key]))
+        if row.difference is None or spread is None:
+            return judge(row, None, tasks)
+        if spread.effective_patients >= FEWEST_EFFECTIVE and row.patients >= fewest_patients(tasks):
+            away = critical_distance(spread.effective_patients, tasks) * spread.standard_error
+            row = replace(row, low=max(row.difference - away, -1.0), high=min(row.difference + away, 1.0))
+        evenness = spread.effective_patients / row.patients
+        return judge(row, spread.standard_deviation, tasks, evenness)
+
+    def _without_interval(self, key: str) -> Row:
+        figure, sums = _ALL[key], self._pool.sums
         return Row(
             **self._about,
             figure=key,
-            heading=heading or figure.heading,
-            base=self._pool.estimate(_of_side("base", figure)).value,
-            candidate=self._pool.estimate(_of_side("candidate", figure)).value,
-            difference=difference.value,
-            low=difference.low,
-            high=difference.high,
+            heading=figure.heading,
+            base=_number(_of_side("base", figure)(sums)),
+            candidate=_number(_of_side("candidate", figure)(sums)),
+            difference=_number(_difference(figure)(sums)),
             tiles=self._pool.tiles,
             patients=self._pool.patients,
-            primary=primary,
         )
-
-    def spread(self, key: str) -> float | None:
-        """Between patients, of the difference."""
-        return self._pool.spread(_difference(_ALL[key]))
 
 
 def _further_rows(task: str, lines: Sequence[_Line], weak: frozenset[str]) -> list[Row]:

@@ -1,28 +1,25 @@
 """From the differences of the primary figures to one plain verdict.
 
-A task is *better* where the interval of its difference lies above 0, *worse* where it lies below. With several tasks
-each interval is made wider (Bonferroni), so that all of them hold together with 95 %. A task that shows neither is
-*no difference* only where one of ``WORTH`` would have been shown with a chance of four in five; else there were too
-few patients. How many would do: n = ((z(1 - 0.025 / tasks) + z(0.8)) · s / d)², with s the standard deviation between
-patients of the difference and d the difference seen, or ``WORTH`` where that is larger.
+A task is *better* where the interval of its difference lies above 0, *worse* where it lies below. The interval is so
+wide (``critical``) that where nothing differs *better* is said in no more than 5 of 100 comparisons and *worse* in no
+more than 5, with several tasks together and where few patients differ much. A task that shows neither is *no
+difference* only where one of ``WORTH`` would have been shown with a chance of four in five; else there were too few
+patients. How many would do follows from the standard deviation between patients of the difference, and the difference
+seen, or ``WORTH`` where that is larger.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy import stats
-
 from ...training.evaluation.metrics.bootstrap import MIN_PATIENTS
 from .comparison_record import Row, Verdict
+from .critical import MOST_PATIENTS, fewest_patients, patients_for_power
 
 WORTH = 0.02
 """A difference of a primary figure (0..1) that is worth telling."""
-POWER = 0.8
-ERROR = 0.05
 
 Outcome = Literal["better", "worse", "none", "few"]
 NOTHING_HELD_OUT = (
@@ -41,9 +38,9 @@ class ValidationResult:
     needed: int | None
 
 
-def judge(row: Row, spread: float | None, tasks: int) -> ValidationResult:
-    """What one task's row says; ``tasks`` are looked at together."""
-    needed = needed_patients(row.difference, spread, tasks)
+def judge(row: Row, spread: float | None, tasks: int, evenness: float = 1.0) -> ValidationResult:
+    """What one task's row says; ``tasks`` are looked at together. For ``evenness`` see ``critical.power``."""
+    needed = needed_patients(row.difference, spread, tasks, evenness)
     if row.low is not None and row.low > 0:
         return ValidationResult(row=row, spread=spread, outcome="better", needed=None)
     if row.high is not None and row.high < 0:
@@ -54,13 +51,11 @@ def judge(row: Row, spread: float | None, tasks: int) -> ValidationResult:
     return ValidationResult(row=row, spread=spread, outcome="few", needed=max(needed, row.patients + 1))
 
 
-def needed_patients(difference: float | None, spread: float | None, tasks: int) -> int:
-    """Held-out patients with which a difference as large as this would be shown; at least 5."""
+def needed_patients(difference: float | None, spread: float | None, tasks: int, evenness: float = 1.0) -> int:
+    """Held-out patients with which a difference as large as this would be shown in four of five comparisons."""
     if spread is None:
-        return MIN_PATIENTS
-    distance = max(abs(difference or 0.0), WORTH)
-    quantiles = float(stats.norm.ppf(1 - ERROR / 2 / max(tasks, 1)) + stats.norm.ppf(POWER))
-    return max(math.ceil((quantiles * spread / distance) ** 2), MIN_PATIENTS)
+        return fewest_patients(tasks)
+    return patients_for_power(max(abs(difference or 0.0), WORTH), spread, tasks, evenness)
 
 
 def verdict_of(validated: Sequence[ValidationResult]) -> tuple[Verdict, str, int | None]:
@@ -78,7 +73,7 @@ def verdict_of(validated: Sequence[ValidationResult]) -> tuple[Verdict, str, int
         return "better", f"Better: {_list(by['better'])} on {where}.{other}", None
     if by["few"]:
         nearest = min(by["few"], key=lambda one: one.needed or 0)
-        sentence = f"Too few patients to tell: {_list(by['few'])} on {where}. About {nearest.needed} would do"
+        sentence = f"Too few patients to tell: {_list(by['few'])} on {where}. {_would_do(nearest.needed or 0)}"
         named = f", for {_task(nearest.row.task)}." if len(by["few"]) > 1 else "."
         return "too few patients", sentence + named, nearest.needed
     return (
@@ -103,8 +98,14 @@ def interval(row: Row) -> str:
     return f"{words} ({signed(row.low)} to {signed(row.high)})"
 
 
-def _list(validated: Sequence[ValidationResult]) -> str:
-    return ", ".join(interval(one.row) for one in validated)
+def _would_do(patients: int) -> str:
+    if patients >= MOST_PATIENTS:
+        return f"It would take more than {MOST_PATIENTS:,}"
+    return f"About {patients:,} would do"
+
+
+def _list(judged: Sequence[ValidationResult]) -> str:
+    return ", ".join(interval(one.row) for one in judged)
 
 
 def _task(key: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 
 from .metrics.bootstrap import Formula
 from .metrics.class_metrics import CLASS_FORMULAS
@@ -26,12 +27,19 @@ class Metric:
         One sentence for the page.
     formula : callable
         From sums to values.
+    within : pair of float
+        The least and the largest value that it can have.
     """
 
     key: str
     heading: str
     meaning: str
     formula: Formula
+    within: tuple[float, float] = (0.0, 1.0)
+
+
+_BELOW_ONE = (-inf, 1.0)
+_ABOVE_ZERO = (0.0, inf)
 
 
 def _pooled(key: str, sums: Sums) -> Values:
@@ -39,7 +47,12 @@ def _pooled(key: str, sums: Sums) -> Values:
 
 
 def _tile_mean(key: str, heading: str, meaning: str, *, prefix: str = "") -> Metric:
-    return Metric(key=f"{prefix}{key}", heading=heading, meaning=meaning, formula=partial(mean_over_tiles, key))
+    formula = partial(mean_over_tiles, key)
+    return Metric(key=f"{prefix}{key}", heading=heading, meaning=meaning, formula=formula, within=_range(key))
+
+
+def _range(key: str) -> tuple[float, float]:
+    return _BELOW_ONE if key == "conformity" else (0.0, 1.0)
 
 
 PIXEL_METRICS = (
@@ -58,6 +71,7 @@ PIXEL_METRICS = (
             heading=f"{key.capitalize()}, pooled",
             meaning=f"{key.capitalize()} of all pixels of the group taken as one image",
             formula=partial(_pooled, key),
+            within=_range(key),
         )
         for key in PIXEL_FORMULAS
     ),
@@ -144,5 +158,6 @@ TISSUE_METRICS = (
         heading="Log loss",
         meaning="Mean negative log-likelihood of the right class",
         formula=CLASS_FORMULAS["log_loss"],
+        within=_ABOVE_ZERO,
     ),
 )

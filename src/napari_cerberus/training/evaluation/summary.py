@@ -192,7 +192,9 @@ def _type_summary(spec: TaskSpec, scores: Sequence[TileScore], settings: Bootstr
     def estimate(place: int, formula: Formula, *, drawn: bool, named: bool) -> Estimate:
         tables = ((score, np.asarray(score.types[spec.key])) for score in scores)
         members = [s for s, table in tables if (drawn and table[place].any()) or (named and table[:, place].any())]
-        return pool_of(members).estimate(lambda sums: formula(sums)[..., place]) if members else Estimate(value=None)
+        if not members:
+            return Estimate(value=None)
+        return pool_of(members).estimate(lambda sums: formula(sums)[..., place], within=(0.0, 1.0))
 
     pool = pool_of(scores)
     confusion = pool.sums["confusion"].astype(int)
@@ -251,7 +253,7 @@ def _group(name: str, key: str, scores: Sequence[TileScore], settings: Bootstrap
 
 
 def _metrics(pool: PatientBootstrap, wanted: Sequence[Metric]) -> dict[str, Estimate]:
-    return {figure.key: pool.estimate(figure.formula) for figure in wanted}
+    return {figure.key: pool.estimate(figure.formula, within=figure.within) for figure in wanted}
 
 
 def _class_metrics(scores: Sequence[TileScore], place: int, name: str, settings: BootstrapSettings) -> ClassMetrics:
@@ -263,7 +265,7 @@ def _class_metrics(scores: Sequence[TileScore], place: int, name: str, settings:
     def estimate(members: Sequence[TileScore], formula: Formula) -> Estimate:
         if not members:
             return Estimate(value=None)
-        return _tissue_pool(members, settings).estimate(lambda sums: formula(sums)[..., place])
+        return _tissue_pool(members, settings).estimate(lambda sums: formula(sums)[..., place], within=(0.0, 1.0))
 
     return ClassMetrics(
         name=name,

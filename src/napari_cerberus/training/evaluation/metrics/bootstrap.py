@@ -1,6 +1,11 @@
 """95 % intervals by patient: whole patients are drawn with replacement, and all tiles of a patient stay together.
 
-Tiles of one patient resemble each other, so intervals that draw tiles one by one are too narrow.
+Tiles of one patient resemble each other, so intervals that draw tiles one by one are too narrow. Percentiles of the
+drawn figures are too narrow as well with few patients, and more so where a few patients differ from all others. So
+what is drawn is the figure's distance in standard errors (bootstrap-t, Efron and Tibshirani 1993, chapter 12), kept
+between ``_NARROWEST`` and ``_WIDEST`` times Student's, because five patients say little about far tails. Up to
+``_SMALL`` patients the tails are cut at 3 % instead of 5 %, with more patients ever closer to 5 %: a small sample
+seldom shows how far its tails reach. ``benchmarks/interval_coverage.py`` prints how often the truth lies inside.
 """
 
 from __future__ import annotations
@@ -18,11 +23,15 @@ from .tile_sums import Sums, Values
 Formula = Callable[[Sums], Values]
 
 MIN_PATIENTS = 5
-"""With fewer patients no interval is given: it would be far too narrow."""
+"""With fewer patients no interval is given: nobody could rely on it."""
 FEW_PATIENTS = 15
 """With fewer patients the interval is called rough."""
-_LEVEL_PERCENT = (2.5, 97.5)
+ERROR = 0.05
 _MOST_UNDEFINED = 0.2
+_NARROWEST, _WIDEST = 0.95, 3.0
+_SMALL, _CUT = 10, 0.4
+_FAR = 1e6
+_ANY = (-np.inf, np.inf)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,12 +43,32 @@ class Estimate:
     value : float or None
         None where the figure is not defined: not counted, or a failure.
     low, high : float or None
-        95 % percentile interval; None where there are too few patients.
+        95 % interval; None where there are too few patients.
     """
 
     value: float | None
     low: float | None = None
     high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spread:
+    """How much a figure owes to single patients.
+
+    Attributes
+    ----------
+    standard_deviation : float
+        Between patients. For a mean over patients with as many tiles each, that of the patients' means.
+    standard_error : float
+        Of the figure.
+    effective_patients : float
+        How many patients with as many tiles each would say as much (Kish 1965): 10 patients of whom one brings nearly
+        all tiles are hardly more than one.
+    """
+
+    standard_deviation: float
+    standard_error: float
+    effective_patients: float
 
 
 class PatientBootstrap:
@@ -70,11 +99,13 @@ class PatientBootstrap:
     ) -> None:
         if not rows or len(rows) != len(patients) or samples < 1:
             raise SettingsError("A bootstrap needs tiles, a patient for each, and at least one sample.")
-        names, place = np.unique(np.asarray(patients), return_inverse=True)
+        names, place, tiles = np.unique(np.asarray(patients), return_inverse=True, return_counts=True)
         self.patients = len(names)
         self.tiles = len(rows)
+        self.effective_patients = float(tiles.sum() ** 2 / (tiles**2).sum())
         self._by_patient = {name: _added([row[name] for row in rows], place, len(names)) for name in rows[0]}
-        self._drawn = self._draw(samples, seed) if self.patients >= MIN_PATIENTS else None
+        self._draws = (samples, seed)
+        self._drawn: tuple[NDArray[np.float32], dict[str, Values]] | None = None
 
     @property
     def note(self) -> str:
@@ -88,52 +119,89 @@ class PatientBootstrap:
         """Sums over all tiles."""
         return {name: values.sum(axis=0) for name, values in self._by_patient.items()}
 
-    def estimate(self, formula: Formula, *, percent: tuple[float, float] = _LEVEL_PERCENT) -> Estimate:
-        """A figure and its interval, between two percentiles of the samples.
+    def estimate(self, formula: Formula, *, within: tuple[float, float] = _ANY) -> Estimate:
+        """A figure and its 95 % interval.
 
-        Samples in which the figure is not defined are left out; where they are more than a fifth no interval is given.
+        Samples in which the figure is not defined are left out; where they are more than a fifth, or where the figure
+        is not defined without some patient, no interval is given.
+
+        Parameters
+        ----------
+        formula : callable
+        within : pair of float
+            The least and the largest value that the figure can have.
         """
         value = _number(float(formula(self.sums)))
-        if self._drawn is None or value is None:
+        pseudo = self._pseudo_values(formula)
+        if value is None or pseudo is None or self.patients < MIN_PATIENTS:
             return Estimate(value=value)
-        drawn = formula(self._drawn)
-        defined = drawn[~np.isnan(drawn)]
-        if len(defined) < (1 - _MOST_UNDEFINED) * len(drawn):
+        influence = pseudo - pseudo.mean()
+        error = float(_standard_error((influence**2).sum(), self.patients))
+        reach = self._reach(formula, value, influence)
+        if reach is None:
             return Estimate(value=value)
-        low, high = np.percentile(defined, percent)
-        return Estimate(value=value, low=float(low), high=float(high))
+        low, high = value - reach[0] * error, value + reach[1] * error
+        return Estimate(value=value, low=max(float(low), within[0]), high=min(float(high), within[1]))
 
-    def spread(self, formula: Formula) -> float | None:
-        """Standard deviation between patients of a figure, from its jackknife pseudo-values (Tukey 1958).
+    def spread(self, formula: Formula) -> Spread | None:
+        """How much a figure differs between patients, from its jackknife pseudo-values (Tukey 1958).
 
-        For a mean over patients with as many tiles each, this is the standard deviation of the patients' means. None
-        with one patient, or where the figure is not defined without some patient.
+        None with one patient, or where the figure is not defined without some patient.
         """
+        pseudo = self._pseudo_values(formula)
+        if pseudo is None:
+            return None
+        deviation = float(np.std(pseudo, ddof=1))
+        return Spread(
+            standard_deviation=deviation,
+            standard_error=deviation / self.patients**0.5,
+            effective_patients=self.effective_patients,
+        )
+
+    def _pseudo_values(self, formula: Formula) -> Values | None:
         if self.patients < 2:
             return None
         total = self.sums
         left_out = formula({name: total[name] - values for name, values in self._by_patient.items()})
         pseudo = self.patients * formula(total) - (self.patients - 1) * left_out
-        return _number(float(np.std(pseudo, ddof=1)))
+        return None if np.isnan(pseudo).any() else pseudo
 
-    def _draw(self, samples: int, seed: int) -> dict[str, Values]:
-        rng = np.random.default_rng(seed)
-        times = rng.multinomial(self.patients, np.full(self.patients, 1 / self.patients), size=samples)
-        times = times.astype(np.float64)  # once: a product of whole and floating numbers would convert it each time
-        return {name: np.tensordot(times, values, axes=1) for name, values in self._by_patient.items()}
+    def _reach(self, formula: Formula, value: float, influence: Values) -> tuple[float, float] | None:
+        """How many standard errors the interval reaches down and up."""
+        times, sums = self._samples()
+        drawn = formula(sums)
+        defined = ~np.isnan(drawn)
+        if defined.sum() < (1 - _MOST_UNDEFINED) * len(drawn):
+            return None
+        times, drawn = times[defined], drawn[defined]
+        squares = times @ (influence**2).astype(np.float32)
+        squares -= (times @ influence.astype(np.float32)) ** 2 / self.patients
+        errors = _standard_error(np.maximum(squares, 0), self.patients)
+        off = drawn - value
+        # A sample of equal patients has no spread: as far away as can be, and bounded below.
+        distance = np.divide(off, errors, out=_FAR * np.sign(off), where=errors > np.abs(off) / _FAR)
+        error = ERROR * (1 - _CUT * min(1.0, _SMALL / self.patients))
+        low, high = np.quantile(distance, (error / 2, 1 - error / 2))
+        student = float(stats.t.ppf(1 - ERROR / 2, max(self.effective_patients - 1, 1.0)))
+        # A figure that is drawn too high lies below it as far, and the other way round.
+        down, up = np.clip((high, -low), _NARROWEST * student, _WIDEST * student)
+        return float(down), float(up)
+
+    def _samples(self) -> tuple[NDArray[np.float32], dict[str, Values]]:
+        """How often each patient is drawn, (samples, patients), and the sums of what is drawn."""
+        if self._drawn is None:
+            samples, seed = self._draws
+            rng = np.random.default_rng(seed)
+            times = rng.multinomial(self.patients, np.full(self.patients, 1 / self.patients), size=samples)
+            times = times.astype(np.float64)  # once: a product of whole and floating numbers would convert it each time
+            sums = {name: np.tensordot(times, values, axes=1) for name, values in self._by_patient.items()}
+            self._drawn = times.astype(np.float32), sums
+        return self._drawn
 
 
-def expanded_percent(patients: int, error: float = 0.05) -> tuple[float, float]:
-    """Percentiles for few patients, set apart so far that the interval of a mean has the width of Student's.
-
-    Plain percentiles are too narrow with few patients (Hesterberg 2015, The American Statistician 69:371). With many
-    patients the result is ``100 * (error / 2, 1 - error / 2)``.
-    """
-    if patients < 2:
-        return 0.0, 100.0
-    wide = np.sqrt(patients / (patients - 1)) * stats.t.ppf(error / 2, patients - 1)
-    low = 100 * float(stats.norm.cdf(wide))
-    return low, 100 - low
+def _standard_error(squares: ArrayLike, patients: int) -> Values:
+    """Of a mean, from the sum of squared distances from it."""
+    return np.sqrt(np.asarray(squares, np.float64) / (patients - 1) / patients)
 
 
 def _added(values: Sequence[ArrayLike], place: NDArray[np.intp], count: int) -> Values:

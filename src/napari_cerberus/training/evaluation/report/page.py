@@ -172,7 +172,7 @@ def _how(evaluation: Evaluation) -> Markup:
         element(
             "p",
             "Every tile went through the same steps as a click on Annotate, at its own pixel size, and the result "
-            "was compared on the tile's own pixels. Intervals are 95 % bootstrap intervals: "
+            "was compared on the tile's own pixels. Intervals are 95 % bootstrap-t intervals: "
             f"{settings['bootstrap_samples']} samples of whole patients, seed {settings['bootstrap_seed']}. "
             "A figure that is not defined (nothing drawn and nothing found) is not counted, neither as 0 nor as 1.",
         ),
