@@ -1,4 +1,4 @@
-"""Rows of a comparison: two models' scores of the same tiles, tile by tile, with intervals of the difference by patient."""
+"""Rows of a comparison: two models' scores of the same tiles, tile by tile, with intervals by patient."""
 
 from __future__ import annotations
 
