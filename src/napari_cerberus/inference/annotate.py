@@ -177,7 +177,7 @@ def _flipped_readings(
         stage = f"Reading the image flipped, {number} of {len(FLIPS)}"
         job = predict(flipped(image, axes), model, runtime, tile_size_px=settings.tile_size_px)
         prediction = yield from staged(job, stage)
-        cut = yield from staged(_cut(prediction, model, settings), stage)
+        cut = yield from staged(cut_objects(prediction, model, settings), stage)
         readings.append({task: flipped(labels, axes) for task, labels in cut.items()})
     return readings
 
@@ -217,7 +217,7 @@ def objects_from(
     from .objects.found_objects import empty_table, object_classes, object_confidence, object_table
     from .objects.postprocess import foreground_level
 
-    cut = yield from _cut(prediction, model, settings)
+    cut = yield from cut_objects(prediction, model, settings)
     labels: dict[str, NDArray[np.int32]] = {}
     tables: list[pd.DataFrame] = []
     size_um = model.spec.pixel_size_um
@@ -225,7 +225,7 @@ def objects_from(
         inner, contour = prediction.probabilities[task].astype(np.float32)
         level = None
         if not grid.identical:
-            level = foreground_level(task, inner, contour, size_um, _settings_of(task, model, settings))
+            level = foreground_level(task, inner, contour, size_um, object_settings_of(task, model, settings))
         drawn = yield from to_image_grid(on_model, level, grid, f"Drawing {task}")
         labels[task], on_model = numbered_alike(drawn, on_model)
         types = next((other for other in model.spec.tasks if other.types_of == task), None)
@@ -238,7 +238,7 @@ def objects_from(
     return labels, pd.concat(filled, ignore_index=True) if filled else empty_table()
 
 
-def _cut(prediction: Prediction, model: Model, settings: AnnotateSettings) -> Job[dict[str, NDArray[np.int32]]]:
+def cut_objects(prediction: Prediction, model: Model, settings: AnnotateSettings) -> Job[dict[str, NDArray[np.int32]]]:
     """Instance labels of each task on the model grid, repaired; lumina outside every gland are removed."""
     from .objects.postprocess import drop_outside, find_objects
     from .objects.repair import clip_lumina, repair
@@ -247,7 +247,7 @@ def _cut(prediction: Prediction, model: Model, settings: AnnotateSettings) -> Jo
     for done, (task, probabilities) in enumerate(prediction.probabilities.items()):
         yield Progress(_OBJECTS, done, len(prediction.probabilities))
         inner, contour = probabilities.astype(np.float32)
-        chosen = _settings_of(task, model, settings)
+        chosen = object_settings_of(task, model, settings)
         found = find_objects(task, inner, contour, model.spec.pixel_size_um, chosen)
         cut[task] = repair(task, found, contour, model.spec.pixel_size_um, settings.repair)
     if LUMINA in cut and GLANDS in cut:
@@ -256,7 +256,7 @@ def _cut(prediction: Prediction, model: Model, settings: AnnotateSettings) -> Jo
     return cut
 
 
-def _settings_of(task: str, model: Model, settings: AnnotateSettings) -> ObjectSettings:
+def object_settings_of(task: str, model: Model, settings: AnnotateSettings) -> ObjectSettings:
     from ..model.published import is_published
     from .objects.thresholds import settings_for
 

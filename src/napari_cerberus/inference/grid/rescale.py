@@ -31,8 +31,12 @@ def to_model_grid(rgb: NDArray[np.uint8], grid: ModelGrid) -> NDArray[np.uint8]:
     if grid.identical:
         return rgb
     height, width = grid.shape
-    columns = axis_weights(width, rgb.shape[1], grid)
-    rows = axis_weights(height, rgb.shape[0], grid)
+    return weighted(rgb, axis_weights(height, rgb.shape[0], grid), axis_weights(width, rgb.shape[1], grid))
+
+
+def weighted(rgb: NDArray[np.uint8], rows: sparse.csr_matrix, columns: sparse.csr_matrix) -> NDArray[np.uint8]:
+    """(h, w, 3) model pixels from (H, W, 3) image pixels and the weights (h, H) and (w, W) of the two axes."""
+    height, width = rows.shape[0], columns.shape[0]
     result = np.empty((height, width, 3), np.uint8)
     for start in range(0, height, _BAND_ROWS):
         band = rows[start : start + _BAND_ROWS]

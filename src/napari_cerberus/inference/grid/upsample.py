@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...progress import Job, Progress
 from ..objects.structuring import Labels, keep_ids
-from .model_grid import ModelGrid
+from .model_grid import ModelGrid, Window
 
 Level = NDArray[np.float32]
 
@@ -33,7 +33,14 @@ def agreeing_level(labels: Labels, level: Level | None) -> Level:
     return agreed
 
 
-def to_image_grid(labels: Labels, level: Level | None, grid: ModelGrid, stage: str = "Drawing outlines") -> Job[Labels]:
+def to_image_grid(
+    labels: Labels,
+    level: Level | None,
+    grid: ModelGrid,
+    stage: str = "Drawing outlines",
+    *,
+    part: tuple[Window, Window] | None = None,
+) -> Job[Labels]:
     """Draw instance labels on the image grid.
 
     Parameters
@@ -45,6 +52,8 @@ def to_image_grid(labels: Labels, level: Level | None, grid: ModelGrid, stage: s
     grid : ModelGrid
     stage : str
         Name of the work in the progress.
+    part : (Window, Window), optional
+        Where ``labels`` are a part of the model grid: that part, and the part of the image to draw.
 
     Yields
     ------
@@ -60,16 +69,19 @@ def to_image_grid(labels: Labels, level: Level | None, grid: ModelGrid, stage: s
     if grid.identical:
         yield Progress(stage, 1, 1)
         return labels.copy()
-    height, width = grid.image_shape
+    whole = Window(0, 0, *labels.shape), Window(0, 0, *grid.image_shape)
+    here, there = part or whole
+    height, width = there.shape
     level = agreeing_level(labels, level)
     drawn = np.zeros((height, width), np.int32)
-    columns = _Axis.of(grid, np.arange(width), labels.shape[1])
+    columns = _Axis.of(grid, np.arange(there.x0, there.x1), labels.shape[1], here.x0)
     step = max(1, _BAND_PIXELS // width)
     for start in range(0, height, step):
         stop = min(start + step, height)
-        _draw_band(labels, level, _Axis.of(grid, np.arange(start, stop), labels.shape[0]), columns, drawn[start:stop])
+        rows = _Axis.of(grid, np.arange(there.y0 + start, there.y0 + stop), labels.shape[0], here.y0)
+        _draw_band(labels, level, rows, columns, drawn[start:stop])
         yield Progress(stage, stop, height)
-    _put_back_lost(labels, grid, drawn)
+    _put_back_lost(labels, grid, drawn, here, there)
     return drawn
 
 
@@ -80,9 +92,12 @@ class _Axis:
         self.before, self.after, self.weight = before, after, weight
 
     @classmethod
-    def of(cls, grid: ModelGrid, pixels: NDArray[np.intp], model_side: int) -> _Axis:
-        """Neighbours of image ``pixels``; beyond the outermost centres both are the outermost pixel."""
-        place = np.clip(grid.to_model(pixels.astype(np.float64)), 0.0, model_side - 1.0)
+    def of(cls, grid: ModelGrid, pixels: NDArray[np.intp], model_side: int, first: int = 0) -> _Axis:
+        """Neighbours of image ``pixels``; beyond the outermost centres both are the outermost pixel.
+
+        ``first`` is the model pixel that is counted as 0.
+        """
+        place = np.clip(grid.to_model(pixels.astype(np.float64)) - first, 0.0, model_side - 1.0)
         before = np.minimum(np.floor(place).astype(np.intp), max(model_side - 2, 0))
         after = np.minimum(before + 1, model_side - 1)
         return cls(before, after, (place - before).astype(np.float32))
@@ -115,7 +130,7 @@ def _largest_share(ids: NDArray[np.int32], weights: NDArray[np.float32]) -> NDAr
     return np.asarray(ids[shares.argmax(axis=0), np.arange(ids.shape[1])])
 
 
-def _put_back_lost(labels: Labels, grid: ModelGrid, drawn: Labels) -> None:
+def _put_back_lost(labels: Labels, grid: ModelGrid, drawn: Labels, here: Window, there: Window) -> None:
     """Give each object that lost all its pixels the image pixels nearest to its model pixels."""
     count = int(labels.max(initial=0))
     present = np.bincount(drawn.ravel(), minlength=count + 1)
@@ -125,8 +140,8 @@ def _put_back_lost(labels: Labels, grid: ModelGrid, drawn: Labels) -> None:
         return
     y, x = np.nonzero(lost[labels])
     rows, columns = (
-        np.clip(np.rint(grid.to_image(axis.astype(np.float64))), 0, side - 1).astype(np.intp)
-        for axis, side in ((y, drawn.shape[0]), (x, drawn.shape[1]))
+        np.clip(np.rint(grid.to_image(axis.astype(np.float64))) - first, 0, side - 1).astype(np.intp)
+        for axis, first, side in ((y + here.y0, there.y0, drawn.shape[0]), (x + here.x0, there.x0, drawn.shape[1]))
     )
     for row, column, index in zip(rows, columns, labels[y, x], strict=True):
         owner = drawn[row, column]

@@ -1,0 +1,98 @@
+"""Any block size gives the same objects: those of the slide annotated in one piece."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_cerberus.inference.annotate import AnnotateSettings, annotate
+from napari_cerberus.inference.grid.model_grid import ModelGrid, Window
+from napari_cerberus.inference.grid.rescale import to_model_grid
+from napari_cerberus.inference.predict import Prediction, predict
+from napari_cerberus.progress import run_to_end
+from napari_cerberus.slides import cutting
+from napari_cerberus.slides.cutting import cut_block
+from napari_cerberus.slides.layout import Layout
+from tiny import EXACT, spotted, tiny_model
+
+
+def part_of(prediction: Prediction, window: Window) -> Prediction:
+    return replace(
+        prediction,
+        probabilities={task: both[(slice(None), *window.slices)] for task, both in prediction.probabilities.items()},
+        type_maps={task: types[window.slices] for task, types in prediction.type_maps.items()},
+    )
+
+
+def in_blocks(
+    prediction: Prediction, layout: Layout, chosen: AnnotateSettings
+) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    labels: dict[str, np.ndarray] = {}
+    tables = []
+    for place in layout.label_blocks():
+        found = cut_block(place, layout, lambda window: part_of(prediction, window), tiny_model(), chosen)
+        for task, block in found.labels.items():
+            labels.setdefault(task, np.zeros(layout.grid.image_shape, np.uint64))[layout.label_window(place).slices] = (
+                block
+            )
+        tables.append(found.objects)
+    objects = pd.concat([table for table in tables if len(table)] or tables[:1])
+    return labels, objects.sort_values(["task", "index"], ignore_index=True)
+
+
+@settings(max_examples=8)
+@given(
+    seed=st.integers(0, 1000),
+    height=st.integers(60, 420),
+    width=st.integers(60, 420),
+    labels_px=st.sampled_from([64, 100, 177]),
+    pixel_size_um=st.sampled_from([0.5, 0.31, 0.249, 0.7]),
+)
+def test_objects_are_those_of_the_whole_slide(
+    seed: int, height: int, width: int, labels_px: int, pixel_size_um: float
+) -> None:
+    image = spotted((height, width), seed=seed, spots=60, radius_px=16.0)
+    chosen, model = AnnotateSettings(pixel_size_um=pixel_size_um), tiny_model()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("napari_cerberus.inference.device.choose_runtime", lambda *_choice, **_size: EXACT)
+        patch.setattr(cutting, "_FIRST_CONTEXT_PX", 16)
+        patch.setattr(cutting, "_STEP_PX", 24)
+        whole = run_to_end(annotate(image, model, chosen))
+        grid = ModelGrid.of((height, width), pixel_size_um, 0.5)
+        prediction = run_to_end(predict(to_model_grid(image, grid), model, EXACT))
+        labels, objects = in_blocks(prediction, Layout(grid=grid, network_px=64, labels_px=labels_px), chosen)
+    for task, expected in whole.labels.items():
+        names, first, back = np.unique(labels[task], return_index=True, return_inverse=True)
+        assert len(names) - (names[0] == 0) == expected.max()
+        np.testing.assert_array_equal(labels[task] > 0, expected > 0)
+        old = expected.ravel()[first]
+        np.testing.assert_array_equal(old[back.ravel()], expected.ravel())
+        np.testing.assert_array_equal(names[names > 0], first[names > 0] + 1)
+    assert len(objects) == len(whole.objects)
+    for column in ("confidence", "area_um2", "centroid_y_px"):
+        np.testing.assert_allclose(
+            np.sort(objects[column]), np.sort(whole.objects[column]), rtol=1e-9, atol=1e-3, equal_nan=True
+        )
+
+
+def test_a_giant_is_parted_along_lines_of_the_slide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cutting, "GIANT_PX", 96)
+    monkeypatch.setattr(cutting, "_FIRST_CONTEXT_PX", 16)
+    both = np.zeros((2, 300, 310), np.float16)
+    both[0, 20:280, 30:290] = 0.95
+    prediction = Prediction(probabilities={"glands": both}, type_maps={})
+    grid = ModelGrid.of((300, 310), 0.5, 0.5)
+    results = [
+        in_blocks(prediction, Layout(grid=grid, network_px=64, labels_px=side), AnnotateSettings(pixel_size_um=0.5))
+        for side in (50, 128, 400)
+    ]
+    first = results[0]
+    assert len(first[1]) > 4
+    for labels, objects in results[1:]:
+        np.testing.assert_array_equal(labels["glands"], first[0]["glands"])
+        pd.testing.assert_frame_equal(objects, first[1])
