@@ -134,12 +134,12 @@ class RunFolder:
 
     def write_network(self, place: Place, prediction: Prediction, uncertainty: NDArray[np.uint8]) -> None:
         """Keep the probabilities of a block."""
-        arrays: dict[str, NDArray[Any]] = {f"p_{task}": both for task, both in prediction.probabilities.items()}
+        arrays: dict[str, Any] = {f"p_{task}": both for task, both in prediction.probabilities.items()}
         arrays |= {f"t_{task}": types for task, types in prediction.type_maps.items()}
         if prediction.tissue is not None:
             arrays["tissue"] = np.rint(prediction.tissue * 255).astype(np.uint8)
         with atomic_path(self.network_path(place)) as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(stream, uncertainty=uncertainty, **arrays)
+            np.savez_compressed(stream, **{**arrays, "uncertainty": uncertainty})
 
     def read_network(self, place: Place) -> dict[str, NDArray[Any]]:
         """The probabilities of a block as they were kept."""
