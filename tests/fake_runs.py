@@ -98,7 +98,7 @@ def row(**changes: Any) -> Row:
     return Row(**{**known, **changes})
 
 
-def write_comparison(folder: Path, verdict: str = "better") -> ModelComparison:
+def write_comparison(folder: Path, verdict: str = "better", tries: int = 1) -> ModelComparison:
     """A comparison with one picture pair."""
     place = folder / COMPARISON_FOLDER
     before, after = picture(place / "0_before.png", 120), picture(place / "0_after.png", 180)
@@ -110,6 +110,7 @@ def write_comparison(folder: Path, verdict: str = "better") -> ModelComparison:
         lost={"glands": 3},
         forgetting=(row(difference=-0.002, low=-0.01, high=0.004),),
         forgetting_sentence="Nothing was forgotten.",
+        tries=tries,
         gallery=(Pair(tile="Polyp/GTPRK1", before=before, after=after, difference=-0.08),),
     )
     write_record(place, comparison)

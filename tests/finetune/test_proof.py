@@ -279,3 +279,20 @@ def test_outlines_are_drawn_in_black_and_in_the_tasks_colour():
     assert shown[81, 120].tolist() == [20, 20, 20]
     assert shown[280, 300].tolist() == [0x2F, 0xC4, 0x6B]
     assert shown[150, 150].tolist() == [200, 200, 200]
+
+
+def test_comparisons_on_the_same_patients_are_counted(run, told):
+    first = run_to_end(compare_models(run, base=model("base"), candidate=model("new")))
+    assert (first.tries, first.tries_sentence, first.held_out) == (1, "", tuple(sorted(HELD_OUT)))
+    assert run_to_end(compare_models(run, base=model("base"), candidate=model("new"))).tries == 1
+    again = run.with_name("again")
+    again.mkdir()
+    (again / "config.toml").write_text((run / "config.toml").read_text())
+    split(again, HELD_OUT[:5])
+    second = run_to_end(compare_models(again, base=model("base"), candidate=model("bad")))
+    assert second.tries == read_comparison(again).tries == 2
+    other = run.with_name("other")
+    other.mkdir()
+    (other / "config.toml").write_text((run / "config.toml").read_text())
+    split(other, HELD_OUT[5:])
+    assert run_to_end(compare_models(other, base=model("base"), candidate=model("bad"))).tries == 2  # that of all six

@@ -48,6 +48,8 @@ def run(tmp_path):
         notes=("Lumina are weak labels.",),
         base={"name": "starter", "sha256": "a"},
         candidate={"name": "mine", "sha256": "b"},
+        held_out=("P1", "P2"),
+        tries=3,
     )
     write_record(folder, comparison)
     return tmp_path, comparison
@@ -113,3 +115,18 @@ def test_no_value_that_json_does_not_know(tmp_path):
             ),
         )
     assert list(Path(tmp_path).iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("tries", "begins"),
+    [
+        (1, ""),
+        (2, "Second comparison on these patients"),
+        (3, "Third comparison"),
+        (11, "Comparison number 11 on these"),
+    ],
+)
+def test_it_says_which_comparison_on_these_patients_it_is(tries, begins):
+    said = ModelComparison(verdict="better", sentence="", tries=tries).tries_sentence
+    assert said.startswith(begins)
+    assert bool(said) == bool(begins)

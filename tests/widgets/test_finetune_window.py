@@ -331,6 +331,19 @@ def test_the_details_show_every_row_and_the_pictures(open_desk: Callable[..., De
     dialog.close()
 
 
+def test_the_third_comparison_on_the_same_patients_is_called_so(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk()
+    run = write_run(status="finished", model_name="mine")
+    write_comparison(run.folder, tries=3)
+    desk.show(run)
+    assert desk.panel.comparison.tries.isVisible()
+    assert desk.panel.comparison.tries.text().startswith("Third comparison on these patients")
+    first = write_run(status="finished", model_name="other")
+    write_comparison(first.folder)
+    desk.show(first)
+    assert not desk.panel.comparison.tries.isVisible()
+
+
 def test_a_new_model_appears_in_annotate_when_its_run_ends(
     open_desk: Callable[..., Desk], working: Callable[..., RunState]
 ) -> None:

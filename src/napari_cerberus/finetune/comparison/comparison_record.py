@@ -20,6 +20,7 @@ COMPARISON_FILE = "comparison.json"
 FORMAT = "napari-cerberus comparison/1"
 Verdict = Literal["better", "no difference shown", "worse", "too few patients"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+_ORDINALS = ("Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
 _MAX_BYTES = 16 * 2**20
 
 
@@ -108,6 +109,10 @@ class ModelComparison:
         What else must be known.
     base, candidate : mapping
         Name and SHA-256 of each model.
+    held_out : tuple of str
+        The patients, without their source.
+    tries : int
+        Which comparison on these patients this is, from 1.
     """
 
     verdict: Verdict
@@ -122,6 +127,17 @@ class ModelComparison:
     notes: tuple[str, ...] = ()
     base: Mapping[str, str] = field(default_factory=dict)
     candidate: Mapping[str, str] = field(default_factory=dict)
+    held_out: tuple[str, ...] = ()
+    tries: int = 1
+
+    @property
+    def tries_sentence(self) -> str:
+        """ "Third comparison on these patients: ..."; empty at the first."""
+        if self.tries < 2:
+            return ""
+        place = self.tries - 2
+        which = f"{_ORDINALS[place]} comparison" if place < len(_ORDINALS) else f"Comparison number {self.tries}"
+        return f"{which} on these patients: the more models are tried on them, the sooner one looks better by luck."
 
 
 def comparison_path(run_folder: Path) -> Path:
@@ -174,9 +190,11 @@ def _comparison(content: Mapping[str, Any], folder: Path) -> ModelComparison:
         forgetting=tuple(_row(item) for item in _typed(content, "forgetting", list)),
         forgetting_sentence=_typed(content, "forgetting_sentence", str),
         gallery=tuple(_pair(item, folder) for item in _typed(content, "gallery", list)),
-        notes=_sentences(content, "notes"),
+        notes=_texts(content, "notes"),
         base=_mapping(content, "base", str),
         candidate=_mapping(content, "candidate", str),
+        held_out=_texts(content, "held_out"),
+        tries=_typed(content, "tries", int),
     )
 
 
@@ -239,7 +257,7 @@ def _mapping(content: Mapping[str, Any], name: str, kind: type) -> dict[str, Any
     return {key: _typed(values, key, kind) for key in values}
 
 
-def _sentences(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
+def _texts(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
     values: Sequence[Any] = _typed(content, name, list)
     if not all(isinstance(value, str) for value in values):
         raise TypeError(f"field {name!r} must hold sentences.")

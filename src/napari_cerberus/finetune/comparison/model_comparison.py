@@ -34,6 +34,7 @@ from .comparison_scores import Trial, TrialScores, gained_and_lost, score_trial
 from .forgetting import forgetting_rows, forgetting_sentence
 from .gallery import chosen_tiles, draw_gallery
 from .paired_rows import Compared, PairedScores, compare
+from .tries import tries_on
 from .verdict import NOTHING_HELD_OUT, verdict_of
 
 CONFIG_FILE = "config.toml"
@@ -103,6 +104,8 @@ def compare_models(
     )
     yield Progress("Working out differences and intervals")
     comparison = _validated(results, base, candidate, weak, old, reference)
+    held_out = sorted({bare_patient(tile.patient) for trial in trials for tile in trial.tiles})
+    comparison = replace(comparison, held_out=tuple(held_out), tries=tries_on(held_out, run_folder))
     with atomic_folder(run_folder / COMPARISON_FOLDER) as temporary:
         comparison = yield from _with_pictures(comparison, results, temporary)
         write_record(temporary, comparison)

@@ -197,7 +197,7 @@ def _compare(reporter: Reporter, about: dict[str, Any], trained: str) -> None:
         if base.sha256 != about["base_sha256"]:
             raise DataError("the base model is not there any more as it was")
         comparison = drive(compare_models(state.folder, base=base, candidate=candidate), reporter)
-        message = f"{comparison.sentence} {trained}"
+        message = " ".join(filter(None, (comparison.sentence, comparison.tries_sentence, trained)))
     except StoppedError:
         message = f"The comparison was stopped. {trained}"
     except CerberusError as error:

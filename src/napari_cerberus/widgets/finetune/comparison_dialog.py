@@ -70,10 +70,11 @@ def _verdict(comparison: ModelComparison) -> list[QWidget]:
     verdict.setStyleSheet(f"font-size: 22px; font-weight: 700; color: {tone.value};")
     sentence.setStyleSheet("font-size: 14px;")
     sentence.setWordWrap(True)
-    if not comparison.notes:
+    said = [*filter(None, [comparison.tries_sentence]), *comparison.notes]
+    if not said:
         return [verdict, sentence]
     # told to say it once it has a parent: a label shown before would open a window of its own
-    notes.setText("\n".join(comparison.notes))
+    notes.setText("\n".join(said))
     holder = QWidget()
     layout = QVBoxLayout(holder)
     layout.setContentsMargins(0, 0, 0, 0)

@@ -37,7 +37,7 @@ class ComparisonSummary(QWidget):
         self.verdict, self.sentence = QLabel(), QLabel()
         self.sentence.setWordWrap(True)
         self.table = ComparisonTable(brief=True)
-        self.exchanged, self.forgetting, self.said = small_label(), Banner(), Banner()
+        self.exchanged, self.tries, self.forgetting, self.said = small_label(), Banner(), Banner(), Banner()
         self.promote, self.keep, self.discard = (
             QPushButton(words) for words in ("Promote", "Keep the old one", "Discard")
         )
@@ -66,6 +66,7 @@ class ComparisonSummary(QWidget):
         self.table.show_rows([] if comparison is None else primary(comparison.rows))
         self.exchanged.setText("" if comparison is None else exchanged(comparison))
         self.exchanged.setVisible(bool(self.exchanged.text()))
+        self.tries.say("" if comparison is None else comparison.tries_sentence, Tone.CAUTION)
         self.forgetting.say("" if comparison is None else comparison.forgetting_sentence, Tone.INFO)
         self.details.setVisible(comparison is not None)
         there = self._controller.library.made_by(state) is not None
@@ -86,7 +87,8 @@ class ComparisonSummary(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 0, 0, 0)
         layout.setSpacing(SPACING_PX)
-        for widget in (self.verdict, self.sentence, self.table, self.exchanged, self.forgetting, self.details):
+        shown = self.verdict, self.sentence, self.tries, self.table, self.exchanged, self.forgetting, self.details
+        for widget in shown:
             layout.addWidget(widget)
         for widget in (self.compare_models, self.promote, self._others, self.said, self.roll_back):
             layout.addWidget(widget)
