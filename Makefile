@@ -62,7 +62,7 @@ coverage: install
 	$(QT) $(SCREEN) $(BIN)/python $(PYTEST) --cov --cov-report=term --cov-report=xml
 
 docs: install
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 hooks: install
 	$(BIN)/pre-commit install
