@@ -99,6 +99,7 @@ def test_the_source_archive_holds_tests_licence_and_notes(archives: dict[str, Pa
     with tarfile.open(archives["sdist"]) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     wanted = {"LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "tests/conftest.py", "constraints.txt"}
+    wanted |= {"CONTRIBUTING.md", "SECURITY.md", "CITATION.cff", "mkdocs.yml"}  # what the site is built from
     assert wanted - names == set()
 
 
@@ -113,6 +114,27 @@ def test_the_metadata_are_what_napari_hub_asks_for(archives: dict[str, Path]) ->
     assert not any(binding in line for line in needed for binding in ("PyQt", "PySide", "napari["))
     assert not any("<" in line for line in needed), "no upper pins"
     assert sum(line.startswith("## ") for line in lines) >= 4
+
+
+def test_wheel_and_source_archive_have_one_version(archives: dict[str, Path]) -> None:
+    wheel = archives["wheel"].name.split("-")[1]
+    assert archives["sdist"].name == f"napari_cerberus-{wheel}.tar.gz"
+
+
+def test_a_copy_of_the_sources_without_git_has_a_version_too(project_root: Path, tmp_path: Path) -> None:
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(project_root / name, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "version"],
+        cwd=tmp_path,
+        env=os.environ | {"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "0.1.0.dev0"
 
 
 def test_the_program_starts(python: Path) -> None:
