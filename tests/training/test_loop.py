@@ -94,7 +94,7 @@ def test_a_cpu_prepares_its_batches_itself_unless_told_otherwise(wanted, device,
     assert workers_for(wanted, torch.device(device)) == count
 
 
-@pytest.mark.parametrize(("system", "team", "count"), [("Linux", 1, 7), ("Linux", 3, 2), ("Darwin", 1, 0)])
+@pytest.mark.parametrize(("system", "process_group", "count"), [("Linux", 1, 7), ("Linux", 3, 2), ("Darwin", 1, 0)])
 def test_helpers_share_the_cores_and_are_forked_on_linux_alone(monkeypatch, system, process_group, count):
     monkeypatch.setattr("platform.system", lambda: system)
     monkeypatch.setattr("os.cpu_count", lambda: 8)
