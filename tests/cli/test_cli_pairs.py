@@ -52,7 +52,7 @@ def test_a_split_by_patient_for_train(tree: Path, tmp_path: Path, capsys: pytest
     arguments = ["pairs", "split", str(tree), "--out", str(out), "--fractions", "0.5", "0.25", "0.25"]
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    assert "No patient and no near-duplicate image stands on two sides." in said
+    assert "No patient and no picture of the same tissue stands on two sides." in said
     assert said.splitlines()[0].split() == ["train", "validation", "test"]
     parts = apply_split(read_split(out), index_tree(tree)[0])
     patients = [{record.patient for record in side} for side in parts.sides.values()]

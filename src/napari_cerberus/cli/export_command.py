@@ -53,7 +53,7 @@ def _add_facts(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("whose tissue, and what it is")
     whose = group.add_mutually_exclusive_group(required=True)
     whose.add_argument("--patient", metavar="ID", help="patient of all these images")
-    whose.add_argument("--patient-unknown", action="store_true", help="each image counts as a patient of its own")
+    whose.add_argument("--patient-unknown", action="store_true", help="each file counts as a patient of its own")
     whose.add_argument(
         "--index", type=Path, metavar="CSV", help="columns image, patient, and if wanted category and block"
     )

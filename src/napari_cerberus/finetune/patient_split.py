@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+
+from scipy.cluster.hierarchy import DisjointSet
 
 from ..model.spec import ModelSpec
 from ..pairs.check.image_print import image_print, near_duplicates
+from ..pairs.check.same_field import field_print, views_of_one_field
 from ..pairs.layout.tile_pixels import read_rgb
 from ..pairs.split import SUBSETS, Split, Splittable, split_by_patient
 from ..pairs.words import counted
@@ -61,9 +65,9 @@ class _Groups:
 def divide(tiles: Sequence[Tile], base: ModelSpec, seed: int) -> Job[PatientSplit]:
     """Split by patient.
 
-    Patients that the base model was compared on stay held out, and those it has learned from are never held out, so that
-    the comparison compares both models on patients that neither has seen. Where too few others are left to learn from, those
-    it was compared on are shared out like new ones. Patients with (nearly) the same picture count as one.
+    Patients that the base model was compared on stay held out, and those it has learned from are never held out, so
+    that both models are compared on patients that neither has seen. Where too few others are left to learn from, those
+    it was compared on are shared out like new ones. Patients with pictures of the same tissue count as one.
 
     Parameters
     ----------
@@ -99,21 +103,17 @@ def _one_patient(tiles: Sequence[Tile]) -> str:
 
 
 def _grouped(tiles: Sequence[Tile]) -> Job[list[_Member]]:
-    prints = []
+    whole, fields = [], []
     for done, tile in enumerate(tiles):
-        yield Progress("Looking for pictures that are there twice", done, len(tiles))
-        prints.append(image_print(read_rgb(tile.image_path)))
-    parent: dict[str, str] = {tile.patient: tile.patient for tile in tiles}
-
-    def root(name: str) -> str:
-        while parent[name] != name:
-            name = parent[name]
-        return name
-
-    for i, j in near_duplicates(prints):
-        first, second = sorted((root(tiles[i].patient), root(tiles[j].patient)))
-        parent[second] = first
-    return [_Member(tile.id, root(tile.patient), tile.stratum) for tile in tiles]
+        yield Progress("Looking for pictures of the same tissue", done, len(tiles))
+        image = read_rgb(tile.image_path)
+        whole.append(image_print(image))
+        fields.append(field_print(image))
+    groups = DisjointSet(sorted({tile.patient for tile in tiles}))
+    for i, j in chain(near_duplicates(whole), views_of_one_field(fields)):
+        groups.merge(tiles[i].patient, tiles[j].patient)
+    name_of = {name: min(group) for group in groups.subsets() for name in group}
+    return [_Member(tile.id, name_of[tile.patient], tile.stratum) for tile in tiles]
 
 
 def _assign(members: Sequence[_Member], base: ModelSpec, seed: int) -> tuple[dict[str, str], list[str]]:
@@ -122,8 +122,8 @@ def _assign(members: Sequence[_Member], base: ModelSpec, seed: int) -> tuple[dic
     warnings = []
     if _number([*groups.seen, *groups.free]) < ENOUGH_TO_LEARN <= _number(groups.held):
         warnings.append(
-            "Nearly all of these patients were held out for the base model's own comparison; some are learned from now, so "
-            "that comparison does not speak for the new model."
+            "Nearly all of these patients were held out for the base model's own comparison; some are learned from now, "
+            "so that comparison does not speak for the new model."
         )
         groups = _Groups(seen=groups.seen, free=[*groups.free, *groups.held])
     known, fresh = groups.seen, groups.free

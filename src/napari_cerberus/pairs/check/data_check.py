@@ -17,7 +17,7 @@ from ..layout.tile_pixels import MASK_THRESHOLD
 from ..problems import SEVERITIES, Problem, Severity
 from ..split import Split
 from ..words import counted
-from .set_checks import check_duplicates, check_groups, check_split
+from .set_checks import check_duplicates, check_groups, check_same_field, check_split
 from .sidecar_checks import check_manifest
 from .tile_reading import Look, look_at_instances, look_at_pair, look_at_tile
 
@@ -132,6 +132,7 @@ def check_data(
         problems += check_manifest(root, [record for record in listed if isinstance(record, PairRecord)])
     problems += check_groups(root, usable)
     problems += check_duplicates(usable, [look.image_print for look in looks if look.usable and look.image_print])
+    problems += check_same_field(usable, [look.field_print for look in looks if look.usable and look.field_print])
     if split is not None:
         problems += check_split(split_path or root, split, usable)
     return CheckReport(root=root, layout=chosen, records=tuple(usable), problems=_sorted(problems))

@@ -14,6 +14,7 @@ from ..layout.tile_pixels import read_rgb
 from ..split import Split, Splittable, Subset, apply_split
 from ..words import counted
 from .image_print import ImagePrint, image_print, near_duplicates
+from .same_field import FieldPrint, field_print, views_of_one_field
 
 
 class ImageItem(Splittable, Protocol):
@@ -39,7 +40,7 @@ class PatientLeak:
 
 @dataclass(frozen=True, kw_only=True)
 class DuplicateLeak:
-    """Two near-identical images on different sides."""
+    """Two near-identical images, or views of one field, on different sides."""
 
     first_id: str
     first_side: Subset
@@ -72,10 +73,10 @@ class LeakReport:
     def summary(self) -> str:
         """One sentence for the user."""
         if not self.leaks:
-            return "No patient and no near-duplicate image stands on two sides."
+            return "No patient and no picture of the same tissue stands on two sides."
         return (
             f"This split leaks: {counted(len(self.patients), 'patient')} and "
-            f"{counted(len(self.duplicates), 'pair')} of near-duplicate images stand on more than one side."
+            f"{counted(len(self.duplicates), 'pair')} of pictures of the same tissue stand on more than one side."
         )
 
 
@@ -112,21 +113,24 @@ def leak_report(split: Split, records: Sequence[ImageItem]) -> Job[LeakReport]:
     patients = shared_patients(split, records)
     members = [(record, side) for side, items in apply_split(split, records).sides.items() for record in items]
     prints: list[ImagePrint] = []
+    fields: list[FieldPrint] = []
     known: list[tuple[ImageItem, Subset]] = []
     unread: list[str] = []
     for done, (record, side) in enumerate(members):
         yield Progress("Looking for leaks", done, len(members))
         try:
-            prints.append(image_print(read_rgb(record.image_path)))
+            image = read_rgb(record.image_path)
         except DataError:  # the data check names the damaged file; here it only cannot be compared
             unread.append(record.id)
         else:
+            prints.append(image_print(image))
+            fields.append(field_print(image))
             known.append((record, side))
     duplicates = [
         DuplicateLeak(
             first_id=known[i][0].id, first_side=known[i][1], second_id=known[j][0].id, second_side=known[j][1]
         )
-        for i, j in near_duplicates(prints)
+        for i, j in sorted({*near_duplicates(prints), *views_of_one_field(fields)})
         if known[i][1] != known[j][1]
     ]
     return LeakReport(patients=patients, duplicates=tuple(duplicates), unread=tuple(unread))

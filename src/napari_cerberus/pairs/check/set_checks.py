@@ -11,6 +11,7 @@ from ..problems import Problem
 from ..split import Split
 from .image_print import ImagePrint, near_duplicates
 from .leaks import ImageItem, shared_patients
+from .same_field import FieldPrint, views_of_one_field
 
 
 def check_groups(root: Path, records: Sequence[ImageItem]) -> Iterator[Problem]:
@@ -64,6 +65,24 @@ def check_duplicates(records: Sequence[ImageItem], prints: Sequence[ImagePrint])
             what=f"This image is (nearly) the same as {first.id}{under}.",
             advice="Keep the right one of the two." if differences else "Remove one of the two.",
         )
+
+
+def check_same_field(records: Sequence[ImageItem], prints: Sequence[FieldPrint]) -> Iterator[Problem]:
+    """Views of one field under different patients; one of each two patients is named."""
+    told = set()
+    for i, j in views_of_one_field(prints):
+        first, second = records[i], records[j]
+        patients = frozenset((first.patient, second.patient))
+        if len(patients) == 2 and patients not in told:
+            told.add(patients)
+            yield Problem(
+                kind="same-tissue",
+                path=second.image_path,
+                severity="note",
+                what=f"This image shows tissue that {first.id} shows too, under patients "
+                f"{first.patient!r} and {second.patient!r}.",
+                advice="Give both the same patient; a fine-tune counts the two patients as one until then.",
+            )
 
 
 def check_split(split_path: Path, split: Split, records: Sequence[ImageItem]) -> Iterator[Problem]:

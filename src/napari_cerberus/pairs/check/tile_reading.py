@@ -16,6 +16,7 @@ from ..layout.instances import InstanceRecord, TileRecord
 from ..layout.tile_pixels import GreyImageError, read_grey, read_labels, read_rgb
 from ..problems import Problem
 from .image_print import ImagePrint, image_print
+from .same_field import FieldPrint, field_print
 from .sidecar_checks import check_sidecar
 from .tile_checks import check_instances, check_mask, check_same_size, check_transparency, has_soft_edges
 
@@ -30,6 +31,8 @@ class Look:
     shape : (height, width) of the image, or None if it could not be read
     image_print : ImagePrint or None
         None if the image could not be read.
+    field_print : FieldPrint or None
+        The same.
     soft_edges : bool
         Whether its mask holds grey values.
     """
@@ -37,6 +40,7 @@ class Look:
     problems: list[Problem]
     shape: tuple[int, int] | None = None
     image_print: ImagePrint | None = None
+    field_print: FieldPrint | None = None
     soft_edges: bool = False
 
     @property
@@ -80,7 +84,13 @@ def look_at_tile(record: TileRecord) -> Look:
 
 def _look(image: NDArray[np.uint8], problems: list[Problem], *, soft_edges: bool = False) -> Look:
     height, width = image.shape[:2]
-    return Look(problems=problems, shape=(height, width), image_print=image_print(image), soft_edges=soft_edges)
+    return Look(
+        problems=problems,
+        shape=(height, width),
+        image_print=image_print(image),
+        field_print=field_print(image),
+        soft_edges=soft_edges,
+    )
 
 
 def _decoded(read: Callable[[Path], NDArray[Any]], path: Path) -> tuple[NDArray[Any], None] | tuple[None, Problem]:

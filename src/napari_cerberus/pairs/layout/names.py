@@ -6,6 +6,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from ...errors import DataError, SettingsError
 from .ebhi import PairName
@@ -15,6 +16,7 @@ OWN_LETTERS = "NC"
 
 MAX_PATIENT_CHARACTERS = 200
 MAX_CATEGORY_CHARACTERS = 80
+_FILE_START_BYTES = 2**20
 _PLAIN_ID = re.compile(r"([A-Za-z]{1,8})?([0-9]{1,18})")
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])( *\..*)?", re.IGNORECASE)
@@ -70,9 +72,28 @@ def check_patient_id(patient_id: str) -> str:
     return clean
 
 
-def unknown_patient_id(source_sha256: str) -> str:
-    """The id of an image whose patient is not known: each image is a patient of its own."""
-    return f"unknown-{source_sha256[:16]}"
+def unknown_patient_id(path: Path | None, pixels_sha256: str) -> str:
+    """The id of an image whose patient is not known: each file or slide is a patient of its own.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file, so that all views of a slide have one patient; told apart by its size and its first megabyte.
+    pixels_sha256 : str
+        Stands in where there is no file.
+    """
+    return f"unknown-{(_file_sha256(path) or pixels_sha256)[:16]}"
+
+
+def _file_sha256(path: Path | None) -> str:
+    try:
+        if path is None or not path.is_file():
+            return ""
+        with path.open("rb") as stream:
+            start = stream.read(_FILE_START_BYTES)
+        return hashlib.sha256(f"{path.stat().st_size}\0".encode() + start).hexdigest()
+    except OSError:  # gone or locked meanwhile
+        return ""
 
 
 def patient_letters_and_digits(patient_id: str, known: Mapping[str, str]) -> tuple[str, str]:

@@ -149,7 +149,7 @@ def plan_export(root: Path, source: ExportSource, settings: ExportSettings) -> J
     """
     dataset, note = _surveyed(root, source.path)
     check_category(settings.category, dataset.categories)
-    patient_id = settings.patient_id or unknown_patient_id(source.sha256)
+    patient_id = settings.patient_id or unknown_patient_id(source.path, source.sha256)
     letters, digits = patient_letters_and_digits(patient_id, dataset.patients)
     canvas = yield from make_canvas(source, settings)
     planner = _Planner(dataset, canvas, letters, digits)
@@ -267,7 +267,7 @@ def _shows(label_path: Path, mask: NDArray[np.bool_]) -> bool:
 def _notes(dataset: Dataset, canvas: Canvas, digits: str, windows: Sequence[Window]) -> Iterator[str]:
     settings = canvas.settings
     if settings.patient_id is None:
-        yield "The patient is not known: this image counts as a patient of its own."
+        yield "The patient is not known: this file counts as a patient of its own."
     elif digits not in dataset.patients and any(name.patient == digits for name in dataset.taken):
         yield f"The folder already holds pairs of patient {digits}; these are taken to be of the same patient."
     if settings.cut == "objects" and not windows:

@@ -184,7 +184,7 @@ def _patient_fields(candidate: ExportCandidate, earlier: ImageDetails | None) ->
     patient.setPlaceholderText("required")
     patient.setMinimumWidth(90)
     patient.setToolTip("Whose tissue this is: tiles of one patient must never stand on both sides of a split.")
-    unknown.setToolTip("The image counts as a patient of its own.")
+    unknown.setToolTip("The file or slide counts as a patient of its own.")
     if earlier is not None:
         patient.setText(earlier.patient_id)
         unknown.setChecked(earlier.patient_unknown)
