@@ -283,6 +283,19 @@ def test_an_unknown_patient_is_one_for_each_image(tmp_path: Path) -> None:
     assert sidecar.patient_id.startswith("unknown-")
 
 
+def test_all_views_of_a_file_have_one_unknown_patient(tmp_path: Path) -> None:
+    slide = tmp_path / "slide.tif"
+    slide.write_bytes(b"not read as a picture here")
+    other = tmp_path / "other.tif"
+    other.write_bytes(b"nor this one")
+    pairs = tmp_path / "pairs"
+    for seed, path in enumerate([slide, slide, slide, other]):
+        export(pairs, make_source(32, 32, seed=seed, path=path), patient_id=None)
+    patients = [record.patient for record in index_tree(pairs)[0]]
+    assert len(patients) == 4
+    assert len(set(patients)) == 2
+
+
 def test_any_patient_id_gives_digits_and_comes_back_whole(tmp_path: Path) -> None:
     for seed, patient in enumerate(["Müller/7 ß", "x" * 200, "../../etc", "S23-0012", "S23-0013"]):
         export(tmp_path, make_source(32, 32, seed=seed), patient_id=patient)

@@ -122,8 +122,8 @@ def _assign(members: Sequence[_Member], base: ModelSpec, seed: int) -> tuple[dic
     warnings = []
     if _number([*groups.seen, *groups.free]) < ENOUGH_TO_LEARN <= _number(groups.held):
         warnings.append(
-            "Nearly all of these patients were held out for the base model's own comparison; some are learned from now, "
-            "so that comparison does not speak for the new model."
+            "Nearly all of these patients were held out for the base model's own comparison; some are learned from "
+            "now, so that comparison does not speak for the new model."
         )
         groups = _Groups(seen=groups.seen, free=[*groups.free, *groups.held])
     known, fresh = groups.seen, groups.free
