@@ -9,9 +9,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from .errors import OutputError
+from .errors import DataError, OutputError
 
 _TRIES, _TRY_EVERY_S = 10, 0.05
 _ON_WINDOWS = os.name == "nt"
@@ -84,6 +84,36 @@ def write_text(target: Path, text: str) -> None:
     """Write UTF-8 ``text`` atomically. Raises ``OutputError``."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path in ``folder`` of a name that stands in a file: nothing outside is ever meant, links followed.
+
+    Parameters
+    ----------
+    folder : Path
+        Chosen by the user; it may itself be a link.
+    name : str
+        Relative, parts joined by ``/``.
+
+    Raises
+    ------
+    DataError
+        If the name is absolute, has a drive, ``.`` or ``..``, a backslash or a control character, or leads out of
+        the folder by a link.
+    """
+    parts = name.split("/")
+    odd = any(letter in "\\:" or not letter.isprintable() for letter in name)
+    if odd or any(part != part.strip() or part.strip(".") == "" for part in parts):
+        raise DataError(f"{name[:80]!r} is not a name within {folder}; do not trust the file that says so.")
+    path = folder.joinpath(*PurePosixPath(name).parts)
+    try:
+        real, root = path.resolve(), folder.resolve()
+    except (OSError, RuntimeError) as error:  # a link to itself, or a name too long
+        raise DataError(f"{path} cannot be followed: {getattr(error, 'strerror', None) or error}.") from error
+    if not real.is_relative_to(root):
+        raise DataError(f"{path} is a link that leads out of {folder}; remove it, or put a copy there.")
+    return path
 
 
 def sha256_of(path: Path) -> str:

@@ -102,7 +102,7 @@ def test_damage_is_named(run, changes, said):
 def test_pictures_lie_beside_it(run, name):
     folder, _ = run
     changed(folder, gallery=[{"tile": "t", "before": name, "after": "a.png", "difference": 0.0}])
-    with pytest.raises(DataError, match="file name"):
+    with pytest.raises(DataError, match="is not a name within"):
         read_comparison(folder)
 
 

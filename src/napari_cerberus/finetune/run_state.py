@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ..errors import DataError, ModelError
-from ..files import folders_in, write_text
+from ..files import folders_in, inside, write_text
 from ..locks import lock
 from ..model.library.opening import entry_of, library_folder
 from ..strict_json import read_object
@@ -163,7 +163,7 @@ def stored_state(folder: Path) -> RunState:
         if data["status"] not in get_args(Status):
             raise DataError(f"{path}: status {data['status']!r} is not known.")
         data["history"] = tuple(Point(**point) for point in data["history"])
-        data["overlays"] = tuple(folder / str(name) for name in data["overlays"])
+        data["overlays"] = tuple(inside(folder, str(name)) for name in data["overlays"])
         return RunState(**{**data, "folder": folder})
     except (TypeError, KeyError) as error:
         raise DataError(f"{path} is damaged: {error}; discard this run.") from error

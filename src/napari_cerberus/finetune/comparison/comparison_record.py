@@ -9,10 +9,11 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ...errors import DataError
+from ...files import inside
 from ...strict_json import read_object
 
 COMPARISON_FOLDER = "comparison"
@@ -218,17 +219,10 @@ def _pair(item: Any, folder: Path) -> Pair:
         raise TypeError("field 'difference' must be a number.")
     return Pair(
         tile=_typed(item, "tile", str),
-        before=folder / _file_name(item, "before"),
-        after=folder / _file_name(item, "after"),
+        before=inside(folder, _typed(item, "before", str)),
+        after=inside(folder, _typed(item, "after", str)),
         difference=difference,
     )
-
-
-def _file_name(item: Mapping[str, Any], name: str) -> str:
-    value = str(_typed(item, name, str))
-    if value in ("", ".", "..") or "\\" in value or PurePosixPath(value).name != value:
-        raise ValueError(f"field {name!r} must be a file name, not {value!r}.")
-    return value
 
 
 def _only_known(content: Mapping[str, Any], kind: type) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ...errors import DataError, OutputError, SettingsError
+from ...files import inside
 from ...locks import lock
 from ...strict_json import loads
 from .ebhi import parse_name
@@ -117,8 +118,10 @@ def locked_manifest(root: Path) -> Iterator[IO[bytes]]:
     ------
     OutputError
         If it cannot be opened, or another program is exporting.
+    DataError
+        If it is a link that leads out of the folder.
     """
-    path = root / NAME
+    path = inside(root, NAME)
     try:
         with path.open("ab+") as stream:
             if not lock(stream.fileno()):
@@ -188,9 +191,18 @@ def entry_of(fields: Fields) -> Entry:
         files={key: files.sha256(key) for key in FILE_KEYS},
         replaces=fields.text("replaces", empty=True),
     )
-    if parse_name(entry.name) is None or check_category(entry.category) != entry.category:
-        raise DataError(f"{fields.source}: {entry.id[:80]!r} cannot be the name of a pair.")
+    for pair_id in filter(None, (entry.id, entry.replaces)):
+        if not _is_pair_id(pair_id):
+            raise DataError(f"{fields.source}: {pair_id[:80]!r} cannot be the name of a pair.")
     return entry
+
+
+def _is_pair_id(pair_id: str) -> bool:
+    category, _, name = pair_id.partition("/")
+    try:
+        return parse_name(name) is not None and check_category(category) == category
+    except SettingsError:
+        return False
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:

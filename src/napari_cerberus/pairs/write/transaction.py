@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from ...errors import DataError, OutputError
-from ...files import sha256_of, write_text
+from ...files import inside, sha256_of, write_text
 from ...strict_json import read_object
 from ..layout.fields import Fields
 from ..layout.manifest import Entry, append_entries, entry_json, entry_of, locked_manifest, pair_paths, read_manifest
@@ -88,9 +88,12 @@ def seal(root: Path, entries: Sequence[Entry]) -> None:
 
     Raises
     ------
+    DataError
+        If a link in the folder would take a file out of it.
     OutputError
         If the disk is full.
     """
+    _require_inside(root, entries)
     plan = {"format": _FORMAT, "entries": [entry_json(entry) for entry in entries]}
     write_text(root / STAGING / _PLAN, json.dumps(plan, ensure_ascii=False))
 
@@ -115,7 +118,7 @@ def commit(root: Path, stream: IO[bytes], entries: Sequence[Entry]) -> None:
     except (OSError, DataError) as error:
         try:
             _roll_back(root, entries)
-        except OSError as second:
+        except (OSError, DataError) as second:
             raise OutputError(
                 f"The export into {root} was cut off ({_reason(second)}); the next export there will finish it."
             ) from second
@@ -137,6 +140,8 @@ def discard(root: Path) -> None:
 
 def _finish(root: Path, stream: IO[bytes]) -> str:
     staging = root / STAGING
+    if staging.is_symlink():
+        raise OutputError(f"{staging} is a link, which no export of ours makes; remove the link.")
     if not staging.is_dir():
         return ""
     if not (staging / _PLAN).exists():
@@ -145,6 +150,7 @@ def _finish(root: Path, stream: IO[bytes]) -> str:
     fields = Fields(read_object(staging / _PLAN), str(staging / _PLAN))
     fields.choice("format", (_FORMAT,))
     entries = [entry_of(one) for one in fields.objects("entries")]
+    _require_inside(root, entries)
     try:
         _roll_forward(root, stream, entries)
     except (OSError, DataError) as error:
@@ -153,6 +159,14 @@ def _finish(root: Path, stream: IO[bytes]) -> str:
         ) from error
     discard(root)
     return f"An export that was cut off was finished: {counted(len(entries), 'pair')}."
+
+
+def _require_inside(root: Path, entries: Sequence[Entry]) -> None:
+    """Every file that a plan may touch lies in the folder, also where links are followed. Raises ``DataError``."""
+    for entry in entries:
+        for path in (*entry.paths.values(), *_paths_of(entry.replaces)):
+            for place in (path, f"{STAGING}/{path}", f"{STAGING}/{_OLD}/{path}"):
+                inside(root, place)
 
 
 def _roll_forward(root: Path, stream: IO[bytes], entries: Sequence[Entry]) -> None:
