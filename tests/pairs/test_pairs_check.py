@@ -10,6 +10,9 @@ from PIL import Image
 
 from napari_cerberus.errors import DataError
 from napari_cerberus.pairs.check.data_check import CheckReport, check_data, detect_layout
+from napari_cerberus.pairs.check.tile_checks import check_mask
+from napari_cerberus.pairs.layout.ebhi import index_tree
+from napari_cerberus.pairs.layout.tile_pixels import read_grey, read_rgb
 from napari_cerberus.pairs.split import Split
 from napari_cerberus.progress import run_to_end
 
@@ -103,6 +106,31 @@ def test_each_damage_is_found_and_named(tree: Tree, kind: str, severity: str, im
     assert [(problem.severity, problem.path.stem) for problem in found] == [(severity, BAD)]
     assert all(problem.what.endswith(".") and problem.advice.endswith(".") for problem in report.problems)
     assert (f"A/{BAD}" in {record.id for record in report.records}) == (severity == "note")
+
+
+GOBLET_TILES = (
+    "Normal/GT2100256-1-400-005",
+    "Normal/GTXC2012096-4-400-003",
+    "Polyp/GTXC2100772-1-400-002",
+    "Polyp/GTXC2110529-3-400-005",
+    "Serrated adenoma/GT1815555-4-400-001",
+    "Serrated adenoma/GT2014783-1-400-002",
+)
+"""Pale inside, dark outside: a score of the whole inside against the whole outside took them for inverted."""
+
+
+def test_goblet_cells_are_not_taken_for_an_inverted_mask(data_dir: Path) -> None:
+    records = index_tree(data_dir / "ebhi-seg")[0]
+    chosen = [record for record in records if record.id in GOBLET_TILES]
+    assert len(chosen) == len(GOBLET_TILES)
+    fired = {True: 0, False: 0}
+    for record in (*chosen, *records[::20]):
+        image, grey = read_rgb(record.image_path), read_grey(record.label_path)
+        for inverted, mask in ((False, grey), (True, 255 - grey)):
+            kinds = {problem.kind for problem in check_mask(record.label_path, image, mask)}
+            fired[inverted] += "inverted-mask" in kinds
+    assert fired[False] == 0
+    assert fired[True] > 0.9 * (len(chosen) + len(records[::20]))  # not where nearly all or nothing is mask
 
 
 def test_corrupt_files_are_skipped_one_by_one(tree: Tree) -> None:
