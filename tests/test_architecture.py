@@ -21,6 +21,7 @@ BASE = {
     "tasks",
     "pixel_size",
     "files",
+    "whole_folders",
     "strict_json",
     "locks",
     "decode_errors",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
+import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from .errors import DataError, OutputError
@@ -29,55 +28,15 @@ def atomic_path(target: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}.", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = _new_file(target)
         yield temporary
-        _flush(temporary)
-        temporary.chmod(0o644)
+        flush(temporary)
         _take_place(temporary, target)
     except OSError as error:
         raise OutputError(f"{target} cannot be written: {error.strerror or error}.") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def atomic_folder(target: Path) -> Iterator[Path]:
-    """Yield a new folder beside ``target``; on success it takes the place of ``target``, old content and all.
-
-    Raises
-    ------
-    OutputError
-        If the parent folder cannot be written or the disk is full; ``target`` is as it was.
-    """
-    temporary: Path | None = None
-    retired: Path | None = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.", dir=target.parent))
-        yield temporary
-        for path in temporary.rglob("*"):
-            if path.is_file():
-                path.chmod(0o644)
-                _flush(path)
-        temporary.chmod(0o755)
-        if target.exists():
-            retired = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.old.", dir=target.parent)) / target.name
-            target.replace(retired)
-        try:
-            temporary.replace(target)
-        except OSError:
-            if retired is not None:
-                retired.replace(target)
-            raise
-    except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror or error}.") from error
-    finally:
-        for leftover in (temporary, retired.parent if retired is not None else None):
-            if leftover is not None:
-                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def write_text(target: Path, text: str) -> None:
@@ -125,6 +84,15 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _new_file(target: Path) -> Path:
+    """An empty file beside ``target`` that nobody else has, with the rights that the user's umask gives."""
+    while True:
+        path = target.with_name(f".{target.stem[:40]}.{secrets.token_hex(4)}{target.suffix}")
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            return path
+
+
 def _take_place(temporary: Path, target: Path) -> None:
     """Windows refuses it while somebody reads ``target``: a moment later it goes."""
     for tries_left in reversed(range(_TRIES)):
@@ -137,7 +105,8 @@ def _take_place(temporary: Path, target: Path) -> None:
             time.sleep(_TRY_EVERY_S)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until a file's content is on the disk. Raises ``OSError``."""
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())
 

@@ -103,6 +103,29 @@ def test_saving_again_replaces_the_older_one_whole(saved):
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+def test_saving_again_keeps_foreign_files_and_the_journal(saved, tmp_path):
+    folder, annotation = saved
+    (folder / "notes.txt").write_text("mine")
+    journal, _ = open_journal(tmp_path / "journals", annotation.frame, resume=False)
+    save_annotation(folder, annotation, journal=journal)
+    journal.close()
+    before = (folder / "journal.jsonl").read_bytes()
+    save_annotation(folder, annotation)
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert (folder / "journal.jsonl").read_bytes() == before
+    other = replace(annotation, frame=replace(annotation.frame, image_key="1d" * 32))
+    save_annotation(folder, other)
+    assert not (folder / "journal.jsonl").exists()
+    assert (folder / "journal.1.jsonl").read_bytes() == before
+
+
+def test_a_save_that_was_killed_comes_back_at_the_next_look(saved):
+    folder, annotation = saved
+    folder.rename(folder.with_name(f".{folder.name}.cerberus~"))
+    assert is_annotation(folder)
+    check_same(load_annotation(folder), annotation)
+
+
 def test_something_else_of_that_name_is_never_replaced(tmp_path, saved):
     _, annotation = saved
     photos = tmp_path / "photos"

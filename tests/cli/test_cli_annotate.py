@@ -277,3 +277,26 @@ def test_flips_change_confidence_alone_and_the_summary_says_so(tile: Path, tmp_p
     assert (checked["confidence"] <= plain["confidence"]).all()
     assert (checked["confidence"] < plain["confidence"]).any()
     assert checked.drop(columns="confidence").equals(plain.drop(columns="confidence"))
+
+
+def test_a_name_of_dots_is_no_way_out_of_the_folder_of_results(tile: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out" / "here"
+    for name in ("..png", "...png", "a..png"):
+        (tmp_path / name).write_bytes(tile.read_bytes())
+    images = [tmp_path / "..png", tmp_path / "...png", tmp_path / "a..png", tmp_path / "a.png"]
+    folders = command.output_folders(images, out)
+    assert [folder.name for folder in folders.values()] == ["image", "image_2", "a", "a_2"]
+    assert {folder.resolve().parent for folder in folders.values()} == {out.resolve()}
+
+
+def test_files_of_the_user_beside_an_earlier_result_stay(tile: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ["annotate", str(tile), "--out", str(out), "--pixel-size-um"]
+    assert main([*arguments, "1"]) == 0
+    (out / "tile" / "a.cerberus").mkdir()
+    (out / "tile" / "a.cerberus" / "journal.jsonl").write_text("a day")
+    (out / "tile" / "notes.txt").write_text("notes")
+    assert main([*arguments, "2"]) == 0
+    assert read_summary(out / "tile")["pixel_size_um"] == 2.0
+    assert (out / "tile" / "a.cerberus" / "journal.jsonl").read_text() == "a day"
+    assert (out / "tile" / "notes.txt").read_text() == "notes"

@@ -54,12 +54,19 @@ def test_summary(tmp_path: Path, annotation: Annotation) -> None:
     assert summary["counts"] == annotation.counts
 
 
-def test_an_old_result_is_replaced_as_a_whole(tmp_path: Path, annotation: Annotation) -> None:
+def test_an_old_result_is_replaced_as_a_whole_and_the_users_files_stay(tmp_path: Path, annotation: Annotation) -> None:
     folder = tmp_path / "tile"
-    folder.mkdir()
-    (folder / "old.txt").write_text("old")
+    (folder / "a.cerberus").mkdir(parents=True)
+    (folder / "a.cerberus" / "annotation.json").write_text("a day's work")
+    (folder / "notes.txt").write_text("notes")
+    ours = sorted(f"{task}.tif" for task in annotation.labels)
+    for name in ("nuclei.tif", "glands.tif", "summary.json"):
+        (folder / name).write_text("old")
     write_annotation(folder, annotation)
-    assert not (folder / "old.txt").exists()
+    assert (folder / "a.cerberus" / "annotation.json").read_text() == "a day's work"
+    assert (folder / "notes.txt").read_text() == "notes"
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == sorted([*ours, "a.cerberus", "notes.txt", "objects.csv", "summary.json"])
     assert [path.name for path in tmp_path.iterdir()] == ["tile"]
 
 

@@ -6,13 +6,13 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from killing import is_write, killed_at, needs_fork
 from napari_cerberus.errors import CerberusError
 from napari_cerberus.pairs.check.data_check import check_data
 from napari_cerberus.pairs.layout.manifest import NAME, read_manifest
@@ -24,47 +24,10 @@ from napari_cerberus.progress import run_to_end
 from ordinary_user import as_ordinary_user
 from pairs.make_source import make_settings, make_source
 
-_WRITES = {"os.link", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}
-_EXIT_KILLED = 77
 _PUTTING_IN_PLACE = 28  # a write at which some files are in place and some are not
 
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 # Python 3.12 and later warn of a fork beside other threads; the child only writes files and ends without clean-up.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-
-
-def is_write(event: str, arguments: tuple[Any, ...]) -> bool:
-    if event == "open":
-        flags = arguments[2] if isinstance(arguments[2], int) else 0
-        return bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-    return event in _WRITES
-
-
-def killed_at(step: int, action: Callable[[], object]) -> bool:
-    """Run ``action`` in a child that dies, without any clean-up, at its n-th write; False if it got to its end."""
-    child = os.fork()
-    if child == 0:
-        seen = 0
-
-        def hook(event: str, arguments: tuple[Any, ...]) -> None:
-            nonlocal seen
-            if is_write(event, arguments):
-                seen += 1
-                if seen == step:
-                    os._exit(_EXIT_KILLED)
-
-        status = 1
-        try:
-            sys.addaudithook(hook)
-            action()
-            status = 0
-        finally:
-            os._exit(status)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    assert code in (0, _EXIT_KILLED), code
-    return code == _EXIT_KILLED
-
 
 SMALL = make_source(32, 32)
 

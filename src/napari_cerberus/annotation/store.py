@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,8 @@ import tifffile
 
 from .. import __version__
 from ..errors import DataError, OutputError
-from ..files import atomic_folder
 from ..tasks import INSTANCE_TASKS
+from ..whole_folders import atomic_folder, settle
 from .frame import Frame
 from .journal import Journal, read_journal_of
 from .label_maps import Labels, present_ids
@@ -36,6 +38,14 @@ from .stored_parts import mapping, number, read_cells, read_json, read_labels, t
 SUFFIX = ".cerberus"
 ABOUT_FILE, OBJECTS_FILE, JOURNAL_FILE = "annotation.json", "objects.csv", "journal.jsonl"
 FORMAT, FORMAT_VERSION = "napari-cerberus annotation", 1
+OURS = (
+    ABOUT_FILE,
+    OBJECTS_FILE,
+    JOURNAL_FILE,
+    *(f"{part}{task}.tif" for task in INSTANCE_TASKS for part in ("", "model_")),
+)
+"""What we write into such a folder; whatever else lies there stays."""
+
 _PX_PER_CM = 10_000.0
 
 
@@ -90,6 +100,8 @@ def save_annotation(
 ) -> None:
     """Write an annotation, whole or not at all; an older one of that name is replaced.
 
+    Files that are not ours stay in it, and so does its journal where none is given.
+
     Parameters
     ----------
     by : str
@@ -108,7 +120,7 @@ def save_annotation(
     _check_target(folder)
     _check_fit(annotation, str(folder))
     about = _about(annotation, by)
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, ours=OURS) as temporary:
         for task, labels in annotation.labels.items():
             _write_labels(temporary / f"{task}.tif", labels, annotation.pixel_size_um)
             _write_labels(temporary / f"model_{task}.tif", annotation.model_labels[task], annotation.pixel_size_um)
@@ -120,6 +132,8 @@ def save_annotation(
             journal.copy_to(temporary / JOURNAL_FILE)
         elif journal is not None and (replay := read_journal_of(journal, annotation.frame)) is not None:
             (temporary / JOURNAL_FILE).write_bytes(journal.read_bytes()[: replay.good_bytes])
+        else:
+            _keep_journal(folder, temporary, annotation.frame)
 
 
 def load_annotation(folder: Path) -> SavedAnnotation:
@@ -130,6 +144,7 @@ def load_annotation(folder: Path) -> SavedAnnotation:
     DataError
         Names the file, what is wrong with it, and the object where it is about one.
     """
+    settle(folder)
     where = folder / ABOUT_FILE
     data = read_json(where, FORMAT, FORMAT_VERSION)
     frame = Frame.from_json(data.get("frame"), str(where))
@@ -153,11 +168,22 @@ def load_annotation(folder: Path) -> SavedAnnotation:
 
 def is_annotation(folder: Path) -> bool:
     """Whether a folder describes itself as a saved annotation of a version that this program reads."""
+    settle(folder)
     try:
         read_json(folder / ABOUT_FILE, FORMAT, FORMAT_VERSION)
     except DataError:
         return False
     return True
+
+
+def _keep_journal(old: Path, new: Path, frame: Frame) -> None:
+    """The history that lies there already; under another name where it is that of another image or region."""
+    journal = old / JOURNAL_FILE
+    if journal.is_file():
+        numbers = (f"journal.{number}.jsonl" for number in count(1))
+        free = next(name for name in numbers if not (old / name).exists())
+        name = JOURNAL_FILE if read_journal_of(journal, frame) is not None else free
+        shutil.copyfile(journal, new / name)
 
 
 def _check_target(folder: Path) -> None:

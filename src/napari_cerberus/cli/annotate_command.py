@@ -25,6 +25,9 @@ from .progress_line import ProgressLine
 DEFAULT_PIXEL_SIZE_UM = 0.5
 """Assumed where neither the user, the file nor the model says: a 20x scan."""
 
+_NAMELESS = "image"
+"""Folder of an image whose name consists of dots."""
+
 ACQUISITION_FIELD = "acquisition_pixel_size_um"
 """Field of a model's provenance: the pixel size of the images it is usually given."""
 
@@ -95,14 +98,15 @@ def output_folders(images: Sequence[Path], out: Path) -> dict[Path, Path]:
     for path in images:
         if path in folders:
             continue
-        name, number = path.stem, 1
+        stem = path.stem.rstrip(". ") or _NAMELESS  # "." and ".." are no folders of their own
+        name, number = stem, 1
         while name.casefold() in taken:
             number += 1
-            name = f"{path.stem}_{number}"
+            name = f"{stem}_{number}"
         taken.add(name.casefold())
         folders[path] = out / name
         if number > 1:
-            sys.stderr.write(f"{path}: {path.stem} is taken by another image, so results go to {out / name}\n")
+            sys.stderr.write(f"{path}: {stem} is taken by another image, so results go to {out / name}\n")
     return folders
 
 

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from ..annotation.object_table import measure
 from ..errors import CerberusError, DataError, SettingsError
 from ..exporting.saved_annotations import read_result
-from ..files import atomic_folder
 from ..inference.images.image_files import read_image
 from ..inference.images.rgb import as_rgb8
-from ..inference.result_folder import OBJECTS_FILE, SUMMARY_FILE, write_labels
+from ..inference.result_folder import OBJECTS_FILE, OURS, SUMMARY_FILE, write_labels
 from ..inference.result_reading import is_annotation
 from ..interop.coco import CocoImage, write_coco
 from ..interop.coco_reading import read_coco
@@ -32,6 +31,7 @@ from ..pairs.object_rows import write_table
 from ..pairs.write.export_source import ExportSource
 from ..progress import run_to_end
 from ..tasks import GLANDS, INSTANCE_TASKS
+from ..whole_folders import atomic_folder
 from .annotate_command import choose_pixel_size, output_folders
 from .main import EXIT_FAILED, PROGRAM, one_line
 from .progress_line import ProgressLine
@@ -217,7 +217,7 @@ def _write_results(
         table = table.merge(objects, on=["task", "index"], how="left")
     summary = {**about, "tissue": {}, "model": {"name": "", "sha256": ""}, "pixel_size_um": pixel_size_um}
     summary["counts"] = {task: int(plane.max()) for task, plane in labels.items()}
-    with atomic_folder(target) as temporary:
+    with atomic_folder(target, ours=OURS) as temporary:
         for task, plane in labels.items():
             write_labels(temporary / f"{task}.tif", plane, pixel_size_um)
         table.to_csv(temporary / OBJECTS_FILE, index=False, float_format="%.6g", errors="backslashreplace")

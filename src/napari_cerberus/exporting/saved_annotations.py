@@ -18,6 +18,7 @@ from ..inference.result_folder import SUMMARY_FILE
 from ..inference.result_reading import is_annotation, read_annotation
 from ..pairs.write.export_source import ExportSource
 from ..progress import Job, Progress
+from ..whole_folders import settle_all
 from .annotation_headers import Header, read_corrected_header, read_result_header
 from .annotator_work import work_of
 from .image_identity import is_of
@@ -193,6 +194,7 @@ def _corrected(saved: SavedImage, path: Path, pixels: NDArray[Any], annotator: s
 def _folders(root: Path) -> Iterator[Path]:
     """``root`` and the folders below it; not those inside an annotation, nor hidden ones."""
     for folder, below, files in os.walk(root):
+        below += settle_all(Path(folder))
         below[:] = [] if ABOUT_FILE in files else sorted(name for name in below if not name.startswith("."))
         yield Path(folder)
 

@@ -12,13 +12,17 @@ import tifffile
 from numpy.typing import NDArray
 
 from ..errors import OutputError
-from ..files import atomic_folder
+from ..tasks import INSTANCE_TASKS
+from ..whole_folders import atomic_folder
 
 if TYPE_CHECKING:
     from .annotate import Annotation
 
 OBJECTS_FILE = "objects.csv"
 SUMMARY_FILE = "summary.json"
+OURS = (OBJECTS_FILE, SUMMARY_FILE, *(f"{task}.tif" for task in INSTANCE_TASKS))
+"""What we write into such a folder; whatever else lies there stays."""
+
 _PX_PER_CM = 10_000.0
 
 
@@ -26,7 +30,8 @@ def write_annotation(folder: Path, annotation: Annotation, *, about: Mapping[str
     """Write ``<task>.tif`` for each instance task, ``objects.csv`` and ``summary.json`` into ``folder``.
 
     Labels are uint32 TIFF, zlib-compressed, on the image's grid, 0 = background, with the pixel size in their
-    resolution tags. An existing folder is replaced as a whole. ``about`` holds further fields of the summary (the
+    resolution tags. Those of an earlier result are replaced as a whole;
+    other files in the folder stay. ``about`` holds further fields of the summary (the
     image's name, where the pixel size comes from), plain JSON types.
 
     Raises
@@ -35,7 +40,7 @@ def write_annotation(folder: Path, annotation: Annotation, *, about: Mapping[str
         If the folder cannot be written or the disk is full; nothing half-written is left.
     """
     try:
-        with atomic_folder(folder) as temporary:
+        with atomic_folder(folder, ours=OURS) as temporary:
             for task, labels in annotation.labels.items():
                 write_labels(temporary / f"{task}.tif", labels, annotation.pixel_size_um)
             annotation.objects.to_csv(temporary / OBJECTS_FILE, index=False, float_format="%.6g")

@@ -16,6 +16,7 @@ from ..decode_errors import DECODE_ERRORS, reason_of
 from ..errors import DataError
 from ..strict_json import read_object
 from ..tasks import INSTANCE_TASKS
+from ..whole_folders import settle
 from .result_folder import OBJECTS_FILE, SUMMARY_FILE
 
 _MAX_SUMMARY_BYTES = 1 << 20
@@ -49,6 +50,7 @@ class SavedAnnotation:
 
 def is_annotation(folder: Path) -> bool:
     """Whether a folder holds a summary and at least one label image."""
+    settle(folder)
     return (folder / SUMMARY_FILE).is_file() and any((folder / f"{task}.tif").is_file() for task in INSTANCE_TASKS)
 
 
@@ -60,6 +62,7 @@ def read_annotation(folder: Path) -> SavedAnnotation:
     DataError
         If a file is missing or damaged, or the label images differ in size.
     """
+    settle(folder)
     summary = _summary(folder / SUMMARY_FILE)
     files = {task: folder / f"{task}.tif" for task in INSTANCE_TASKS}
     labels = {task: _read_labels(file) for task, file in files.items() if file.is_file()}

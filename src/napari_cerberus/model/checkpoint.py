@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..errors import ModelError
-from ..files import atomic_folder, sha256_of
+from ..files import sha256_of
+from ..whole_folders import atomic_folder
 from .network import Cerberus
 from .spec import CARD_FILE, SPEC_FILE, WEIGHTS_FILE, ModelSpec, load_spec
 
@@ -107,7 +108,7 @@ def save_model(
         name: (value.half() if half_precision and value.is_floating_point() else value).detach().cpu().contiguous()
         for name, value in network.state_dict().items()
     }
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, ours=(SPEC_FILE, WEIGHTS_FILE, CARD_FILE)) as temporary:
         save_file(state, temporary / WEIGHTS_FILE)
         sha256 = sha256_of(temporary / WEIGHTS_FILE)
         text = json.dumps({**spec.to_json(), "weights_sha256": sha256}, indent=2, ensure_ascii=False)

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import ModelError, SettingsError
 from ..tasks import TaskSpec
+from ..whole_folders import settle
 
 TISSUE_WINDOW_CELLS = 9
 """Published window of the tissue head: 9 cells of 16 px = 144 px = 72 µm at 0.5 µm/px."""
@@ -123,6 +124,7 @@ class ModelSpec:
 
 def load_spec(folder: Path) -> tuple[ModelSpec, str]:
     """Description of a model folder and the SHA-256 its weights must have, without reading the weights."""
+    settle(folder)
     spec_path = folder / SPEC_FILE
     try:
         if spec_path.stat().st_size > _MAX_SPEC_BYTES:

@@ -14,7 +14,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..files import atomic_folder
+from ..whole_folders import atomic_folder
 from .tile_settings import SyntheticTile, TileSettings
 
 _UM_PER_INCH = 25_400.0
@@ -52,7 +52,7 @@ def write_tile(folder: Path, tile: SyntheticTile, settings: TileSettings) -> Non
         If the folder cannot be written.
     """
     per_inch = _UM_PER_INCH / tile.pixel_size_um
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, ours=("image.png", "truth.json", *(f"{key}.tif" for key in tile.labels))) as temporary:
         Image.fromarray(tile.image).save(temporary / "image.png", optimize=True, dpi=(per_inch, per_inch))
         for key, labels in tile.labels.items():
             kind = np.uint16 if labels.max() < 1 << 16 else np.uint32

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 from ...errors import DataError
 from ...files import inside
 from ...strict_json import read_object
+from ...whole_folders import settle
 
 COMPARISON_FOLDER = "comparison"
 COMPARISON_FILE = "comparison.json"
@@ -154,6 +155,7 @@ def read_comparison(run_folder: Path) -> ModelComparison:
     DataError
         If there is none, or it is damaged or of another format; the field is named.
     """
+    settle(run_folder / COMPARISON_FOLDER)
     path = comparison_path(run_folder)
     content = read_object(path, max_bytes=_MAX_BYTES)
     if content.pop("format", None) != FORMAT:

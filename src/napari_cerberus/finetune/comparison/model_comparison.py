@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from ...files import atomic_folder
 from ...model.checkpoint import Model
 from ...model.library.opening import library_folder, set_verdict
 from ...pairs.split import apply_split, read_split
@@ -27,9 +26,10 @@ from ...training.evaluation.metrics.bootstrap import MIN_PATIENTS
 from ...training.evaluation.scoring import ScoreSettings
 from ...training.evaluation.selection import weak_tasks
 from ...training.run_folder import SPLIT_FILE
+from ...whole_folders import atomic_folder
 from ..old_domain import Reference, reference_set
 from ..training_patients import bare_patient, training_patients
-from .comparison_record import COMPARISON_FOLDER, ModelComparison, Verdict, write_record
+from .comparison_record import COMPARISON_FILE, COMPARISON_FOLDER, ModelComparison, Verdict, write_record
 from .comparison_scores import Trial, TrialScores, gained_and_lost, score_trial
 from .forgetting import forgetting_rows, forgetting_sentence
 from .gallery import chosen_tiles, draw_gallery
@@ -106,7 +106,7 @@ def compare_models(
     comparison = _validated(results, base, candidate, weak, old, reference)
     held_out = sorted({bare_patient(tile.patient) for trial in trials for tile in trial.tiles})
     comparison = replace(comparison, held_out=tuple(held_out), tries=tries_on(held_out, run_folder))
-    with atomic_folder(run_folder / COMPARISON_FOLDER) as temporary:
+    with atomic_folder(run_folder / COMPARISON_FOLDER, ours=(COMPARISON_FILE, "*.png")) as temporary:
         comparison = yield from _with_pictures(comparison, results, temporary)
         write_record(temporary, comparison)
     shutil.rmtree(run_folder / SCORES_FOLDER, ignore_errors=True)

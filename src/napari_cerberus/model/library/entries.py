@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...errors import ModelError
 from ...files import folders_in, sha256_of
+from ...whole_folders import settle_all
 from ..spec import SPEC_FILE, WEIGHTS_FILE, ModelSpec, load_spec
 
 STARTER = "starter"
@@ -67,6 +68,7 @@ def shipped_folder() -> Path:
 def list_models() -> list[ModelEntry]:
     """Every readable model, the shipped ones first; a damaged folder is left out (``open_model`` says why)."""
     entries: list[ModelEntry] = []
+    settle_all(library_folder())
     for folder in (shipped_folder(), library_folder()):
         for path in folders_in(folder):
             try:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from ...errors import ModelError, OutputError, SettingsError
-from ...files import atomic_folder, atomic_path, sha256_of
+from ...files import atomic_path, sha256_of
+from ...whole_folders import atomic_folder
 from ..spec import CARD_FILE, SPEC_FILE, WEIGHTS_FILE
 from .entries import ModelEntry, entry_of, library_folder
 from .library_lock import library_lock
@@ -90,7 +91,7 @@ def _import(archive: zipfile.ZipFile, file: Path) -> ModelEntry:
         raise ModelError(f"{file} does not hold the files that its {MANIFEST} names.")
     with library_lock():
         free = free_name(manifest.name)
-        with atomic_folder(library_folder() / free) as temporary:
+        with atomic_folder(library_folder() / free, ours=MODEL_FILES) as temporary:
             for name, (sha256, size) in manifest.sums.items():
                 _unpack(archive, members[name], temporary / name, sha256, size)
             load_model(temporary)  # every tensor is compared with the description before anyone can choose the model

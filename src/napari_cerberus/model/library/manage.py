@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...errors import ModelError, OutputError, SettingsError
-from ...files import atomic_folder, write_text
+from ...files import write_text
+from ...whole_folders import atomic_folder
 from ..spec import CARD_FILE, SPEC_FILE, WEIGHTS_FILE, load_spec
 from .entries import ModelEntry, entry_of, library_folder, list_models
 from .library_lock import library_lock
@@ -82,7 +83,7 @@ def add_model(folder: Path, name: str) -> ModelEntry:
     load_spec(folder)
     with library_lock():
         free = free_name(checked_name(name))
-        with atomic_folder(library_folder() / free) as temporary:
+        with atomic_folder(library_folder() / free, ours=MODEL_FILES) as temporary:
             for file in MODEL_FILES:
                 if (folder / file).is_file():
                     shutil.copyfile(folder / file, temporary / file)
