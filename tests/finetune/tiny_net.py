@@ -56,15 +56,15 @@ def shrink(patch: Callable[[object, str, object], None] = setattr) -> None:
     patch(torchvision.models, "resnet34", lambda weights=None: TinyTrunk())
 
 
-def save_base(folder: Path, *, seed: int = 3, **provenance: object) -> str:
+def save_base(folder: Path, *, seed: int = 3, tasks: tuple[TaskSpec, ...] = TASKS, **provenance: object) -> str:
     """Write a base model with random weights; returns the SHA-256 of its weights."""
     torch.manual_seed(seed)
     spec = ModelSpec(
         name=folder.name,
-        tasks=TASKS,
+        tasks=tasks,
         pixel_size_um=1.0,
         tissue_window_cells=2,
         thresholds={"glands": 0.4},
         provenance={"acquisition_pixel_size_um": 1.0, **provenance},
     )
-    return save_model(folder, Cerberus(TASKS, 2).eval(), spec)
+    return save_model(folder, Cerberus(tasks, 2).eval(), spec)

@@ -62,7 +62,8 @@ def change(field: str, value: Any) -> Callable[[dict[str, Any]], None]:
 
 
 HOSTILE = [
-    ("format", "napari-cerberus-sidecar/2"),
+    ("format", "napari-cerberus-sidecar/1"),
+    ("category_confirmed", "yes"),
     ("unknown", 1),
     ("name", ""),
     ("name", 7),
@@ -86,6 +87,12 @@ HOSTILE = [
     ("tasks", ["glands", "glands"]),
     ("tasks", ["nuclei"]),
     ("mask_task", "lumina"),
+    ("checked", "glands"),
+    ("checked", None),
+    ("checked", [1]),
+    ("checked", ["lumina"]),
+    ("checked", ["stroma"]),
+    ("checked", ["glands", "glands"]),
     ("objects", {}),
     ("objects.0.id", 0),
     ("objects.0.id", MAX_ID + 1),
@@ -108,7 +115,9 @@ def test_hostile_sidecars_are_refused_with_file_and_field(sidecar_path: Path, fi
     assert field.split(".")[0] in str(caught.value) or field == "tasks"
 
 
-@pytest.mark.parametrize("field", ["name", "source", "objects", "labels_sha256", "created"])
+@pytest.mark.parametrize(
+    "field", ["name", "source", "objects", "labels_sha256", "checked", "category_confirmed", "created"]
+)
 def test_a_missing_field_is_named(sidecar_path: Path, field: str) -> None:
     content = json.loads(sidecar_path.read_text())
     del content[field]

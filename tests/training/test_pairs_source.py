@@ -11,7 +11,8 @@ from napari_cerberus.model.checkpoint import load_model
 from napari_cerberus.pairs.write.export_plan import plan_export
 from napari_cerberus.pairs.write.write_pairs import write_export
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.training.config import SourceSettings
+from napari_cerberus.tasks import CERBERUS_TASKS
+from napari_cerberus.training.config import BatchSettings, SourceSettings
 from napari_cerberus.training.data.tile_sources import collect
 from napari_cerberus.training.engine.training_run import run_training
 from napari_cerberus.training.evaluation.selection import kind_of, select_folder
@@ -25,9 +26,13 @@ TASKS = ("glands", "nuclei", "tissue")
 def folder(tmp_path):
     root = tmp_path / "pairs"
     for patient in ("1", "2", "3"):
-        settings = make_settings(patient_id=patient, min_tissue_share=0.0, empty="write", tile_px=64)
-        run_to_end(write_export(run_to_end(plan_export(root, make_source(seed=int(patient)), settings))))
+        export(root, patient, checked=("glands", "nuclei"))
     return root
+
+
+def export(root, patient, **changes):
+    settings = make_settings(patient_id=patient, min_tissue_share=0.0, empty="write", tile_px=64, **changes)
+    run_to_end(write_export(run_to_end(plan_export(root, make_source(seed=int(patient)), settings))))
 
 
 def tiles(folder, **changes):
@@ -62,13 +67,64 @@ def test_without_a_sidecar_the_mask_gives_glands_and_the_source_the_pixel_size(f
     assert all("nuclei" in tile.tasks for tile in others)
 
 
-def test_a_damaged_sidecar_is_told_and_its_mask_is_used(folder, caplog):
+def test_what_nobody_checked_is_no_truth(tmp_path):
+    root = tmp_path / "pairs"
+    export(root, "1", checked=("nuclei",))
+    export(root, "2")
+    export(root, "3", category_confirmed=False, checked=("glands",))
+    nuclei, nothing, glands = tiles(root)
+    assert (nuclei.tasks, nuclei.unchecked) == ({"nuclei", "tissue"}, {"glands"})
+    assert set(nuclei.load().labels) == {"nuclei"}, "nor is the mask of an unchecked task"
+    assert (nothing.tasks, nothing.unchecked) == ({"tissue"}, {"glands", "nuclei"})
+    assert nothing.load().labels == {}
+    assert (glands.tasks, glands.unchecked) == ({"glands"}, {"nuclei", "tissue"})
+
+
+def test_types_of_unchecked_objects_are_no_truth(tmp_path):
+    for patient, checked in (("1", ("nuclei",)), ("2", ("glands",))):
+        export(tmp_path / "pairs", patient, checked=checked)
+    source = SourceSettings(name="own", kind="pairs", path="pairs", tasks=("nuclei_types",))
+    settings = tiny_run.config(
+        sources=(source,), tasks=CERBERUS_TASKS, batches=(BatchSettings(tasks=("nuclei_types",)),)
+    )
+    typed, untyped = collect(settings, tmp_path)
+    assert (typed.tasks, set(typed.load().labels)) == ({"nuclei_types"}, {"nuclei_types"})
+    assert (untyped.tasks, untyped.load().labels) == (frozenset(), {})
+
+
+def test_labels_that_are_damaged_leave_the_mask_of_a_checked_task_alone(tmp_path):
+    root = tmp_path / "pairs"
+    export(root, "1", checked=("glands",))
+    export(root, "2", checked=("nuclei",))
+    for path in (root / "Polyp" / "sidecar").glob("*.tif"):
+        path.write_bytes(b"no TIFF")
+    first, second = tiles(root)
+    assert set(first.load().labels) == {"glands"}
+    assert second.load().labels == {}
+
+
+def test_an_evaluation_leaves_out_tiles_in_which_nothing_is_checked(tmp_path):
+    root = tmp_path / "pairs"
+    export(root, "1", checked=("glands",))
+    export(root, "2")
+    specs = [task for task in CERBERUS_TASKS if task.key in ("glands", "nuclei")]
+    chosen = select_folder(root, specs, split_path=None, side=None, pixel_size_um=None)
+    assert [tile.tasks for tile in chosen.tiles] == [{"glands"}]
+    assert "1 tile(s) in which nothing is checked were left out." in chosen.notes
+    with pytest.raises(DataError, match="--checked"):
+        select_folder(
+            root, specs[:1] if specs[0].key == "nuclei" else specs[1:], split_path=None, side=None, pixel_size_um=None
+        )
+
+
+def test_a_damaged_sidecar_is_told_and_nothing_of_its_pair_is_learned(folder, caplog):
     first = sorted((folder / "Polyp" / "sidecar").glob("*.json"))[0]
     first.write_text("{", encoding="utf-8")
     with caplog.at_level(logging.WARNING):
-        plain, *_ = tiles(folder, pixel_size_um=0.5)
+        found = tiles(folder)
     assert first.name in caplog.text
-    assert set(plain.load().labels) == {"glands"}
+    assert first.stem not in {tile.id.split("/")[-1] for tile in found}
+    assert len(found) == 2
 
 
 def test_a_mask_that_was_drawn_over_by_hand_goes_before_the_sidecar(folder):

@@ -60,7 +60,9 @@ def _add_facts(parser: argparse.ArgumentParser) -> None:
     what = group.add_mutually_exclusive_group()
     what.add_argument("--category", metavar="NAME", help="of all these images; made where it does not exist yet")
     what.add_argument(
-        "--category-from-readout", action="store_true", help="the model's, where its readout is clear; else an error"
+        "--category-from-readout",
+        action="store_true",
+        help="the model's, where its readout is clear, else an error; recorded as not confirmed, and never learned",
     )
     group.add_argument("--block", type=int, default=1, metavar="N", help="tissue block; default: %(default)s")
     group.add_argument("--magnification", type=int, default=400, metavar="N", help="default: %(default)s")
@@ -72,6 +74,13 @@ def _add_facts(parser: argparse.ArgumentParser) -> None:
 def _add_mask(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("mask")
     group.add_argument("--task", choices=INSTANCE_TASKS, default=GLANDS, help="default: %(default)s")
+    group.add_argument(
+        "--checked",
+        default="",
+        metavar="TASKS",
+        help=f"of which tasks all objects in these tiles are right, separated by commas ({', '.join(INSTANCE_TASKS)}): "
+        "only these are learned from; default: none",
+    )
     group.add_argument("--objects", choices=get_args(Choice), default="all", help="default: %(default)s")
     group.add_argument("--empty", choices=get_args(WhenEmpty), default="leave_out", help="tiles without an object")
     group.add_argument("--when-changed", choices=get_args(WhenChanged), default="ask", help="tiles exported before")
@@ -111,6 +120,7 @@ def settings_for(arguments: argparse.Namespace, facts: ImageFacts) -> ExportSett
         block=facts.block,
         magnification=arguments.magnification,
         task=arguments.task,
+        checked=tuple(name.strip() for name in arguments.checked.split(",") if name.strip()),
         objects=arguments.objects,
         pixel_size_um=arguments.pixel_size_um,
         tile_px=arguments.tile_px,
@@ -159,7 +169,8 @@ def _order(name: str, read: Callable[[], ExportSource], facts: ImageFacts, argum
         return ExportTask(name=name, read=read, settings=lambda source: known)
 
     def settings(source: ExportSource) -> ExportSettings:
-        return settings_for(arguments, replace(facts, category=facts.category_for(source)))
+        known = settings_for(arguments, replace(facts, category=facts.category_for(source)))
+        return replace(known, category_confirmed=False)
 
     return ExportTask(name=name, read=read, settings=settings)
 

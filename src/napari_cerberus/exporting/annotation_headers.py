@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import tifffile
 
 from ..annotation.frame import Frame
-from ..annotation.store import ABOUT_FILE, FORMAT, FORMAT_VERSION
+from ..annotation.store import ABOUT_FILE, FORMAT, FORMAT_VERSION, OBJECTS_FILE
 from ..annotation.stored_parts import mapping, number, read_json, text
 from ..decode_errors import DECODE_ERRORS, reason_of
 from ..errors import DataError
 from ..inference.result_folder import SUMMARY_FILE
+from ..pairs.object_rows import read_table
 from ..strict_json import read_object
 from ..tasks import INSTANCE_TASKS
+from .review_counts import ReviewCount, count_reviewed
 
 _MAX_SUMMARY_BYTES = 1 << 20
 
@@ -38,6 +41,7 @@ class Header:
         Of the labels.
     pixel_size_um : float
     tissue : mapping of class to probability
+    reviewed : mapping of task to ReviewCount
     """
 
     corrected: bool
@@ -48,6 +52,7 @@ class Header:
     size_px: tuple[int, int]
     pixel_size_um: float
     tissue: Mapping[str, float] = field(default_factory=dict)
+    reviewed: Mapping[str, ReviewCount] = field(default_factory=dict)
 
 
 def read_corrected_header(folder: Path) -> Header:
@@ -55,16 +60,17 @@ def read_corrected_header(folder: Path) -> Header:
     where = folder / ABOUT_FILE
     data = read_json(where, FORMAT, FORMAT_VERSION)
     frame = Frame.from_json(data.get("frame"), str(where))
-    record = _record(data)
+    record, tasks = _record(data), _tasks(data, where)
     return Header(
         corrected=True,
         image_name=frame.image_name,
         image_path=text(data, "image_path", where),
         coarser=record.get("factors", [1.0, 1.0]) != [1.0, 1.0],
-        tasks=_tasks(data, where),
+        tasks=tasks,
         size_px=frame.shape,
         pixel_size_um=number(data, "pixel_size_um", where),
         tissue={name: number(mapping(data, "tissue", where), name, where) for name in mapping(data, "tissue", where)},
+        reviewed=_reviewed(folder / OBJECTS_FILE, tasks),
     )
 
 
@@ -81,7 +87,13 @@ def read_result_header(folder: Path) -> Header:
         size_px=_size(folder / f"{tasks[0]}.tif"),
         pixel_size_um=number(data, "pixel_size_um", where),
         tissue=_shares(data.get("tissue")),
+        reviewed=_reviewed(folder / OBJECTS_FILE, tasks),
     )
+
+
+def _reviewed(path: Path, tasks: tuple[str, ...]) -> dict[str, ReviewCount]:
+    """Of the table beside the labels; nothing reviewed where there is none."""
+    return count_reviewed(read_table(path) if path.is_file() else pd.DataFrame(), tasks)
 
 
 def _record(data: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -24,7 +24,7 @@ from .finetune_settings import FinetuneSettings
 from .pairs_fingerprint import fingerprint
 from .patient_split import PatientSplit, divide
 from .run_state import runs_folder
-from .task_choice import Training, choose_tasks, kept_tasks
+from .task_choice import Training, choose_tasks, kept_tasks, learning_tiles
 from .training_config import Recipe, config_text, recipe_of
 
 SOURCE = "pairs"
@@ -120,7 +120,7 @@ def _complete(plan: Plan, base: Model, found: CheckReport) -> Job[Plan]:
     pixel_size_um, notes = _assumed_pixel_size(found, base)
     tiles = _tiles(settings.pairs_folder, base, pixel_size_um, found)
     training = choose_tasks(settings.tasks, base.spec, tiles)
-    learning = [tile for tile in tiles if tile.tasks & set(training.tasks) or "tissue" in training.tasks]
+    learning = learning_tiles(training, tiles)
     sides: PatientSplit = yield from divide(learning, base.spec, settings.seed)
     plan = replace(plan, warnings=(*plan.warnings, *notes, *training.warnings, *sides.warnings), split=sides.split)
     if training.stops or sides.stops:
@@ -162,10 +162,9 @@ def _tiles(folder: Path, base: Model, pixel_size_um: float | None, found: CheckR
 def _assumed_pixel_size(found: CheckReport, base: Model) -> tuple[float | None, tuple[str, ...]]:
     """Pixel size of pairs that do not state theirs: that of the images the base model was made from."""
     bare = sum(not _sidecar(record.image_path).is_file() for record in found.records)
-    damaged = any(problem.kind == "sidecar-damaged" for problem in found.problems)
     assumed = float(base.spec.provenance.get("acquisition_pixel_size_um", base.spec.pixel_size_um))
     if not bare:
-        return (assumed if damaged else None), ()
+        return None, ()
     return assumed, (f"{counted(bare, 'pair')} without a sidecar: a pixel size of {assumed:g} µm is assumed.",)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..model.spec import ModelSpec
+from ..pairs.words import counted
 from ..tasks import CERBERUS_TASKS, TaskSpec
 from ..training.data.tile_sources import Tile
 
@@ -49,7 +50,7 @@ def choose_tasks(wanted: Sequence[str], base: ModelSpec, tiles: Sequence[Tile]) 
         Task keys; empty: all that the pairs have labels for.
     base : ModelSpec
     tiles : sequence of Tile
-        With all tasks they have labels for.
+        With all tasks they have labels for, checked and unchecked.
     """
     kept = kept_tasks(base)
     dropped = [task.key for task in base.tasks if task not in kept]
@@ -58,8 +59,10 @@ def choose_tasks(wanted: Sequence[str], base: ModelSpec, tiles: Sequence[Tile]) 
     dense = [task.key for task in kept if task.kind != "tissue" and labelled[task.key]]
     chosen = [key for key in dense if not wanted or key in wanted]
     missing = [key for key in wanted if key != TISSUE and key not in dense]
-    stops = [f"The pairs have no labels of {key} that the base model could learn from." for key in missing]
-    tissue = _tissue(TISSUE in wanted, not wanted, base.tissue_classes, sorted({tile.stratum for tile in tiles}))
+    stops = [_why_missing(key, tiles) for key in missing]
+    confirmed = [tile for tile in tiles if TISSUE not in tile.unchecked]
+    categories = sorted({tile.stratum for tile in confirmed})
+    tissue = _tissue(TISSUE in wanted, not wanted, base.tissue_classes, categories)
     if tissue.learns:
         chosen.append(TISSUE)
     if tissue.classes:
@@ -70,10 +73,43 @@ def choose_tasks(wanted: Sequence[str], base: ModelSpec, tiles: Sequence[Tile]) 
     return Training(
         tasks=tuple(chosen),
         model_tasks=kept,
-        warnings=(*(warnings if dropped else ()), *((tissue.warning,) if tissue.warning else ())),
+        warnings=(
+            *(warnings if dropped else ()),
+            *_unchecked(kept, tiles),
+            *((tissue.warning,) if tissue.warning else ()),
+        ),
         stops=tuple(stops),
         new_head=tissue.new_head,
     )
+
+
+def learning_tiles(training: Training, tiles: Sequence[Tile]) -> list[Tile]:
+    """Tiles that teach at least one of the tasks: for the tissue type those whose category a person confirmed."""
+    tissue = TISSUE in training.tasks
+    return [tile for tile in tiles if tile.tasks & set(training.tasks) or (tissue and TISSUE not in tile.unchecked)]
+
+
+def _why_missing(key: str, tiles: Sequence[Tile]) -> str:
+    if any(key in tile.unchecked for tile in tiles):
+        return f"No pair says that all {key} in it are right, so none can be learned from; check them and export again."
+    return f"The pairs have no labels of {key} that the base model could learn from."
+
+
+def _unchecked(kept: Sequence[TaskSpec], tiles: Sequence[Tile]) -> Iterator[str]:
+    """What is there but not learned from, because nobody said that it is right."""
+    for task in kept:
+        key, number = task.key, sum(task.key in tile.unchecked for tile in tiles)
+        if not number:
+            continue
+        if key == TISSUE:
+            yield f"In {number:,} of {counted(len(tiles), 'pair')} nobody confirmed the category; it is not learned."
+        elif any(key in tile.tasks for tile in tiles):
+            yield (
+                f"In {number:,} of {counted(len(tiles), 'pair')} nobody said that all {key} are right; there {key} are "
+                "neither learned nor compared."
+            )
+        else:
+            yield f"Nobody said that all {key} of any pair are right, so {key} are neither learned nor compared."
 
 
 @dataclass(frozen=True, kw_only=True)

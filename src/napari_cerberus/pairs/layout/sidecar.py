@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...errors import DataError
 
-FORMAT = "napari-cerberus-sidecar/1"
+FORMAT = "napari-cerberus-sidecar/2"
 FOLDER = "sidecar"
 MAX_ID = 65_535
 OBJECT_CHOICES = ("all", "accepted")
@@ -92,6 +92,8 @@ class Sidecar:
     name, category, patient_id : str
     patient_known : bool
         False where the user chose "not known"; the id is then the image's own.
+    category_confirmed : bool
+        False where nobody but the model's readout says so: it is then no truth.
     block, magnification, number : int
     pixel_size_um : float
         Of the tile.
@@ -108,6 +110,9 @@ class Sidecar:
         The model's readout of the whole source image.
     tasks : tuple of str
         Planes of the label file, in order.
+    checked : tuple of str
+        Those of ``tasks`` whose objects in this tile are complete and right, as a person said; also where there are
+        none of them. Planes of other tasks are information, not truth.
     labels_sha256 : str
         Of the label file.
     objects : tuple of SidecarObject
@@ -120,6 +125,7 @@ class Sidecar:
     category: str
     patient_id: str
     patient_known: bool
+    category_confirmed: bool
     block: int
     magnification: int
     number: int
@@ -134,6 +140,7 @@ class Sidecar:
     effort: Mapping[str, float] = field(default_factory=dict)
     tissue: Mapping[str, float] = field(default_factory=dict)
     tasks: tuple[str, ...]
+    checked: tuple[str, ...]
     labels_sha256: str
     objects: tuple[SidecarObject, ...]
     versions: Mapping[str, str]

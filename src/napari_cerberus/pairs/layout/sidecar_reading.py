@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ...errors import DataError
 from ...files import sha256_of
 from ...strict_json import read_object
+from ...tasks import INSTANCE_TASKS
 from .ebhi import PairRecord
 from .fields import Fields
 from .sidecar import FORMAT, MAX_ID, OBJECT_CHOICES, Sidecar, SidecarObject, SourceInfo, sidecar_paths
@@ -42,6 +43,7 @@ def read_sidecar(path: Path) -> Sidecar:
         category=fields.text("category"),
         patient_id=fields.text("patient_id"),
         patient_known=fields.flag("patient_known"),
+        category_confirmed=fields.flag("category_confirmed"),
         block=fields.whole("block"),
         magnification=fields.whole("magnification"),
         number=fields.whole("number"),
@@ -56,6 +58,7 @@ def read_sidecar(path: Path) -> Sidecar:
         effort=fields.mapping_of_numbers("effort"),
         tissue=fields.mapping_of_numbers("tissue"),
         tasks=fields.texts("tasks"),
+        checked=fields.texts("checked"),
         labels_sha256=fields.sha256("labels_sha256"),
         objects=tuple(_object(one) for one in fields.objects("objects")),
         versions=fields.mapping_of_texts("versions"),
@@ -140,6 +143,17 @@ def _check_objects(path: Path, sidecar: Sidecar) -> None:
         raise DataError(f"{path}: tasks must be different names, at least one.")
     if sidecar.mask_task not in sidecar.tasks:
         raise DataError(f"{path}: mask_task is {sidecar.mask_task!r}, which has no labels.")
+    _check_checked(path, sidecar)
     strange = {one.task for one in sidecar.objects} - set(sidecar.tasks)
     if strange:
         raise DataError(f"{path}: objects name a task {min(strange)!r} that has no labels.")
+
+
+def _check_checked(path: Path, sidecar: Sidecar) -> None:
+    if len(set(sidecar.checked)) != len(sidecar.checked):
+        raise DataError(f"{path}: checked names a task twice.")
+    for task in sidecar.checked:
+        if task not in INSTANCE_TASKS:
+            raise DataError(f"{path}: checked names {task[:60]!r}, which is none of {', '.join(INSTANCE_TASKS)}.")
+        if task not in sidecar.tasks:
+            raise DataError(f"{path}: checked names {task!r}, which has no labels here.")

@@ -14,6 +14,7 @@ from PIL import Image
 
 from ...errors import CerberusError, DataError, OutputError
 from ...progress import Job, Progress
+from ...tasks import INSTANCE_TASKS
 from ..layout.dataset import Dataset, open_dataset, refuse_source_folder
 from ..layout.ebhi import PairName, read_mask
 from ..layout.names import check_category, next_number, patient_letters_and_digits, unknown_patient_id
@@ -211,7 +212,7 @@ class _Planner:
     def _planned(self, window: Window, tile: Tile) -> PlannedPair:
         settings = self._canvas.settings
         key = self._tile_key(window)
-        content = tile.sha256(settings.category, self._digits, settings.task)
+        content = tile.sha256(*_said(settings, self._digits))
         status, previous, replaceable = self._found_before(tile, key, content)
         return PlannedPair(
             name=previous.partition("/")[2] if status == "same" else self._next_name(),
@@ -257,6 +258,12 @@ class _Planner:
         return f"{self._canvas.source.sha256}:{crop}@{self._canvas.pixel_size_um:.6g}/{window.side}"
 
 
+def _said(settings: ExportSettings, digits: str) -> tuple[str, ...]:
+    """What a person says of a tile that its pixels do not show."""
+    confirmed = "confirmed" if settings.category_confirmed else "from readout"
+    return settings.category, confirmed, digits, settings.task, *sorted(settings.checked)
+
+
 def _shows(label_path: Path, mask: NDArray[np.bool_]) -> bool:
     try:
         return np.array_equal(read_mask(label_path), mask)
@@ -270,7 +277,23 @@ def _notes(dataset: Dataset, canvas: Canvas, digits: str, windows: Sequence[Wind
         yield "The patient is not known: this file counts as a patient of its own."
     elif digits not in dataset.patients and any(name.patient == digits for name in dataset.taken):
         yield f"The folder already holds pairs of patient {digits}; these are taken to be of the same patient."
+    yield from _untaught(settings, canvas.source)
     if settings.cut == "objects" and not windows:
         yield f"No object of {settings.task!r} is accepted yet, so there is nothing to cut tiles around."
     if any(any(window.padding(canvas.shape)) for window in windows):
         yield f"The image is smaller than {settings.tile_px} px, so it is padded with white."
+
+
+def _untaught(settings: ExportSettings, source: ExportSource) -> Iterator[str]:
+    """What no model will learn from these tiles, because nobody said that it is right."""
+    names = [task for task in INSTANCE_TASKS if task in source.labels]
+    unchecked = [task for task in names if task not in settings.checked]
+    if not settings.checked:
+        yield (
+            f"Nobody said that all {' or '.join(names)} in these tiles are right, so no outlines would be learned from "
+            f"them; tick what is right, or give --checked {settings.task}."
+        )
+    elif unchecked:
+        yield f"Not checked, so kept as information only and never learned: {', '.join(unchecked)}."
+    if not settings.category_confirmed:
+        yield "The category is the model's own readout, recorded as not confirmed, and is never learned."

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...errors import DataError, SettingsError
-from ...tasks import GLANDS
+from ...tasks import GLANDS, INSTANCE_TASKS
 from ..layout.names import check_category, check_patient_id
 from ..layout.tile_pixels import pixels_sha256
 from ..object_rows import check_table
@@ -105,11 +105,16 @@ class ExportSettings:
     patient_id : str or None
         None: "not known"; the image gets an id of its own.
     category : str
-        Confirmed by the user; made if it does not exist.
+        Made if it does not exist.
+    category_confirmed : bool
+        Whether a person said so. What only the model's readout says is recorded as such, and never learned.
     block, magnification : int
         For the file name, as in EBHI-SEG.
     task : str
         Whose objects the mask shows.
+    checked : tuple of str
+        Tasks whose objects are complete and right in every tile, as a person says; also where a tile has none of
+        them. Only these are learned from and compared, the mask too.
     objects : {"all", "accepted"}
         Rejected objects are left out in either case.
     pixel_size_um : float or None
@@ -137,9 +142,11 @@ class ExportSettings:
 
     patient_id: str | None
     category: str
+    category_confirmed: bool = True
     block: int = 1
     magnification: int = 400
     task: str = GLANDS
+    checked: tuple[str, ...] = ()
     objects: Choice = "all"
     pixel_size_um: float | None = None
     tile_px: int = 224
@@ -157,6 +164,9 @@ class ExportSettings:
         for name, kind in (("objects", Choice), ("cut", Cut), ("small", Small), ("empty", WhenEmpty)):
             _check_choice(name, getattr(self, name), get_args(kind))
         _check_choice("when_changed", self.when_changed, get_args(WhenChanged))
+        for task in self.checked:
+            _check_choice("checked", task, INSTANCE_TASKS)
+        object.__setattr__(self, "checked", tuple(dict.fromkeys(self.checked)))
         if self.pixel_size_um is not None:
             _check_pixel_size("pixel_size_um", self.pixel_size_um)
         low, high = TILE_SIDE_RANGE_PX

@@ -158,8 +158,11 @@ def make_canvas(source: ExportSource, settings: ExportSettings) -> Job[Canvas]:
     Raises
     ------
     DataError
-        If the mask's task has no labels, or the canvas would be far too large.
+        If the mask's task or a checked one has no labels, or the canvas would be far too large.
     """
+    absent = [task for task in settings.checked if task not in source.labels]
+    if absent:
+        raise DataError(f"{source.name} has no labels of {absent[0]}, so they cannot be checked; leave them out.")
     if settings.task not in source.labels:
         raise DataError(f"{source.name} has no labels of {settings.task!r}; it has {', '.join(sorted(source.labels))}.")
     height, width = source.image.shape[:2]

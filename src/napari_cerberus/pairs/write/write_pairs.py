@@ -181,6 +181,7 @@ def _sidecar(plan: ExportPlan, order: _Order, tile: Tile, labels_sha256: str) ->
         category=settings.category,
         patient_id=plan.patient_id,
         patient_known=settings.patient_id is not None,
+        category_confirmed=settings.category_confirmed,
         block=name.block,
         magnification=name.magnification,
         number=name.number,
@@ -202,6 +203,7 @@ def _sidecar(plan: ExportPlan, order: _Order, tile: Tile, labels_sha256: str) ->
         effort=dict(source.effort),
         tissue=dict(source.tissue),
         tasks=tuple(tile.planes),
+        checked=tuple(task for task in tile.planes if task in settings.checked),
         labels_sha256=labels_sha256,
         objects=tile.objects,
         versions={

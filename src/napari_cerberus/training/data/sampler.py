@@ -145,7 +145,10 @@ class TaskSampler:
 def _pool(kind: BatchSettings, tiles: Sequence[Tile]) -> list[Tile]:
     pool = [tile for tile in tiles if tile.tasks & set(kind.tasks)]
     if not pool:
-        raise DataError(f"No training tile has labels for the batch of {', '.join(kind.tasks)}.")
+        raise DataError(
+            f"No training tile has labels for the batch of {', '.join(kind.tasks)}; exported pairs teach only "
+            "the tasks that were said to be checked."
+        )
     return pool
 
 

@@ -16,7 +16,7 @@ from ...errors import DataError
 from ...pairs.layout.ebhi import PairRecord, index_tree, read_mask, read_rgb
 from ...pairs.layout.instances import index_class_folders, index_instances, read_labels
 from ...pairs.layout.labelled import read_pair
-from ...pairs.layout.sidecar import sidecar_paths
+from ...pairs.layout.sidecar import Sidecar, sidecar_paths
 from ...pairs.layout.sidecar_reading import sidecar_of
 from ...pairs.problems import Problem
 from ...tasks import CERBERUS_TASKS, GLANDS, LUMINA
@@ -57,7 +57,9 @@ class Tile:
     stratum : str
         Category, or the source's name where there is none.
     tasks : frozenset of str
-        Tasks it has labels for.
+        Tasks it has labels for that may be learned from and compared with.
+    unchecked : frozenset of str
+        Tasks it has labels for that nobody checked ("tissue": its category); they are no truth.
     tissue : int
         Index among the model's tissue classes; -1 where unknown.
     use : str
@@ -74,6 +76,7 @@ class Tile:
     image_path: Path
     tissue: int = -1
     use: str = "all"
+    unchecked: frozenset[str] = frozenset()
     label_paths: tuple[Path, ...] = ()
 
 
@@ -138,37 +141,50 @@ def _pair_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> 
     records, problems = index_tree(folder)
     _tell(problems)
     for record in records:
+        try:
+            sidecar = sidecar_of(record)
+        except DataError as error:
+            _LOG.warning("%s The pair is left out: what of it was checked is not known.", error)
+            continue
         place = tissue.index(record.category) if record.category in tissue else -1
         yield Tile(
             id=f"{source.name}/{record.id}",
             patient=f"{source.name}:{record.patient}",
             stratum=record.category,
-            tasks=_tasks_of(record, source) | ({"tissue"} & set(source.tasks) if place >= 0 else frozenset()),
-            load=partial(_load_pair, source, record),
+            tasks=_tasks_of(record, source, sidecar, place >= 0),
+            load=partial(_load_pair, source, record, sidecar),
             image_path=record.image_path,
             tissue=place,
             use=source.use,
+            unchecked=_unchecked(sidecar),
             label_paths=(record.label_path, *_sidecar_files(record)),
         )
 
 
-def _tasks_of(record: PairRecord, source: SourceSettings) -> frozenset[str]:
-    """Tasks of the source that a pair has labels for: its sidecar's, or glands where it only has a mask."""
-    try:
-        sidecar = sidecar_of(record)
-    except DataError as error:
-        _LOG.warning("%s The pair's mask is used alone.", error)
-        sidecar = None
+def _tasks_of(record: PairRecord, source: SourceSettings, sidecar: Sidecar | None, named: bool) -> frozenset[str]:
+    """Tasks of the source that a pair is the truth for: those checked in its sidecar, or glands of a bare mask.
+
+    ``named``: its category is one of the model's tissue classes.
+    """
     if sidecar is None and source.pixel_size_um is None:
         raise DataError(
-            f"{record.image_path} has no readable sidecar, so its pixel size is not known; "
+            f"{record.image_path} has no sidecar, so its pixel size is not known; "
             f"give source {source.name!r} a pixel_size_um."
         )
     if sidecar is None:
-        return frozenset({GLANDS}) & frozenset(source.tasks)
-    classed = {(one.task, one.class_name) for one in sidecar.objects}
+        return frozenset(source.tasks) & {GLANDS, *(("tissue",) if named else ())}
+    classed = {(one.task, one.class_name) for one in sidecar.objects if one.task in sidecar.checked}
     typed = {key for key, task in _TYPES.items() if any((task.types_of, name) in classed for name in task.classes[1:])}
-    return frozenset(source.tasks) & (frozenset(sidecar.tasks) | typed)
+    category = {"tissue"} if named and sidecar.category_confirmed else set()
+    return frozenset(source.tasks) & (frozenset(sidecar.checked) | typed | category)
+
+
+def _unchecked(sidecar: Sidecar | None) -> frozenset[str]:
+    if sidecar is None:
+        return frozenset()
+    return frozenset(sidecar.tasks).difference(sidecar.checked) | (
+        frozenset() if sidecar.category_confirmed else frozenset({"tissue"})
+    )
 
 
 def _sidecar_files(record: PairRecord) -> tuple[Path, ...]:
@@ -176,21 +192,25 @@ def _sidecar_files(record: PairRecord) -> tuple[Path, ...]:
     return tuple(path for path in paths if path.is_file())
 
 
-def _load_pair(source: SourceSettings, record: PairRecord) -> LoadedTile:
+def _load_pair(source: SourceSettings, record: PairRecord, sidecar: Sidecar | None) -> LoadedTile:
+    """Labels of the checked tasks; of a pair without a sidecar glands."""
     try:
         pair = read_pair(record)
-    except DataError:  # told when the tile was listed, and by the data check
+    except DataError:  # told by the data check; the mask is whole
         pair = None
     if pair is None:
-        labels = {GLANDS: _components(record.label_path)} if GLANDS in source.tasks else {}
-        size = source.pixel_size_um or 1.0
+        shown = GLANDS if sidecar is None else sidecar.mask_task
+        taught = shown in source.tasks and (sidecar is None or shown in sidecar.checked)
+        labels = {shown: _components(record.label_path)} if taught else {}
+        size = (source.pixel_size_um or 1.0) if sidecar is None else sidecar.pixel_size_um
         return LoadedTile(image=read_rgb(record.image_path), labels=labels, pixel_size_um=size)
-    labels = {key: plane for key, plane in pair.labels.items() if key in source.tasks}
+    planes = {task: pair.labels[task] for task in pair.sidecar.checked}
+    labels = {key: plane for key, plane in planes.items() if key in source.tasks}
     if not pair.mask_agrees and pair.sidecar.mask_task in labels:  # the mask was drawn over by hand: it is the truth
         labels[pair.sidecar.mask_task] = _components(record.label_path)
-    typed = {key: task for key, task in _TYPES.items() if key in source.tasks and task.types_of in pair.labels}
+    typed = {key: task for key, task in _TYPES.items() if key in source.tasks and task.types_of in planes}
     for key, task in typed.items():
-        labels[key] = _class_map(pair.labels[task.types_of], pair.class_names(task.types_of), task.classes)
+        labels[key] = _class_map(planes[task.types_of], pair.class_names(task.types_of), task.classes)
     return LoadedTile(image=pair.image, labels=labels, pixel_size_um=pair.pixel_size_um)
 
 

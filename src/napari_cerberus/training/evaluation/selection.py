@@ -240,9 +240,13 @@ def _select(tiles: Sequence[Tile], split: Split | None, split_path: Path | None,
     if split is None and side != "all":
         raise SettingsError(f"To score the {side} side a split file is needed; give --split, or score --side all.")
     parts = apply_split(split, tiles) if split else None
-    chosen = parts.sides[cast(Subset, side)] if parts and side != "all" else list(tiles)
-    if not chosen:
+    named = parts.sides[cast(Subset, side)] if parts and side != "all" else list(tiles)
+    if not named:
         raise DataError(f"The {side} side of the split holds no tile of this data.")
+    chosen = [tile for tile in named if tile.tasks or not tile.unchecked]
+    if not chosen:
+        raise DataError("Nobody said of any of these tiles what in it is right; export them again with --checked.")
+    notes = [f"{len(named) - len(chosen)} tile(s) in which nothing is checked were left out."]
     strangers = len(parts.unassigned) if parts else 0
     return Selection(
         tiles=tuple(sorted(chosen, key=lambda tile: tile.id)),
@@ -251,5 +255,8 @@ def _select(tiles: Sequence[Tile], split: Split | None, split_path: Path | None,
         split=split,
         split_name=split_path.name if split_path else "",
         split_sha256=sha256_of(split_path) if split_path else "",
-        notes=(f"{strangers} tile(s) of the data are not named in the split.",) if strangers else (),
+        notes=(
+            *(notes if len(chosen) < len(named) else ()),
+            *((f"{strangers} tile(s) of the data are not named in the split.",) if strangers else ()),
+        ),
     )

@@ -236,6 +236,7 @@ def settings_for(form: ExportForm, image: ImageDetails) -> ExportSettings:
     """The settings of one image. Raises ``SettingsError``."""
     return replace(
         form.choices,
+        checked=tuple(task for task in form.choices.checked if task in image.candidate.tasks),
         patient_id=None if image.patient_unknown else image.patient_id,
         category=image.category.strip(),
         block=image.block,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from ...exporting.image_index import Stated
+from ...exporting.review_counts import ReviewCount, count_reviewed
+from ...pairs.label_arrays import object_ids
 from ...pairs.layout.ebhi import PairName, parse_name
 from ...tasks import INSTANCE_TASKS
 from ..annotate.annotation_result import doubt, ordered
@@ -56,6 +58,8 @@ class ExportCandidate:
         The image of an annotation on disk was not found.
     stated : Stated or None
         What an index beside the annotations says of it.
+    reviewed : mapping of task to ReviewCount
+        How many objects a person has decided on.
     """
 
     key: str
@@ -71,6 +75,7 @@ class ExportCandidate:
     folder: str = ""
     missing: bool = False
     stated: Stated | None = None
+    reviewed: Mapping[str, ReviewCount] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +182,7 @@ class OpenImages:
             suggestion=ranked[0][0] if ranked and not doubt(tissue) else "",
             readout=", ".join(f"{name} {share:.0%}" for name, share in ranked[:2]),
             file_name=_file_name(image),
+            reviewed=_reviewed(found.layers),
         )
 
     def _snapshot(self, found: _Found) -> Snapshot:
@@ -236,6 +242,13 @@ def _table(layers: Mapping[str, Any]) -> pd.DataFrame:
         if "index" in layer.features and len(layer.features)
     ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _reviewed(layers: Mapping[str, Any]) -> dict[str, ReviewCount]:
+    """Counts by task; of labels without a table how many objects there are."""
+    counts = count_reviewed(_table(layers), layers)
+    bare = [task for task, layer in layers.items() if not len(layer.features)]
+    return counts | {task: ReviewCount(total=len(object_ids(np.asarray(layers[task].data)))) for task in bare}
 
 
 def _source_name(image: Any) -> str:

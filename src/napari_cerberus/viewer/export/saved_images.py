@@ -97,4 +97,5 @@ def _candidate(key: str, image: SavedImage, stated: Stated | None) -> ExportCand
         folder=str(image.folder),
         missing=image.image_path is None,
         stated=stated,
+        reviewed=header.reviewed,
     )

@@ -12,6 +12,7 @@ from ...tasks import GLANDS, INSTANCE_TASKS
 from ..base.forms import add_row, combo, new_form, whole_number
 from ..base.section import Section
 from ..base.style import SPACING_PX, guard_wheel
+from .export_checked import ExportChecked
 
 _OBJECTS = (("All but rejected ones", "all"), ("Accepted and edited only", "accepted"))
 _CUT = (("Grid over the whole image", "grid"), ("Around accepted objects", "objects"))
@@ -41,10 +42,12 @@ class ExportChoices(QWidget):
         self.tissue = whole_number(round(100 * usual.min_tissue_share), (0, 100), " %")
         self.magnification = whole_number(usual.magnification, (1, 100_000))
         self.pixel_size = _pixel_size()
+        self.checked = ExportChecked()
         self._explain()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(SPACING_PX)
+        layout.addWidget(Section("What models may learn", self.checked))
         layout.addWidget(Section("Mask", self._mask_form()))
         layout.addWidget(Section("Tiles", self._tile_form()))
         self.show_tasks(INSTANCE_TASKS)
@@ -67,6 +70,7 @@ class ExportChoices(QWidget):
             category=_ANY_CATEGORY,
             magnification=self.magnification.value(),
             task=self.task.currentData() or GLANDS,
+            checked=self.checked.checked,
             objects=self.objects.currentData(),
             pixel_size_um=self.pixel_size.value() or None,
             tile_px=self.tile.value(),
@@ -106,6 +110,7 @@ class ExportChoices(QWidget):
         self.magnification.setToolTip("Stands in the file names, as in EBHI-SEG (400 is a 40× objective).")
 
     def _connect(self) -> None:
+        self.checked.changed.connect(self.changed.emit)
         self.tile.valueChanged.connect(lambda side: self.overlap.setMaximum(side - 1))
         self.cut.currentIndexChanged.connect(lambda _index: self.overlap.setEnabled(self.cut.currentData() == "grid"))
         for box in (self.task, self.objects, self.cut, self.small, self.empty):

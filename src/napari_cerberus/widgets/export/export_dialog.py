@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from ...errors import SettingsError
 from ...exporting.export_jobs import Preview
+from ...exporting.review_counts import counted_together
 from ...viewer.export.exporter import NOTHING, Exporter, ExportForm, categories_in
 from ...viewer.session import JobState, JobStatus
 from ..base.forms import add_row, new_form
@@ -73,6 +74,7 @@ class ExportDialog(QDialog):
         """Follow the viewer's layers."""
         self.images.refresh(self._session.image_id)
         self.choices.show_tasks(dict.fromkeys(task for row in self.rows.rows for task in row.candidate.tasks))
+        self._show_reviewed()
         self._offer_categories()
         self._ask()
 
@@ -127,6 +129,7 @@ class ExportDialog(QDialog):
         self.export.clicked.connect(self._export)
         self.folder.textChanged.connect(self._offer_categories)
         self.images.looked.connect(self.refresh)
+        self.rows.changed.connect(self._show_reviewed)
         for changed in (self.folder.textChanged, self.rows.changed, self.choices.changed, self.preview.changed):
             changed.connect(self._ask)
         self._timer.timeout.connect(self._look)
@@ -192,6 +195,12 @@ class ExportDialog(QDialog):
         chosen = QFileDialog.getExistingDirectory(self, "Folder of the data set", self.folder.text())
         if chosen:
             self.folder.setText(chosen)
+
+    def _show_reviewed(self) -> None:
+        """Ask what is right in the ticked images."""
+        ticked = [row.candidate for row in self.rows.rows if row.chosen.isChecked()]
+        counts = counted_together(candidate.reviewed for candidate in ticked)
+        self.choices.checked.show_reviewed(frozenset(candidate.key for candidate in ticked), counts)
 
     def _offer_categories(self) -> None:
         self.rows.offer(categories_in(self.folder.text()))

@@ -176,7 +176,7 @@ def _is_meant(candidate: ExportCandidate, image_id: str) -> bool:
 def _proposed_category(candidate: ExportCandidate, earlier: ImageDetails | None) -> str:
     if earlier is not None:
         return earlier.category
-    return (candidate.stated.category if candidate.stated is not None else "") or candidate.suggestion
+    return candidate.stated.category if candidate.stated is not None else ""
 
 
 def _patient_fields(candidate: ExportCandidate, earlier: ImageDetails | None) -> tuple[QLineEdit, QCheckBox]:
@@ -221,7 +221,7 @@ def _block_field(candidate: ExportCandidate, earlier: ImageDetails | None) -> QS
 
 
 def _hint(candidate: ExportCandidate) -> str:
-    """Where the proposals come from."""
+    """Where the proposals come from; the readout is shown here and never proposed: a person must say what it is."""
     height, width = candidate.size_px
     parts = ["its image was not found"] if candidate.missing else ["saved annotation"] if candidate.folder else []
     parts.append(f"{width} × {height} px, {candidate.pixel_size_um:.3g} µm/px")
