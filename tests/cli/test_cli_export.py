@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,6 +62,52 @@ def test_a_pair_with_its_history(
     assert len(index_tree(tmp_path / "ds")[0]) == 1
 
 
+def sidecar_in(root: Path) -> dict[str, Any]:
+    (path,) = root.glob("*/sidecar/*.json")
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def test_what_was_not_said_to_be_checked_is_told(
+    tmp_path: Path, annotated: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert export(tmp_path, annotated(), "--patient", "17", "--category", "Polyp") == 0
+    said = capsys.readouterr().err
+    assert "Nobody said that all nuclei or glands or lumina in these tiles are right, so no outlines would be" in said
+    assert "--checked glands" in said
+    sidecar = sidecar_in(tmp_path / "ds")
+    assert (sidecar["checked"], sidecar["category_confirmed"]) == ([], True)
+
+
+def test_what_was_checked_is_kept_and_saying_more_is_a_change(
+    tmp_path: Path, annotated: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (annotated(), "--patient", "17", "--category", "Polyp")
+    assert export(tmp_path, *words, "--checked", "glands, nuclei") == 0
+    assert "never learned: lumina" in capsys.readouterr().err
+    assert sidecar_in(tmp_path / "ds")["checked"] == ["nuclei", "glands"]
+    assert export(tmp_path, *words, "--checked", "nuclei,glands") == 0
+    assert "1 there already" in capsys.readouterr().out
+    assert export(tmp_path, *words, "--checked", "glands", "--when-changed", "replace") == 0
+    assert sidecar_in(tmp_path / "ds")["checked"] == ["glands"]
+
+
+def test_a_category_of_the_readout_is_recorded_as_not_confirmed(
+    tmp_path: Path, annotated: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert export(tmp_path, annotated(), "--patient", "17", "--category-from-readout") == 0
+    assert "recorded as not confirmed, and is never learned" in capsys.readouterr().err
+    assert sidecar_in(tmp_path / "ds")["category_confirmed"] is False
+
+
+def test_a_task_without_labels_cannot_be_checked(
+    tmp_path: Path, annotated: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = annotated()
+    (tmp_path / "results" / image.stem / "lumina.tif").unlink()
+    assert export(tmp_path, image, "--patient", "17", "--category", "Polyp", "--checked", "lumina") == 1
+    assert "tile.png has no labels of lumina, so they cannot be checked" in capsys.readouterr().err
+
+
 def test_a_dry_run_lists_and_writes_nothing(
     tmp_path: Path, annotated: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,6 +135,7 @@ def test_an_index_gives_each_image_its_patient(tmp_path: Path, annotated: Callab
     [
         (["--patient", "17"], "tile.png has no category"),
         (["--patient", " ", "--category", "Polyp"], "patient id is empty"),
+        (["--patient", "17", "--category", "Polyp", "--checked", "glands,stroma"], "checked must be one of"),
         (["--patient", "17", "--category", "a/b"], "must not contain /"),
         (["--patient", "17", "--category", "Polyp", "--tile-px", "4"], "tile_px must lie in"),
         (["--patient", "17", "--category", "Polyp", "--task", "nuclei", "--min-tissue", "2"], "min_tissue_share"),

@@ -15,6 +15,8 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QWidget
 from exporting.make_saved import save_corrected
 from fake_jobs import FakeAnnotate, he_like, no_pixel_size, two_models
 from napari_cerberus.pairs.layout.ebhi import index_tree
+from napari_cerberus.pairs.layout.sidecar_reading import sidecar_of
+from napari_cerberus.pairs.words import counted
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState
@@ -81,12 +83,15 @@ def test_one_image_from_the_dock_to_the_folder(desk: Desk, tmp_path: Path) -> No
     assert desk.open_export() is dialog
     (row,) = dialog.rows.rows
     assert row.chosen.isChecked()
-    assert row.category.currentText() == "Normal", "proposed by the readout"
+    assert row.category.currentText() == "", "a person must say it"
+    assert "readout: Normal 62%" in row.hint.text()
     assert not dialog.export.isEnabled()
     desk.wait_for_preview(dialog, "Choose the folder of the data set; a new one will be made.")
     desk.type(dialog.folder, str(tmp_path / "my pairs"))
     desk.wait_for_preview(dialog, "Give the patient id of “tile”, or tick “not known”.")
     desk.type(row.patient, "GT2012149")
+    desk.wait_for_preview(dialog, "Choose the category of “tile”.")
+    desk.type(row.category.lineEdit(), "Normal")
     desk.wait_for_preview(dialog, "1 new pair")
     assert dialog.export.text() == "Export 1 pair into “Normal”"
     shown = [label.text() for label in dialog.preview.findChildren(QLabel) if label.isVisible()]
@@ -106,6 +111,53 @@ def test_one_image_from_the_dock_to_the_folder(desk: Desk, tmp_path: Path) -> No
     assert (record.id, problems) == ("Polyp/GT2012149-1-400-001", [])
 
 
+def test_what_is_right_is_asked_and_never_ticked_for_what_nobody_touched(desk: Desk, tmp_path: Path) -> None:
+    desk.add("tile")
+    glands = desk.viewer.layers["tile glands"]
+    dialog = desk.open_export()
+    asked = dialog.choices.checked
+    assert [box.text() for box in asked.boxes.values() if not box.isHidden()] == [
+        "All nuclei in these tiles are right",
+        "All glands in these tiles are right",
+        "All lumina in these tiles are right",
+    ]
+    assert asked.checked == ()
+    assert asked.counts["glands"].text() == f"0 of {counted(len(glands.features), 'object')} reviewed"
+
+    desk.click(dialog.close_button)
+    glands.features = glands.features.assign(state="accepted")
+    desk.open_export()
+    assert (
+        asked.counts["glands"].text() == f"{len(glands.features)} of {counted(len(glands.features), 'object')} reviewed"
+    )
+    assert asked.checked == ("glands",)
+    desk.type(dialog.folder, str(tmp_path / "ds"))
+    (row,) = dialog.rows.rows
+    desk.type(row.patient, "17")
+    desk.type(row.category.lineEdit(), "Polyp")
+    desk.wait_for_preview(dialog, "1 new pair")
+    assert "never learned: nuclei, lumina" in dialog.preview.notes.text()
+    desk.click(dialog.export)
+    desk.wait_for_preview(dialog, "0 new pairs, 1 there already")
+    (record,), _ = index_tree(tmp_path / "ds")
+    sidecar = sidecar_of(record)
+    assert sidecar is not None
+    assert sidecar.checked == ("glands",)
+
+
+def test_what_was_said_of_some_images_does_not_hold_for_others(desk: Desk) -> None:
+    desk.add("a", seed=1)
+    desk.add("b", seed=2)
+    dialog = desk.open_export()
+    asked = dialog.choices.checked
+    asked.boxes["glands"].click()
+    assert asked.checked == ("glands",)
+    dialog.refresh()
+    assert asked.checked == ("glands",), "what was said stays"
+    desk.click(dialog.images.all)
+    assert asked.checked == (), "of the second image nothing was said"
+
+
 def test_all_open_images_and_a_corrected_one_again(desk: Desk, tmp_path: Path) -> None:
     desk.add("a", seed=1)
     desk.add("b", seed=2)
@@ -114,6 +166,7 @@ def test_all_open_images_and_a_corrected_one_again(desk: Desk, tmp_path: Path) -
     desk.click(dialog.images.all)
     desk.type(dialog.folder, str(tmp_path / "ds"))
     for row in dialog.rows.rows:
+        desk.type(row.category.lineEdit(), "Normal")
         desk.click(row.unknown)
         assert not row.patient.isEnabled()
     desk.wait_for_preview(dialog, "2 new pairs")
