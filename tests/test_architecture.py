@@ -219,3 +219,15 @@ def test_importing_loads_neither_torch_nor_qt(module: str) -> None:
     code = f"import sys, {module}; print(*[name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == []
+
+
+def test_pillow_is_told_which_formats_it_may_take_a_file_for() -> None:
+    calls = [
+        (file, node)
+        for file in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Image.open"
+    ]
+    assert calls
+    for file, node in calls:
+        assert "formats" in [keyword.arg for keyword in node.keywords], f"{file}:{node.lineno}"

@@ -21,6 +21,9 @@ DECODE_ERRORS = (
 )
 """Of Pillow, tifffile and their decoders; each of the two has one error more of its own."""
 
+PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+"""What Pillow may take a file for. By itself it goes by content, and PostScript starts Ghostscript."""
+
 
 def reason_of(error: BaseException) -> str:
     """The first line of what a library says, short enough for a sentence; its type where it says nothing."""

@@ -89,8 +89,10 @@ def open_tile(viewer: Any, folder: Path) -> None:
         return
     from PIL import Image
 
+    from .decode_errors import PICTURE_FORMATS
+
     path = folder / f"{tile.stem}.png"
-    with Image.open(tile) as picture:
+    with Image.open(tile, formats=PICTURE_FORMATS) as picture:
         picture.convert("RGB").save(path)
     scale = (EBHI_PIXEL_SIZE_UM, EBHI_PIXEL_SIZE_UM)
     viewer.open(path, plugin="napari", scale=scale, units=("micrometer", "micrometer"))

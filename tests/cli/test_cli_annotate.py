@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -300,3 +302,35 @@ def test_files_of_the_user_beside_an_earlier_result_stay(tile: Path, tmp_path: P
     assert read_summary(out / "tile")["pixel_size_um"] == 2.0
     assert (out / "tile" / "a.cerberus" / "journal.jsonl").read_text() == "a day"
     assert (out / "tile" / "notes.txt").read_text() == "notes"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of bytes are a matter of Linux")
+def test_a_name_that_is_not_utf8_fails_before_the_work(
+    tile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / os.fsdecode(b"t\xff.png")
+    path.write_bytes(tile.read_bytes())
+    monkeypatch.setattr(command, "annotate", lambda *_: pytest.fail("it was worked on"))
+    assert main(["annotate", str(path), "--out", str(tmp_path / "out"), "--pixel-size-um", "1"]) == 1
+    assert "t\\udcff.png: the name of this file or of its folder is not UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows allows no such names")
+def test_names_that_steer_a_terminal_are_spelled_out(
+    tile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "t\x1b[2Jile\n.png"
+    path.write_bytes(tile.read_bytes())
+    assert main(["annotate", str(path), "--out", str(tmp_path / "out"), "--pixel-size-um", "1"]) == 0
+    assert main(["annotate", str(path) + "\x9b31m", "--out", str(tmp_path / "out"), "--pixel-size-um", "1"]) == 1
+    printed = capsys.readouterr()
+    assert "t\\x1b[2Jile" in printed.out
+    for text in (printed.out, printed.err):
+        assert not {"\x1b", "\x9b"} & set(text)
+
+
+def test_pages_that_were_not_read_stand_in_the_summary(tile: Path, tmp_path: Path) -> None:
+    with Image.open(tile) as picture:
+        picture.save(tmp_path / "pages.tif", save_all=True, append_images=[picture.copy()])
+    assert main(["annotate", str(tmp_path / "pages.tif"), "--out", str(tmp_path / "out"), "--pixel-size-um", "1"]) == 0
+    assert "The file holds 2 pages; only page 1 was read." in read_summary(tmp_path / "out" / "pages")["notes"]

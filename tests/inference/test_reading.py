@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import EpsImagePlugin, Image, ImageOps
 
-from napari_cerberus.errors import ImageError
+from napari_cerberus.errors import DataError, ImageError
 from napari_cerberus.inference.images.rgb import as_rgb8, pixel_size_of_file, read_image
+from napari_cerberus.pairs.layout.tile_pixels import image_shape, read_rgb
 
 RGB = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
@@ -155,3 +156,50 @@ def test_pictures_that_pretend_to_be_huge(tmp_path: Path, monkeypatch: pytest.Mo
     for name in ("bomb.png", "bomb.tif"):
         with pytest.raises(ImageError, match=rf"{name}.*(too large|too many)"):
             read_image(tmp_path / name)
+
+
+def test_postscript_that_is_called_png_never_starts_ghostscript(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *given: started.append(given))
+    path = tmp_path / "tile.png"
+    path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n/Times findfont pop\n%%EOF\n")
+    with Image.open(path) as picture:  # Pillow by itself takes it
+        assert picture.format == "EPS"
+    for read, error in ((read_image, ImageError), (read_rgb, DataError), (image_shape, DataError)):
+        with pytest.raises(error, match=r"tile\.png"):
+            read(path)
+    assert not started
+
+
+@pytest.mark.parametrize("code", range(1, 9))
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.tif"])
+def test_a_picture_stands_upright_as_its_file_says(tmp_path: Path, name: str, code: int) -> None:
+    path = tmp_path / name
+    if name == "a.tif":
+        tifffile.imwrite(path, RGB, photometric="rgb", extratags=[(0x0112, "H", 1, code, True)])
+    else:
+        exif = Image.Exif()
+        exif[0x0112] = code
+        Image.fromarray(RGB).save(path, exif=exif, **({"lossless": True} if name == "a.webp" else {}))
+    with Image.open(path) as picture:
+        expected = np.asarray(ImageOps.exif_transpose(picture))
+    stored = read_image(path)
+    np.testing.assert_array_equal(stored.pixels, expected)
+    np.testing.assert_array_equal(read_image(path, upright=False).pixels, RGB)
+    assert len(stored.notes) == (code != 1)
+
+
+@pytest.mark.parametrize("writer", ["pillow", "tifffile"])
+def test_of_several_pages_the_first_is_read_and_that_is_said(tmp_path: Path, writer: str) -> None:
+    path, other = tmp_path / "pages.tif", np.zeros_like(RGB)
+    if writer == "pillow":
+        Image.fromarray(RGB).save(path, save_all=True, append_images=[Image.fromarray(other)] * 2)
+    else:
+        with tifffile.TiffWriter(path) as tiff:
+            for page in (RGB, other, other):
+                tiff.write(page, photometric="rgb")
+    stored = read_image(path)
+    np.testing.assert_array_equal(stored.pixels, RGB)
+    assert stored.notes == ("The file holds 3 pages; only page 1 was read.",)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import CerberusError, OutputError
+from ..errors import CerberusError, ImageError, OutputError
 from ..inference.annotate import AnnotateSettings, Annotation, annotate
 from ..inference.device import choose_runtime
 from ..inference.images.image_files import read_image
@@ -135,7 +135,7 @@ def settings_for(arguments: argparse.Namespace, size: PixelSize) -> AnnotateSett
 
 def _annotate_file(path: Path, folder: Path, model: Model, arguments: argparse.Namespace) -> bool:
     """Annotate one image; False, with one line on stderr, if that failed."""
-    line = ProgressLine(path.name)
+    line = ProgressLine(one_line(path.name))
     problem = ""
     try:
         result = _annotate_and_write(path, folder, model, arguments, line)
@@ -145,9 +145,9 @@ def _annotate_file(path: Path, folder: Path, model: Model, arguments: argparse.N
         problem = "there is not enough memory for this image; cut out a smaller region."
     line.close()
     if problem:
-        sys.stderr.write(f"{PROGRAM}: error: {path}: {problem}\n")
+        sys.stderr.write(f"{PROGRAM}: error: {one_line(str(path))}: {problem}\n")
         return False
-    sys.stdout.write(f"{folder}: {describe(result)}\n")
+    sys.stdout.write(f"{one_line(str(folder))}: {describe(result)}\n")
     return True
 
 
@@ -156,6 +156,7 @@ def _annotate_and_write(
 ) -> Annotation:
     """Read, annotate, write. Raises ``CerberusError``; ``folder`` is then as it was."""
     _refuse_foreign(folder)
+    _require_text(path)
     image = read_image(path)
     size = choose_pixel_size(arguments.pixel_size_um, image.pixel_size_um, model.spec.provenance)
     if size.source == "assumed":
@@ -164,6 +165,7 @@ def _annotate_and_write(
             "If that is wrong, run again with --pixel-size-um."
         )
     result = run_to_end(annotate(image.pixels, model, settings_for(arguments, size)), line)
+    result = replace(result, notes=(*image.notes, *result.notes))
     for note in result.notes:
         line.say(note)
     about = {
@@ -174,6 +176,19 @@ def _annotate_and_write(
     }
     write_annotation(folder, result, about=about)
     return result
+
+
+def _require_text(path: Path) -> None:
+    """The summary names the image, so its name must be text; said before the work, not after.
+
+    Raises
+    ------
+    ImageError
+    """
+    try:
+        str(path.absolute()).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ImageError("the name of this file or of its folder is not UTF-8; rename it.") from error
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import unicodedata
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Any, Protocol, TextIO, cast
 
 from .. import __version__
 from ..errors import CerberusError
@@ -17,6 +19,8 @@ from ..installation import explain_import_failure
 PROGRAM = "napari-cerberus"
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
+_KEPT = "\n\r\t"
+"""Ends of our own lines, and of the progress line that is written over."""
 
 
 class CommandModule(Protocol):
@@ -100,7 +104,8 @@ COMMANDS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``napari-cerberus`` with ``arguments`` (those of the process where None) and return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    return guarded(lambda: _run(given))
+    with redirect_stdout(cast(TextIO, PlainStream(sys.stdout))), redirect_stderr(cast(TextIO, PlainStream(sys.stderr))):
+        return guarded(lambda: _run(given))
 
 
 def guarded(action: Callable[[], int]) -> int:
@@ -133,8 +138,8 @@ def fail(error: CerberusError) -> int:
 
 
 def one_line(error: BaseException | str) -> str:
-    """A text, or an error's, without line breaks."""
-    return " ".join(str(error).split())
+    """A text, or an error's, without line breaks; what would steer a terminal is spelled out."""
+    return plain(" ".join(str(error).split()))
 
 
 def _run(given: list[str]) -> int:
@@ -157,3 +162,28 @@ def _run(given: list[str]) -> int:
 
 def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
+
+
+def plain(text: str) -> str:
+    """``text`` with control characters, and halves of characters, as ``\\x1b`` or ``\\udc80``."""
+    if text.isprintable():
+        return text
+    return "".join(one if _harmless(one) else one.encode("unicode_escape").decode("ascii") for one in text)
+
+
+def _harmless(letter: str) -> bool:
+    return letter.isprintable() or letter in _KEPT or unicodedata.category(letter) == "Zs"
+
+
+class PlainStream:
+    """A text stream that writes ``plain`` text to another one, which does all the rest."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write ``text``, spelled out where needed."""
+        return self._stream.write(plain(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

@@ -170,6 +170,8 @@ def _corrected(saved: SavedImage, path: Path, pixels: NDArray[Any], annotator: s
     if saved.header.coarser:
         raise DataError(f"{saved.folder} is of a coarser level of its image; open it in napari and export it there.")
     if not is_of(annotation.frame.image_key, pixels):
+        pixels = read_image(path, upright=False).pixels  # napari shows pictures as they are stored
+    if not is_of(annotation.frame.image_key, pixels):
         raise DataError(f"{path} has changed since it was annotated; annotate it again, or restore the file.")
     top, left, bottom, right = annotation.frame.region
     if bottom > pixels.shape[0] or right > pixels.shape[1]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,18 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from ...decode_errors import DECODE_ERRORS, reason_of
+from ...decode_errors import DECODE_ERRORS, PICTURE_FORMATS, reason_of
 from ...errors import ImageError
 from .stated_size import checked_side, from_dots_per_inch, from_tiff
 
 MAX_PIXELS = 1_000_000_000
 """Larger pictures (whole slides, or files that pretend) are refused before they are decoded."""
+
+_ORIENTATION = 0x0112
+"""Tag of TIFF and EXIF: how the stored pixels have to be turned to stand upright."""
+
+_PLAIN_KINDS, _PAGES = ("generic", "uniform", "shaped"), "IYXS"
+"""TIFF that no scanner has made, as tifffile names it; the axes of colour pages of one size."""
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _DAMAGE = (*DECODE_ERRORS, tifffile.TiffFileError)
@@ -32,17 +38,26 @@ class StoredImage:
     Attributes
     ----------
     pixels : array
-        As stored: (H, W, 3 or 4) for colour; other shapes are left for ``to_rgb8`` to judge.
+        Upright: (H, W, 3 or 4) for colour; other shapes are left for ``to_rgb8`` to judge.
     pixel_size_um : float or None
         Side of a pixel where the file states it.
+    notes : tuple of str
+        Sentences for the user: what of the file was not read, or was turned.
     """
 
     pixels: NDArray[Any]
     pixel_size_um: float | None
+    notes: tuple[str, ...] = ()
 
 
-def read_image(path: Path) -> StoredImage:
-    """Read a TIFF (the largest level of a pyramid), PNG, JPEG, WebP or BMP file.
+def read_image(path: Path, *, upright: bool = True) -> StoredImage:
+    """Read a TIFF (its first page, the largest level of a pyramid), PNG, JPEG, WebP or BMP file.
+
+    Parameters
+    ----------
+    path : Path
+    upright : bool
+        Turn the pixels as the file says (EXIF and TIFF orientation); False: as they are stored.
 
     Raises
     ------
@@ -52,10 +67,27 @@ def read_image(path: Path) -> StoredImage:
     with _named(path):
         if _is_tiff(path):
             with tifffile.TiffFile(path) as file:
-                return StoredImage(pixels=_tiff_pixels(path, file), pixel_size_um=_tiff_size(path, file))
-        with _picture(path) as picture:
-            size = checked_side(path, *from_dots_per_inch(picture.info.get("dpi")))
-            return StoredImage(pixels=_picture_pixels(picture), pixel_size_um=size)
+                code = file.pages.first.tags.valueof(_ORIENTATION, 1)
+                image = StoredImage(
+                    pixels=_tiff_pixels(path, file), pixel_size_um=_tiff_size(path, file), notes=_page_notes(file)
+                )
+        else:
+            with _picture(path) as picture:
+                code = picture.getexif().get(_ORIENTATION, 1)
+                size = checked_side(path, *from_dots_per_inch(picture.info.get("dpi")))
+                image = StoredImage(pixels=_picture_pixels(picture), pixel_size_um=size)
+        return _turned(image, code) if upright else image
+
+
+def _turned(image: StoredImage, code: Any) -> StoredImage:
+    """The image upright. ``code``: 2 to 8 as TIFF defines them; 1 and anything else: nothing is to be turned."""
+    if image.pixels.ndim < 2 or code not in range(2, 9):
+        return image
+    pixels = np.swapaxes(image.pixels, 0, 1) if code >= 5 else image.pixels
+    down = -1 if code in (3, 4, 7, 8) else 1
+    right = -1 if code in (2, 3, 6, 7) else 1
+    note = "The file says how its picture is to be turned; it was turned, and so are all results."
+    return replace(image, pixels=np.ascontiguousarray(pixels[::down, ::right]), notes=(*image.notes, note))
 
 
 def pixel_size_of_file(path: Path) -> float | None:
@@ -96,8 +128,19 @@ def _is_tiff(path: Path) -> bool:
         return stream.read(4) in _TIFF_STARTS
 
 
+def _page_notes(file: tifffile.TiffFile) -> tuple[str, ...]:
+    """Says that there is more than was read; labels and thumbnails of slide scanners are no further pages."""
+    first, number = file.series[0], len(file.pages)
+    several = len(file.series) > 1 or first.axes == _PAGES
+    if first.kind not in _PLAIN_KINDS or not several or number < 2:
+        return ()
+    return (f"The file holds {number} pages; only page 1 was read.",)
+
+
 def _tiff_pixels(path: Path, file: tifffile.TiffFile) -> NDArray[Any]:
     series = file.series[0].levels[0]
+    if series.axes == _PAGES:
+        series = file.pages.first
     sides = [length for axis, length in zip(series.axes, series.shape, strict=True) if axis in "YX"]
     _check_pixels(path, int(np.prod(sides, dtype=np.int64)), int(np.prod(series.shape, dtype=np.int64)))
     pixels = np.asarray(series.asarray())
@@ -118,7 +161,7 @@ def _picture(path: Path) -> Iterator[Image.Image]:
     # Pillow warns from 89 million pixels on and refuses from twice as many on; between them there is nothing to say.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        picture = Image.open(path)
+        picture = Image.open(path, formats=PICTURE_FORMATS)
     with picture:
         yield picture
 

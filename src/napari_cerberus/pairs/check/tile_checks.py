@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from ...decode_errors import PICTURE_FORMATS
 from ..label_arrays import objects_in_pieces
 from ..layout.tile_pixels import MASK_THRESHOLD
 from ..problems import Problem
@@ -24,7 +25,7 @@ _RIM_PX, _NUCLEI_SHARE = 8, 0.1
 
 def check_transparency(path: Path) -> Iterator[Problem]:
     """Say that an image has an alpha channel; ``read_rgb`` lays it on white."""
-    with Image.open(path) as picture:
+    with Image.open(path, formats=PICTURE_FORMATS) as picture:
         if "A" in picture.getbands() or "transparency" in picture.info:
             yield Problem(
                 kind="alpha-image",

@@ -11,7 +11,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...decode_errors import DECODE_ERRORS, reason_of
+from ...decode_errors import DECODE_ERRORS, PICTURE_FORMATS, reason_of
 from ...errors import DataError
 
 IMAGE_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
@@ -138,7 +138,7 @@ def image_shape(path: Path) -> tuple[int, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as picture:
+            with Image.open(path, formats=PICTURE_FORMATS) as picture:
                 return picture.height, picture.width
     except _PICTURE_ERRORS as error:
         raise unreadable(path, error) from error
@@ -150,7 +150,7 @@ def _open(path: Path) -> Image.Image:
         with warnings.catch_warnings():
             # Pillow warns of large pictures and odd metadata; neither matters once the pixels are here.
             warnings.simplefilter("ignore")
-            with Image.open(path) as picture:
+            with Image.open(path, formats=PICTURE_FORMATS) as picture:
                 picture.load()
                 return picture
     except _PICTURE_ERRORS as error:

@@ -8,6 +8,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from ...decode_errors import PICTURE_FORMATS
 from ...samples import HE_FIELD, SYNTHETIC_COLON, Sample
 from ..colours import OUTLINE_OPACITY, direct_colormap, task_colour
 
@@ -47,7 +48,7 @@ def he_field() -> list[LayerData]:
 
 def _image(sample: Sample, name: str) -> LayerData:
     """The picture as layer data; a scale without a unit says that the pixel size is assumed (the dock marks it)."""
-    with Image.open(sample.image_path) as picture:
+    with Image.open(sample.image_path, formats=PICTURE_FORMATS) as picture:
         pixels = np.asarray(picture.convert("RGB"))
     settings: dict[str, Any] = {
         "name": name,
