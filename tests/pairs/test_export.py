@@ -586,3 +586,14 @@ def test_strange_source_names_survive_in_the_sidecar(tmp_path: Path) -> None:
         sidecar = sidecar_of(record)
         assert sidecar is not None
         assert sidecar.source.name == name
+
+
+def test_unreviewed_objects_that_a_checked_mask_leaves_out_are_told(tmp_path: Path) -> None:
+    def notes(**changes: object) -> str:
+        return " ".join(run_to_end(plan_export(tmp_path, make_source(48, 96), make_settings(**changes))).notes)
+
+    assert "3 of the glands were not reviewed; they are not in the mask" in notes(
+        checked=("glands",), objects="accepted"
+    )
+    assert "were not reviewed" not in notes(checked=("glands",))
+    assert "were not reviewed" not in notes(objects="accepted")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,12 +14,12 @@ from PIL import Image
 
 from ...errors import CerberusError, DataError, OutputError
 from ...progress import Job, Progress
-from ...tasks import INSTANCE_TASKS
 from ..layout.dataset import Dataset, open_dataset, refuse_source_folder
 from ..layout.ebhi import PairName, read_mask
 from ..layout.names import check_category, next_number, patient_letters_and_digits, unknown_patient_id
 from ..layout.tile_pixels import pixels_sha256
 from ..words import counted
+from .export_notes import notes_of
 from .export_source import ExportSettings, ExportSource
 from .tile_canvas import Canvas, Tile, make_canvas
 from .tile_windows import Window, tissue_share
@@ -166,7 +166,7 @@ def plan_export(root: Path, source: ExportSource, settings: ExportSettings) -> J
         pairs=tuple(planner.pairs),
         left_out=dict(planner.left_out),
         new_category=settings.category not in dataset.categories,
-        notes=(*([note] if note else []), *_notes(dataset, canvas, digits, windows)),
+        notes=(*([note] if note else []), *notes_of(dataset, canvas, digits, windows)),
     )
 
 
@@ -269,31 +269,3 @@ def _shows(label_path: Path, mask: NDArray[np.bool_]) -> bool:
         return np.array_equal(read_mask(label_path), mask)
     except DataError:  # a damaged mask shows nothing; the data check names it
         return False
-
-
-def _notes(dataset: Dataset, canvas: Canvas, digits: str, windows: Sequence[Window]) -> Iterator[str]:
-    settings = canvas.settings
-    if settings.patient_id is None:
-        yield "The patient is not known: this file counts as a patient of its own."
-    elif digits not in dataset.patients and any(name.patient == digits for name in dataset.taken):
-        yield f"The folder already holds pairs of patient {digits}; these are taken to be of the same patient."
-    yield from _untaught(settings, canvas.source)
-    if settings.cut == "objects" and not windows:
-        yield f"No object of {settings.task!r} is accepted yet, so there is nothing to cut tiles around."
-    if any(any(window.padding(canvas.shape)) for window in windows):
-        yield f"The image is smaller than {settings.tile_px} px, so it is padded with white."
-
-
-def _untaught(settings: ExportSettings, source: ExportSource) -> Iterator[str]:
-    """What no model will learn from these tiles, because nobody said that it is right."""
-    names = [task for task in INSTANCE_TASKS if task in source.labels]
-    unchecked = [task for task in names if task not in settings.checked]
-    if not settings.checked:
-        yield (
-            f"Nobody said that all {' or '.join(names)} in these tiles are right, so no outlines would be learned from "
-            f"them; tick what is right, or give --checked {settings.task}."
-        )
-    elif unchecked:
-        yield f"Not checked, so kept as information only and never learned: {', '.join(unchecked)}."
-    if not settings.category_confirmed:
-        yield "The category is the model's own readout, recorded as not confirmed, and is never learned."
