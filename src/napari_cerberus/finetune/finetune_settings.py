@@ -111,7 +111,7 @@ class FinetuneSettings:
     base_model : str
         Name or path; "": the promoted model.
     tasks : tuple of str
-        Task keys to train; (): every task that the pairs have labels for.
+        Task keys to train; (): every task that the pairs have checked labels for.
     train_from_layer : int or None
         Encoder layers from this one on train, 1..5; 5: none.
     epochs, batch_size : int or None

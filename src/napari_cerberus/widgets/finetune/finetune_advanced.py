@@ -161,7 +161,7 @@ class FinetuneAdvanced(QWidget):
         grid.setVerticalSpacing(2)
         for place, box in enumerate(self.tasks.values()):
             grid.addWidget(box, place // 2, place % 2)
-        grid.addWidget(small_label("none ticked: every task the pairs have labels of"), 2, 0, 1, 2)
+        grid.addWidget(small_label("none ticked: every task that was checked in the pairs"), 2, 0, 1, 2)
         return holder
 
     def _augment_grid(self) -> QWidget:
