@@ -11,6 +11,7 @@ DECODE_ERRORS = (
     TypeError,
     LookupError,
     AttributeError,
+    AssertionError,  # tifffile, on tags that contradict each other
     ArithmeticError,
     EOFError,
     MemoryError,  # sizes that are made up

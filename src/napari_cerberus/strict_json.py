@@ -10,6 +10,7 @@ from .errors import DataError
 
 MAX_BYTES = 1024 * 2**20
 """Largest file that is read; a FeatureCollection of 100,000 nuclei takes about 100 MB."""
+_MAX_DIGITS = 300
 
 
 def read_json(path: Path, *, max_bytes: int | None = None, allow_nan: bool = False) -> Any:
@@ -51,9 +52,15 @@ def read_object(path: Path, *, max_bytes: int | None = None) -> dict[str, Any]:
 def loads(text: str, source: str, *, allow_nan: bool = False) -> Any:
     """Parse JSON text that came from ``source``. Raises ``DataError``."""
     try:
-        return json.loads(text, parse_constant=float if allow_nan else _refuse_constant)
+        return json.loads(text, parse_int=_whole, parse_constant=float if allow_nan else _refuse_constant)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{source} is not a JSON file, or a damaged one: {error}.") from error
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:  # no float holds it, and what reckons with it fails far from here
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,6 +45,7 @@ OURS = (
 )
 """What we write into such a folder; whatever else lies there stays."""
 
+_SMALLEST_UM, _LARGEST_UM = 1e-6, 1e6
 _PX_PER_CM = 10_000.0
 
 
@@ -149,8 +149,8 @@ def load_annotation(folder: Path) -> SavedAnnotation:
     data = read_json(where, FORMAT, FORMAT_VERSION)
     frame = Frame.from_json(data.get("frame"), str(where))
     pixel_size_um = number(data, "pixel_size_um", where)
-    if not 0 < pixel_size_um < math.inf:
-        raise DataError(f"{where} is damaged: 'pixel_size_um' must be above 0, not {pixel_size_um}.")
+    if not _SMALLEST_UM <= pixel_size_um <= _LARGEST_UM:
+        raise DataError(f"{where} is damaged: 'pixel_size_um' must be a size in µm above 0, not {pixel_size_um}.")
     tasks = _tasks(data, where)
     labels = {task: read_labels(folder / f"{task}.tif", frame.shape) for task in tasks}
     return SavedAnnotation(

@@ -65,9 +65,10 @@ def read_annotation(folder: Path) -> SavedAnnotation:
     settle(folder)
     summary = _summary(folder / SUMMARY_FILE)
     files = {task: folder / f"{task}.tif" for task in INSTANCE_TASKS}
-    labels = {task: _read_labels(file) for task, file in files.items() if file.is_file()}
-    if len({array.shape for array in labels.values()}) != 1:
+    found = {task: file for task, file in files.items() if file.is_file()}
+    if len({_shape(file) for file in found.values()}) != 1:  # before anything is unpacked
         raise DataError(f"The label images in {folder} differ in size or are missing; they are not of one annotation.")
+    labels = {task: _read_labels(file) for task, file in found.items()}
     model = summary.get("model")
     model = model if isinstance(model, Mapping) else {}
     return SavedAnnotation(
@@ -92,6 +93,15 @@ def _pixel_size(summary: Mapping[str, Any], path: Path) -> float:
     return size
 
 
+def _shape(path: Path) -> tuple[int, ...]:
+    """As the file's header says. Raises ``DataError``."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            return tuple(file.series[0].shape)
+    except (*DECODE_ERRORS, tifffile.TiffFileError) as error:
+        raise DataError(f"{path} is not a readable TIFF: {reason_of(error)}.") from error
+
+
 def _read_labels(path: Path) -> NDArray[np.integer]:
     try:
         labels = tifffile.imread(path)
@@ -112,6 +122,10 @@ def _read_objects(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} is not a readable table: {error}.") from error
     if not {"task", "index"} <= set(table.columns):
         raise DataError(f"{path} is damaged: column 'task' or 'index' is missing.")
+    numbers = pd.to_numeric(table["index"], errors="coerce")
+    if not numbers.between(1, np.iinfo(np.int32).max).all() or (numbers % 1 != 0).any():
+        raise DataError(f"{path} is damaged: column 'index' must hold object ids, whole numbers from 1.")
+    table["index"] = numbers.astype(np.int64)
     if "class" in table:
         table["class"] = table["class"].fillna("").astype(str)
     return table

@@ -40,7 +40,7 @@ class Model:
     def card(self) -> str:
         """The model card in Markdown; empty where the model has none."""
         card = self.path / CARD_FILE if self.path is not None else None
-        return card.read_text(encoding="utf-8") if card is not None and card.is_file() else ""
+        return card.read_text(encoding="utf-8", errors="replace") if card is not None and card.is_file() else ""
 
 
 def load_model(folder: Path) -> Model:

@@ -17,6 +17,7 @@ import torch
 import yaml
 from torch import Tensor
 
+from ..decode_errors import DECODE_ERRORS
 from ..errors import ModelError
 from ..files import sha256_of
 from ..tasks import CERBERUS_TASKS, TaskSpec
@@ -118,7 +119,7 @@ def _published_tasks(path: Path, state: Mapping[str, Tensor]) -> tuple[TaskSpec,
     try:
         settings: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         considered = settings["model_kwargs"]["considered_tasks"]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (*DECODE_ERRORS, yaml.YAMLError) as error:  # values that are no number or date; extreme depth
         raise ModelError(f"{path} cannot be read: field model_kwargs.considered_tasks is missing.") from error
     if not isinstance(considered, list) or not all(isinstance(name, str) for name in considered):
         raise ModelError(f"{path}: considered_tasks must be a list of names.")
@@ -136,7 +137,7 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
         raise ModelError(
             f"{path} holds more than tensors and could run code, so it was not opened. Ask for a plain state dict."
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+    except DECODE_ERRORS as error:
         raise ModelError(f"{path} is not a readable torch file: {error}") from error
     if isinstance(content, Mapping):
         for wrapper in ("desc", "state_dict", "model"):

@@ -53,6 +53,8 @@ class SourceSettings:
 
     def __post_init__(self) -> None:
         _require(self.kind in SOURCE_KINDS, f"source.kind must be one of {SOURCE_KINDS}, not {self.kind!r}.")
+        for name in ("name", "path"):
+            _require(_is_plain(getattr(self, name)), f"source.{name} must be a text without control characters.")
         _require(self.use in ("all", "train"), f"source.use must be 'all' or 'train', not {self.use!r}.")
         by_objects = self.kind == "instances"
         _require(
@@ -321,7 +323,7 @@ def read_config(path: Path) -> TrainConfig:
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
         raise SettingsError(f"{path} cannot be read as TOML: {error}") from error
     try:
         return _config(data)
@@ -359,6 +361,10 @@ def _settings(kind: Any, values: Any, where: str) -> Any:
     if unknown := sorted(set(values) - known):
         raise SettingsError(f"{where} has unknown fields {unknown}; known are {sorted(known)}.")
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable()
 
 
 def _require(condition: bool, message: str) -> None:

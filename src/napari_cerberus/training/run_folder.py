@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 
+from ..decode_errors import DECODE_ERRORS
 from ..errors import DataError, OutputError
 from ..files import atomic_path, sha256_of, write_text
 from ..locks import lock, open_lock_file
+from ..strict_json import loads
 from .data.tile_sources import Tile
 
 CHECKPOINT_FILE = "checkpoint.pt"
@@ -81,7 +83,7 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
         raise DataError(f"{path} is not what this run has written: its SHA-256 differs. Start the run anew.")
     try:
         return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except (*DECODE_ERRORS, pickle.UnpicklingError) as error:
         raise DataError(f"{path} is damaged and cannot be resumed from: {error}") from error
 
 
@@ -99,10 +101,10 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """Rows written so far; a line cut off by a kill is left out."""
     path = folder / METRICS_FILE
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
+            rows.append(loads(line, str(path)))
+        except DataError:
             continue
     return rows
 

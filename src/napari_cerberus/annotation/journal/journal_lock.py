@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import CerberusError
+from ...errors import CerberusError, DataError
 from ...locks import lock
+from ...strict_json import loads
 
 _FILE = "lock"
 _STALE_S = 24 * 3600
@@ -80,8 +81,8 @@ def lock_folder(folder: Path, *, take_over: bool = False) -> FolderLock:
 def _read_holder(descriptor: int) -> dict[str, Any]:
     os.lseek(descriptor, 0, os.SEEK_SET)
     try:
-        holder = json.loads(os.read(descriptor, 4096) or b"{}")
-    except ValueError:
+        holder = loads(os.read(descriptor, 4096).decode("utf-8", "replace") or "{}", "lock")
+    except DataError:
         return {}
     return holder if isinstance(holder, dict) else {}
 

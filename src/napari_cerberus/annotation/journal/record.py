@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...errors import DataError
+from ...strict_json import loads
 from ...tasks import INSTANCE_TASKS
 from ..edits import Features
 from ..object_table import CELLS
@@ -103,8 +104,8 @@ def data_of(line: bytes) -> dict[str, Any]:
     if space != b" " or crc != b"%08x" % zlib.crc32(text):
         raise DataError("a line is damaged")
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        data = loads(text.decode("utf-8"), "a line")
+    except (UnicodeDecodeError, DataError) as error:
         raise DataError("a line is not JSON") from error
     if not isinstance(data, dict):
         raise DataError("a line holds no record")
@@ -203,9 +204,9 @@ def _unpacked_cells(packed: bytes) -> Features:
         return {}
     try:
         unpacker = zlib.decompressobj()
-        rows = json.loads(unpacker.decompress(packed, _MAX_CELL_BYTES))
+        rows = loads(unpacker.decompress(packed, _MAX_CELL_BYTES).decode("utf-8"), "the cells")
         return {_id(i): {name: _cell(name, value) for name, value in cells.items()} for i, cells in rows}
-    except (zlib.error, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (zlib.error, ValueError, TypeError, AttributeError, DataError) as error:
         raise DataError("the table cells of a record are damaged") from error
 
 

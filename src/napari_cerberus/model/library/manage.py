@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from ...errors import ModelError, OutputError, SettingsError
+from ...errors import DataError, ModelError, OutputError, SettingsError
 from ...files import write_text
+from ...strict_json import read_json
 from ...whole_folders import atomic_folder
 from ..spec import CARD_FILE, SPEC_FILE, WEIGHTS_FILE, load_spec
 from .entries import ModelEntry, entry_of, library_folder, list_models
@@ -50,10 +51,8 @@ def read_record(entry: ModelEntry) -> ModelRecord:
     """Notes and verdict of a model; empty where there are none or the file is damaged."""
     path = entry.path / RECORD_FILE
     try:
-        if path.stat().st_size > _MAX_RECORD_BYTES:
-            return ModelRecord()
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        data = read_json(path, max_bytes=_MAX_RECORD_BYTES)
+    except DataError:
         return ModelRecord()
     known = {name: data.get(name, "") for name in asdict(ModelRecord())} if isinstance(data, dict) else {}
     return ModelRecord(**{name: value for name, value in known.items() if isinstance(value, str)})

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
 
-from ...errors import ModelError, OutputError
+from ...errors import DataError, ModelError, OutputError
+from ...strict_json import loads
 from .entries import STARTER, ModelEntry, entry_of, library_folder, list_models
 from .library_lock import library_lock
 
@@ -175,8 +176,8 @@ def _last_byte(path: Path) -> bytes:
 
 def _read_line(line: str) -> Promotion | None:
     try:
-        data = json.loads(line)
-    except ValueError:
+        data = loads(line, HISTORY_FILE)
+    except DataError:
         return None
     names = ("at", "action", "name", "sha256", "reason")
     if not isinstance(data, dict) or not all(isinstance(data.get(name), str) for name in names):

@@ -14,7 +14,7 @@ from ...tasks import INSTANCE_TASKS
 from .ebhi import PairRecord
 from .fields import Fields
 from .sidecar import FORMAT, MAX_ID, OBJECT_CHOICES, Sidecar, SidecarObject, SourceInfo, sidecar_paths
-from .tile_pixels import read_stack
+from .tile_pixels import read_stack, stack_shape
 
 _MAX_BYTES = 256 * 2**20
 
@@ -86,10 +86,13 @@ def read_label_planes(path: Path, sidecar: Sidecar) -> dict[str, NDArray[np.int3
     DataError
         If the file is missing, damaged, changed since the export, or holds ids that the sidecar does not list.
     """
+    expected = (len(sidecar.tasks), *sidecar.size_px)
+    if stack_shape(path) != expected:  # before it is unpacked
+        raise DataError(f"{path} has shape {stack_shape(path)}, unlike its sidecar says.")
     stack = read_stack(path)
     if sha256_of(path) != sidecar.labels_sha256:
         raise DataError(f"{path} was changed since it was exported; export the pair again.")
-    if stack.shape != (len(sidecar.tasks), *sidecar.size_px) or stack.dtype != np.uint16:
+    if stack.shape != expected or stack.dtype != np.uint16:
         raise DataError(f"{path} has shape {stack.shape} and type {stack.dtype}, unlike its sidecar says.")
     planes = {task: plane.astype(np.int32) for task, plane in zip(sidecar.tasks, stack, strict=True)}
     for task, plane in planes.items():

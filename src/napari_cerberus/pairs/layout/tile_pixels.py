@@ -133,6 +133,15 @@ def read_stack(path: Path) -> NDArray[np.generic]:
         raise unreadable(path, error) from error
 
 
+def stack_shape(path: Path) -> tuple[int, ...]:
+    """What ``read_stack`` will give, from the file's header. Raises ``DataError`` if it is missing or damaged."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            return tuple(file.series[0].shape)
+    except TIFF_ERRORS as error:
+        raise unreadable(path, error) from error
+
+
 def image_shape(path: Path) -> tuple[int, int]:
     """Height and width from the file's header, without decoding it. Raises ``DataError``."""
     try:

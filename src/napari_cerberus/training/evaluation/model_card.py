@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...errors import DataError
 from ...model.checkpoint import Model, save_model
+from ...strict_json import read_object
 from .outcome import REPORT_FORMAT
 
 _TASK_COLUMNS = (
@@ -56,11 +56,8 @@ def read_report(path: Path) -> Mapping[str, Any]:
     DataError
         If it cannot be read or is something else.
     """
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a report: {error}.") from error
-    if not isinstance(report, dict) or report.get("format") != REPORT_FORMAT:
+    report = read_object(path)
+    if report.get("format") != REPORT_FORMAT:
         raise DataError(f"{path} is not a report.json of napari-cerberus evaluate.")
     return report
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...errors import DataError, OutputError
 from ...files import atomic_path, write_text
-from ...strict_json import read_object
+from ...strict_json import loads, read_object
 from .scoring import Scored, TileScore
 
 IDENTITY_FILE = "evaluation.json"
@@ -107,8 +107,8 @@ def _read_scores(path: Path) -> dict[str, TileScore]:
     scores: dict[str, TileScore] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
-            score = TileScore.from_json(json.loads(line))
-        except (ValueError, TypeError, KeyError):
+            score = TileScore.from_json(loads(line, str(path)))
+        except (DataError, ValueError, TypeError, KeyError):
             continue
         scores[score.id] = score
     return scores

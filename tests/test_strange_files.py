@@ -1,0 +1,157 @@
+"""Files that are valid for their parser and mean harm: each ends in one sentence, never in a traceback."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from napari_cerberus.annotation.journal.journal_lock import lock_folder
+from napari_cerberus.annotation.journal.record import data_of
+from napari_cerberus.decode_errors import DECODE_ERRORS
+from napari_cerberus.errors import CerberusError, DataError, ModelError, SettingsError
+from napari_cerberus.inference.result_reading import read_annotation
+from napari_cerberus.model import published
+from napari_cerberus.model.library import manage, promotion
+from napari_cerberus.model.spec import load_spec
+from napari_cerberus.pairs.layout import sidecar_reading
+from napari_cerberus.strict_json import loads
+from napari_cerberus.training.config import read_config
+from napari_cerberus.training.evaluation.model_card import read_report
+from napari_cerberus.training.run_folder import load_checkpoint, read_metrics
+
+DEEP = "[" * 100_000
+HUGE = "1" + "0" * 400
+STRANGE = [DEEP, HUGE, "-" + HUGE, "1" * 5000, "\ud800", "nan", "{", ""]
+
+
+@pytest.mark.parametrize("text", STRANGE[:4])
+def test_json_of_extreme_depth_or_length_is_one_sentence(text: str) -> None:
+    for whole in (text, f'{{"a": {text}}}'):
+        with pytest.raises(DataError, match="x is not a JSON file, or a damaged one"):
+            loads(whole, "x")
+
+
+@pytest.mark.parametrize("text", STRANGE)
+def test_no_such_text_breaks_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("NAPARI_CERBERUS_MODELS", str(tmp_path))
+    (tmp_path / promotion.HISTORY_FILE).write_text(text + "\n", errors="surrogatepass")
+    assert promotion.promotion_history() == ()
+    starter = promotion.promoted()
+    (tmp_path / manage.RECORD_FILE).write_text(text, errors="surrogatepass")
+    entry = type(starter)(name="x", path=tmp_path, spec=starter.spec, sha256=starter.sha256)
+    assert manage.read_record(entry) == manage.ModelRecord()
+    (tmp_path / "model.json").write_text(text, errors="surrogatepass")
+    with pytest.raises(ModelError):
+        load_spec(tmp_path)
+
+
+@pytest.mark.parametrize("text", STRANGE)
+def test_a_lock_that_says_nonsense_is_a_lock_of_nobody(tmp_path: Path, text: str) -> None:
+    held = lock_folder(tmp_path)
+    held.release()
+    (tmp_path / held.path.name).write_text(text[:4096], errors="surrogatepass")
+    lock_folder(tmp_path).release()
+
+
+@pytest.mark.parametrize("text", [DEEP, f'{{"elapsed_s": {HUGE}}}', "\udc80"])
+def test_a_strange_line_of_a_journal_is_a_damaged_one(text: str) -> None:
+    line = text.encode("utf-8", "surrogateescape")
+    with pytest.raises(DataError, match="a line is not JSON"):
+        data_of(b"%08x " % zlib.crc32(line) + line)
+
+
+@pytest.mark.parametrize("text", STRANGE)
+def test_reports_and_metrics(tmp_path: Path, text: str) -> None:
+    (tmp_path / "report.json").write_text(text, errors="surrogatepass")
+    with pytest.raises(DataError):
+        read_report(tmp_path / "report.json")
+    (tmp_path / "metrics.jsonl").write_text(text[:50_000] + '\n{"step": 1}\n', errors="surrogatepass")
+    assert read_metrics(tmp_path)[-1] == {"step": 1}
+
+
+SOURCE = '[[source]]\nname = "a"\nkind = "pairs"\ntasks = ["glands"]\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "steps = " + "1" * 5000,
+        "steps = " + "[" * 3000,
+        SOURCE + "path = 3",
+        SOURCE + "path = 2020-01-01",
+        SOURCE + r'path = "\u0000"',
+        "steps = \x00",
+    ],
+)
+def test_a_strange_config_is_one_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    with pytest.raises(SettingsError, match=r"config\.toml"):
+        read_config(tmp_path / "config.toml")
+
+
+@pytest.mark.parametrize("text", ['!!float "zz"', '!!timestamp "x"', "[" * 5000, "!!int zz", "\x00"])
+def test_strange_settings_of_published_weights_are_one_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "settings.yml").write_text(f"model_kwargs: {text}")
+    with pytest.raises(ModelError, match=r"settings\.yml cannot be read"):
+        published._published_tasks(tmp_path / "settings.yml", {})
+
+
+@pytest.mark.parametrize(
+    "error", [IndexError("pop from empty list"), AssertionError(), *[kind() for kind in DECODE_ERRORS[:2]]]
+)
+def test_a_damaged_checkpoint_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("torch.load", fail)
+    (tmp_path / "checkpoint.pt").write_bytes(b"x")
+    with pytest.raises(CerberusError):
+        load_checkpoint(tmp_path)
+    with pytest.raises(ModelError, match="not a readable torch file"):
+        published._read_pickle(tmp_path / "checkpoint.pt")
+
+
+@pytest.fixture
+def result(tmp_path: Path) -> Path:
+    labels = np.zeros((8, 8), np.uint32)
+    labels[2:4, 2:4] = 1
+    for task in ("nuclei", "glands"):
+        tifffile.imwrite(tmp_path / f"{task}.tif", labels)
+    pd.DataFrame({"task": ["nuclei"], "index": [1]}).to_csv(tmp_path / "objects.csv", index=False)
+    (tmp_path / "summary.json").write_text(json.dumps({"pixel_size_um": 0.5}))
+    read_annotation(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("index", ["abc", "1.5", "0", "-1", "1e300", "", "99999999999"])
+def test_ids_of_a_table_are_ids(result: Path, index: str) -> None:
+    (result / "objects.csv").write_text(f"task,index\nnuclei,{index}\n")
+    with pytest.raises(DataError, match=r"objects\.csv is damaged: column 'index'"):
+        read_annotation(result)
+
+
+@pytest.mark.parametrize("summary", [[], {"pixel_size_um": "a"}, {"pixel_size_um": [1]}, {"pixel_size_um": True}, 3])
+def test_a_summary_of_other_types_is_one_sentence(result: Path, summary: object) -> None:
+    (result / "summary.json").write_text(json.dumps(summary))
+    with pytest.raises(DataError, match=r"summary\.json"):
+        read_annotation(result)
+
+
+def test_sizes_are_compared_before_anything_is_unpacked(result: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tifffile.imwrite(result / "glands.tif", np.zeros((9, 9), np.uint32))
+
+    def unpacked(*_: object, **__: object) -> None:
+        raise AssertionError("it was unpacked")
+
+    monkeypatch.setattr(tifffile, "imread", unpacked)
+    with pytest.raises(DataError, match="differ in size"):
+        read_annotation(result)
+    assert sidecar_reading.stack_shape(result / "glands.tif") == (9, 9)
