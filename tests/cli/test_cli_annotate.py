@@ -289,6 +289,7 @@ def test_a_name_of_dots_is_no_way_out_of_the_folder_of_results(tile: Path, tmp_p
     folders = command.output_folders(images, out)
     assert [folder.name for folder in folders.values()] == ["image", "image_2", "a", "a_2"]
     assert {folder.resolve().parent for folder in folders.values()} == {out.resolve()}
+    assert {command.folder_name(image) for image in images} == {"image", "a"}
 
 
 def test_files_of_the_user_beside_an_earlier_result_stay(tile: Path, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def output_folders(images: Sequence[Path], out: Path) -> dict[Path, Path]:
     for path in images:
         if path in folders:
             continue
-        stem = path.stem.rstrip(". ") or _NAMELESS  # "." and ".." are no folders of their own
+        stem = folder_name(path)
         name, number = stem, 1
         while name.casefold() in taken:
             number += 1
@@ -108,6 +108,11 @@ def output_folders(images: Sequence[Path], out: Path) -> dict[Path, Path]:
         if number > 1:
             sys.stderr.write(f"{path}: {stem} is taken by another image, so results go to {out / name}\n")
     return folders
+
+
+def folder_name(image: Path) -> str:
+    """Of the results of an image: its name without suffix; "." and ".." are no folders of their own."""
+    return image.stem.rstrip(". ") or _NAMELESS
 
 
 def choose_pixel_size(given: float | None, in_file: float | None, provenance: Mapping[str, Any]) -> PixelSize:

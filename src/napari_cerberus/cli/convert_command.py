@@ -32,7 +32,7 @@ from ..pairs.write.export_source import ExportSource
 from ..progress import run_to_end
 from ..tasks import GLANDS, INSTANCE_TASKS
 from ..whole_folders import atomic_folder
-from .annotate_command import choose_pixel_size, output_folders
+from .annotate_command import choose_pixel_size, folder_name, output_folders
 from .main import EXIT_FAILED, PROGRAM, one_line
 from .progress_line import ProgressLine
 
@@ -182,7 +182,7 @@ def _read(arguments: argparse.Namespace) -> int:
     strange = sorted(set(tasks.values()) - set(INSTANCE_TASKS))
     if strange:
         raise SettingsError(f"--class: {strange[0]!r} is no task; choose one of {', '.join(INSTANCE_TASKS)}.")
-    target = arguments.results / arguments.image.stem
+    target = arguments.results / folder_name(arguments.image)
     if target.exists() and not is_annotation(target):
         raise SettingsError(f"{target} exists and is no annotation of ours; choose another --results.")
     line = ProgressLine(arguments.file.name)
