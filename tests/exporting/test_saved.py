@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from exporting.make_saved import save_corrected, save_result, write_image
 from fake_jobs import he_like, square_labels
@@ -151,3 +152,17 @@ def test_a_folder_without_annotations_and_no_folder(tmp_path: Path) -> None:
         find(tmp_path)
     with pytest.raises(DataError, match="not a folder"):
         find(tmp_path / "nothing")
+
+
+def test_an_image_that_napari_showed_as_it_is_stored_is_the_same_image(tmp_path: Path) -> None:
+    """Its file says that it is to be turned; the dock's labels lie on the pixels as they are stored."""
+    image = tmp_path / "scan.png"
+    annotation = save_corrected(tmp_path / "scan.cerberus", image)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(image) as picture:
+        stored = np.asarray(picture)
+        picture.save(image, exif=exif)
+    source = only(tmp_path, tmp_path).read("Ada")
+    assert np.array_equal(source.image, stored)
+    assert np.array_equal(source.labels["nuclei"], annotation.labels["nuclei"])
