@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from napari_cerberus.errors import ImageError
+from napari_cerberus.inference.images.image_files import read_image
 from napari_cerberus.inference.images.rgb import as_rgb8, to_rgb8
+from napari_cerberus.samples import HE_FIELD
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 5, 3), dtype=np.uint8)
 
@@ -120,3 +122,39 @@ def test_bands_of_rows_join(monkeypatch: pytest.MonkeyPatch) -> None:
     at_once = as_rgb8(image)
     monkeypatch.setattr("napari_cerberus.inference.images.rgb._BAND_PIXELS", 20)
     np.testing.assert_array_equal(as_rgb8(image), at_once)
+
+
+def field_of(bits: int) -> np.ndarray:
+    field = as_rgb8(read_image(HE_FIELD.image_path).pixels).astype(np.float64)
+    return np.rint(field / 255 * ((1 << bits) - 1)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_a_hot_pixel_changes_nothing_but_itself(bits: int) -> None:
+    deep = field_of(bits)
+    plain, notes = to_rgb8(deep)
+    assert notes == (f"{(1 << bits) - 1:,} was taken as full brightness.",)
+    hot = deep.copy()
+    hot[5, 5] = 65535
+    changed, notes = to_rgb8(hot)
+    assert notes == (f"{(1 << bits) - 1:,} was taken as full brightness; 1 brighter pixels were cut to it.",)
+    different = (changed != plain).any(axis=2)
+    assert different.sum() <= 1
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_a_region_is_as_bright_as_in_its_picture(bits: int) -> None:
+    deep = field_of(bits)
+    whole = as_rgb8(deep)
+    for y in range(0, 1000, 50):
+        for x in range(0, 1000, 50):
+            region = np.s_[y : y + 50, x : x + 50]
+            np.testing.assert_array_equal(as_rgb8(deep[region]), whole[region])
+
+
+def test_a_hot_pixel_among_floats_is_cut() -> None:
+    values = field_of(16) / 65535
+    values[3, 3] = 40.0
+    rgb, notes = to_rgb8(values)
+    np.testing.assert_array_equal(rgb[10:], as_rgb8(values[10:]))
+    assert notes == ("1 was taken as full brightness; 1 brighter pixels were cut to it.",)

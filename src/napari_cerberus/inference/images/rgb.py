@@ -21,6 +21,7 @@ _BYTE_FLOAT_MIN = 10.0
 """A float image whose brightest value lies between these two is neither 0..1 nor 0..255."""
 _BAND_PIXELS = 1 << 22
 _MASK_VALUES = 2
+_BRIGHT_SHARE = 1000
 
 
 def as_rgb8(array: ArrayLike) -> RgbImage:
@@ -31,9 +32,11 @@ def as_rgb8(array: ArrayLike) -> RgbImage:
 def to_rgb8(array: ArrayLike) -> tuple[RgbImage, tuple[str, ...]]:
     """Convert an image to 8-bit RGB.
 
-    Integers are scaled by the smallest of 8, 10, 12, 14 and 16 bits that holds their largest value, so that 12-bit
-    pictures stored in 16 bits keep their brightness. Floats are taken as 0..1, or as 0..255 where they go beyond.
-    Transparent pixels, NaN and infinite ones become white.
+    Integers are scaled by the smallest of 8, 10, 12, 14 and 16 bits that holds all but the brightest thousandth of
+    their values, so that 12-bit pictures stored in 16 bits keep their brightness, and one hot pixel changes nothing.
+    H&E is lit from behind: any part of a picture is brighter than a quarter of full brightness somewhere, so that a
+    region is scaled as its picture is. Floats are taken as 0..1, or as 0..255 where they go beyond. Transparent
+    pixels, NaN and infinite ones become white.
 
     Parameters
     ----------
@@ -59,6 +62,7 @@ def to_rgb8(array: ArrayLike) -> tuple[RgbImage, tuple[str, ...]]:
     for start in range(0, len(pixels), step):
         mended += _convert(pixels[start : start + step], white, rgb[start : start + step])
     notes = [f"{mended} pixels are not numbers (NaN or infinite) and were taken as white."] if mended else []
+    notes += _brightness_notes(pixels, white)
     if _is_colourless(rgb):
         notes.append("The image has no colour; the model knows H&E in colour only, so do not rely on the result.")
     return rgb, tuple(notes)
@@ -96,7 +100,7 @@ def _shape_complaint(shape: tuple[int, ...]) -> str:
 
 def _white_level(pixels: NDArray[Any]) -> float:
     """The value that stands for full brightness. Raises ``ImageError``."""
-    lowest, highest = _finite_range(pixels)
+    lowest, highest = _finite_range(pixels)[0], _bright_value(pixels)
     if lowest < 0:
         raise ImageError(f"The image holds negative values (down to {lowest:g}); brightness must be 0 or more.")
     if pixels.dtype.kind in "ui":
@@ -109,6 +113,30 @@ def _white_level(pixels: NDArray[Any]) -> float:
     if _BYTE_FLOAT_MIN <= highest <= 255.5:
         return 255.0
     raise ImageError(f"The image's values go up to {highest:g}; scale them to 0..1 or 0..255 and try again.")
+
+
+def _bright_value(pixels: NDArray[Any]) -> float:
+    """The value that all but the brightest thousandth stay below; of large pictures every n-th row is looked at."""
+    step = max(1, pixels.size // (4 * _BAND_PIXELS))
+    values = pixels[::step, :, :3]
+    if values.dtype.kind == "f":
+        values = values[np.isfinite(values)]
+    if not values.size:
+        return _finite_range(pixels)[1]
+    flat = values.ravel()
+    place = flat.size - 1 - flat.size // _BRIGHT_SHARE
+    return float(np.partition(flat, place)[place])
+
+
+def _brightness_notes(pixels: NDArray[Any], white: float) -> list[str]:
+    """What counts as full brightness where that had to be found out, and whether anything is brighter."""
+    if pixels.dtype == np.uint8:
+        return []
+    brighter = int((pixels[..., :3] > white * _UNIT_FLOAT_MAX).any(axis=-1).sum())
+    if pixels.dtype.kind == "f" and not brighter:
+        return []
+    cut = f"; {brighter} brighter pixels were cut to it" if brighter else ""
+    return [f"{white:,.0f} was taken as full brightness{cut}."]
 
 
 def _finite_range(pixels: NDArray[Any]) -> tuple[float, float]:
