@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.glass import glass_min
 from ..model.network import STRIDE_PX
 
-GLASS_MIN = 220
-"""A pixel whose darkest colour is this bright or brighter is plain glass."""
 TISSUE_SHARE = 0.1
 """A cell with at least this share of pixels darker than glass holds tissue."""
 _MAP_MIN_WINDOWS = 3
@@ -38,8 +37,11 @@ class TissueMap:
 
 
 def tissue_cells(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which cells of 16 px of an (h, w, 3) image on the model grid hold tissue; (ceil(h/16), ceil(w/16)) bool."""
-    dark = (image.min(axis=2) < GLASS_MIN).astype(np.float32)
+    """Which cells of 16 px of an (h, w, 3) image on the model grid hold tissue; (ceil(h/16), ceil(w/16)) bool.
+
+    Measured against the image's own glass.
+    """
+    dark = (image.min(axis=2) < glass_min(image)).astype(np.float32)
     rows, columns = (np.arange(0, side, STRIDE_PX) for side in dark.shape)
     sums = np.add.reduceat(np.add.reduceat(dark, rows, axis=0), columns, axis=1)
     heights, widths = (np.diff(np.append(np.arange(0, side, STRIDE_PX), side)) for side in dark.shape)

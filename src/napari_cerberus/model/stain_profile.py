@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .glass import glass_min
 from .spec import ModelSpec
 
 FIELD = "stain"
@@ -31,8 +32,8 @@ FEATURES = (
     "density_eigenvalue_2",
     "density_eigenvalue_1",
 )
-GLASS_MIN = 220
-"""A pixel whose darkest colour is this bright or brighter is plain glass."""
+_PALE_MIN = 220
+"""Pixels that are brighter are left out; a fixed number, so that a faded stain is told from a strong one."""
 _LARGEST_PX = 256
 _FEWEST_PIXELS = 64
 _LIMIT_PERCENTILE = 99.5
@@ -117,9 +118,10 @@ def profile_of(image: NDArray[np.uint8]) -> StainProfile | None:
     """
     step = max(1, math.ceil(max(image.shape[:2]) / _LARGEST_PX))
     pixels = image[::step, ::step]
-    pixels = pixels[pixels.min(axis=2) < GLASS_MIN]
-    if len(pixels) < _FEWEST_PIXELS:
+    darkest = pixels.min(axis=2)
+    if (darkest < glass_min(pixels)).sum() < _FEWEST_PIXELS:
         return None
+    pixels = pixels[darkest < _PALE_MIN]
     density = _DENSITY[pixels]
     low, middle, high = np.percentile(density @ _SEPARATE[:, :2], (25, 50, 75), axis=0)
     amounts = np.concatenate([middle, high - low])

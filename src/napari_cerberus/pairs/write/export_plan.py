@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...errors import CerberusError, DataError, OutputError
+from ...model.glass import WHITE_GLASS, glass_brightness
 from ...progress import Job, Progress
 from ..layout.dataset import Dataset, open_dataset, refuse_source_folder
 from ..layout.ebhi import PairName, read_mask
@@ -197,12 +198,14 @@ class _Planner:
         self._letters, self._digits = letters, digits
         self._number = next_number(dataset.taken, digits, settings.block, settings.magnification)
         self._is_cut = max(canvas.shape) > settings.tile_px
+        seen = glass_brightness(canvas.image)
+        self._glass = 255 if seen == WHITE_GLASS else seen
 
     def consider(self, window: Window) -> None:
         """Plan one tile, or leave it out."""
         settings = self._canvas.settings
         tile = self._canvas.tile(window)
-        if self._is_cut and tissue_share(tile.image) < settings.min_tissue_share:
+        if self._is_cut and tissue_share(tile.image, self._glass) < settings.min_tissue_share:
             self.left_out[NO_TISSUE] += 1
         elif settings.empty == "leave_out" and not tile.mask.any():
             self.left_out[NO_OBJECT] += 1

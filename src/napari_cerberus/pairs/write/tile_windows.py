@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TISSUE_DENSITY = 0.15
-"""Optical density, in the channel that absorbs most, from which a pixel counts as tissue and not as glass."""
+"""Optical density above that of glass, in the channel that absorbs most, from which a pixel counts as tissue."""
 
 PADDING_VALUE = 255
 """Glass: what lies outside a padded image."""
@@ -73,10 +73,10 @@ def object_windows(shape: tuple[int, int], side: int, boxes: Iterable[tuple[slic
     return chosen
 
 
-def tissue_share(image: NDArray[np.uint8]) -> float:
-    """Share of an (H, W, 3) tile that is not glass."""
+def tissue_share(image: NDArray[np.uint8], glass: int = 255) -> float:
+    """Share of an (H, W, 3) tile that is not glass; ``glass`` is how bright that is in the tile's image."""
     darkest = image.min(axis=2).astype(np.float32)
-    return float((-np.log10((darkest + 1) / 256) > TISSUE_DENSITY).mean())
+    return float((-np.log10((darkest + 1) / (glass + 1)) > TISSUE_DENSITY).mean())
 
 
 def _starts(length: int, side: int, overlap_px: int) -> list[int]:

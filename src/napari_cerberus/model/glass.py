@@ -1,0 +1,50 @@
+"""How bright the plain glass of an image is, and from what brightness a pixel counts as glass.
+
+Glass is flat: blocks of it hardly differ within, are colourless and bright. Where an image shows some, it is the
+measure; else glass is taken to be nearly white. A grey slide is then no tissue, and pale tissue is no glass.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+WHITE_GLASS = 245
+"""Brightness of glass where an image shows none."""
+_DARKER = 25
+_BLOCK_PX = 8
+_LEAST_SHARE = 0.05
+_MOST_UNEVEN, _DARKEST, _MOST_COLOUR = 3.5, 180, 25
+_BRIGHT_QUANTILE = 0.9
+
+
+def glass_brightness(image: NDArray[np.uint8]) -> int:
+    """Brightness of the glass, in the channel that is darkest; ``WHITE_GLASS`` where none is seen or it is brighter.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8 array
+    """
+    height, width = (side // _BLOCK_PX * _BLOCK_PX for side in image.shape[:2])
+    if not height or not width:
+        return WHITE_GLASS
+    part = image[:height, :width]
+    darkest = _blocks(part.min(axis=2))
+    mean = darkest.mean(axis=1)
+    flat = (darkest.std(axis=1) <= _MOST_UNEVEN) & (mean >= _DARKEST)
+    flat &= _blocks(part.max(axis=2)).mean(axis=1) - mean <= _MOST_COLOUR
+    if flat.mean() < _LEAST_SHARE:
+        return WHITE_GLASS
+    return min(WHITE_GLASS, round(float(np.quantile(mean[flat], _BRIGHT_QUANTILE))))
+
+
+def glass_min(image: NDArray[np.uint8]) -> int:
+    """The value of a pixel's darkest channel from which it is plain glass; 220 where the glass is white."""
+    return glass_brightness(image) - _DARKER
+
+
+def _blocks(values: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(H, W) as (blocks, pixels of a block)."""
+    height, width = values.shape
+    rows = values.reshape(height // _BLOCK_PX, _BLOCK_PX, width // _BLOCK_PX, _BLOCK_PX)
+    return rows.swapaxes(1, 2).reshape(-1, _BLOCK_PX**2).astype(np.float32)
