@@ -19,8 +19,10 @@ from ..model.checkpoint import Model
 from ..model.library.opening import open_model, promoted_and_note
 from ..pairs.layout.tile_pixels import pixels_sha256
 from ..progress import run_to_end
+from ..slides.opening import looks_like_slide
 from .main import EXIT_FAILED, PROGRAM, one_line
 from .progress_line import ProgressLine
+from .slide_jobs import add_slide_arguments, annotate_slides, stated_size_um
 
 DEFAULT_PIXEL_SIZE_UM = 0.5
 """Assumed where neither the user, the file nor the model says: a 20x scan."""
@@ -42,7 +44,9 @@ class PixelSize:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``annotate``."""
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="PNG, TIFF, JPEG, WebP ...")
+    parser.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="PNG, TIFF, JPEG, WebP ... or whole slides"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="results go to DIR/<image's stem>/")
     parser.add_argument("--model", default="", metavar="NAME_OR_PATH", help="default: the promoted model")
     parser.add_argument(
@@ -65,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="confidence also says how well each object is found again in the mirrored image; takes 4 times as long",
     )
+    add_slide_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -73,10 +78,31 @@ def run(arguments: argparse.Namespace) -> int:
     choose_runtime(arguments.device)
     model = open_model(arguments.model or _promoted_name())
     folders = output_folders(arguments.images, arguments.out)
-    failed = [path for path, folder in folders.items() if not _annotate_file(path, folder, model, arguments)]
+    slides = {path: folder for path, folder in folders.items() if looks_like_slide(path)}
+    pictures = {path: folder for path, folder in folders.items() if path not in slides}
+    failed = [path for path, folder in pictures.items() if not _annotate_file(path, folder, model, arguments)]
+    if slides:
+        failed += _annotate_slides(slides, model, arguments)
     if failed and len(folders) > 1:
         sys.stderr.write(f"{PROGRAM}: {len(failed)} of {len(folders)} images failed.\n")
     return EXIT_FAILED if failed else 0
+
+
+def _annotate_slides(slides: Mapping[Path, Path], model: Model, arguments: argparse.Namespace) -> list[Path]:
+    """Annotate whole slides; those that failed."""
+    settings: dict[Path, AnnotateSettings] = {}
+    for path in slides:
+        try:
+            size = choose_pixel_size(arguments.pixel_size_um, stated_size_um(path), model.spec.provenance)
+        except CerberusError as error:
+            sys.stderr.write(f"{PROGRAM}: error: {path}: {one_line(error)}\n")
+            continue
+        if size.source == "assumed":
+            sys.stderr.write(f"{path.name}: the file does not say how large a pixel is; ASSUMED {size.um:g} µm.\n")
+        settings[path] = settings_for(arguments, size)
+    readable = {path: folder for path, folder in slides.items() if path in settings}
+    failed = [path for path in slides if path not in settings]
+    return failed + (annotate_slides(readable, model, arguments, settings) if readable else [])
 
 
 def _promoted_name() -> str:

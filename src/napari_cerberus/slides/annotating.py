@@ -185,6 +185,15 @@ class SlideWork:
         self._kept: OrderedDict[Place, dict[str, NDArray[Any]]] = OrderedDict()
         self._lock = threading.Lock()
 
+    def do(self, method: str, place: Place) -> None:
+        """``read_block`` or ``cut`` of a block, unless another worker has done it."""
+        path, work = {
+            "read_block": (self._run.network_path, self.read_block),
+            "cut": (self._run.table_path, self.cut),
+        }[method]
+        if not path(place).is_file():
+            work(place)
+
     def network_places(self) -> list[Place]:
         """The blocks with tissue; the others are glass and are not read."""
         return [

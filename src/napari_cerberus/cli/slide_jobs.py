@@ -1,0 +1,106 @@
+"""Whole slides for ``napari-cerberus annotate``: on the workers of dask, one folder a slide and one table of all."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..errors import CerberusError, SettingsError
+from ..inference.annotate import AnnotateSettings
+from ..model.checkpoint import Model
+from ..model.library.opening import open_model
+from ..progress import run_to_end
+from ..slides import open_slide
+from ..slides.cohort import COHORT_TABLE, SlideTask, annotate_on_cluster, write_cohort_table
+from .main import PROGRAM, one_line
+from .progress_line import ProgressLine
+
+_CONNECT_S = 30
+
+
+def add_slide_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments that only whole slides need."""
+    group = parser.add_argument_group("whole slides")
+    group.add_argument(
+        "--scheduler",
+        default="",
+        metavar="ADDRESS",
+        help="address of a running dask scheduler (tcp://host:8786); its workers need the same folders",
+    )
+    group.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="worker processes on this computer; default: 1"
+    )
+
+
+def annotate_slides(
+    folders: Mapping[Path, Path], model: Model, arguments: argparse.Namespace, settings: Mapping[Path, AnnotateSettings]
+) -> list[Path]:
+    """Annotate slides into their folders and write the table of all that succeeded; returns those that failed.
+
+    Raises
+    ------
+    SettingsError
+        If the scheduler cannot be reached, or the number of workers makes no sense.
+    OutputError
+        If the table cannot be written.
+    """
+    failed = []
+    with _client(arguments) as client:
+        for path, folder in folders.items():
+            task = SlideTask(path=path, folder=folder, settings=settings[path], open_model=_opener(model))
+            if not _annotate_one(task, client):
+                failed.append(path)
+    done = [folder for path, folder in folders.items() if path not in failed]
+    if done:
+        write_cohort_table(done, arguments.out / COHORT_TABLE)
+        sys.stdout.write(f"{arguments.out / COHORT_TABLE}: {len(done)} slides\n")
+    return failed
+
+
+def stated_size_um(path: Path) -> float | None:
+    """Side of a pixel of a slide, where its file says so. Raises ``ImageError``."""
+    size = open_slide(path).pixel_size
+    return size.mean_um if size is not None else None
+
+
+def _opener(model: Model) -> Any:
+    return partial(open_model, str(model.path or model.name), model.sha256)
+
+
+def _annotate_one(task: SlideTask, client: Any) -> bool:
+    line = ProgressLine(task.path.name)
+    try:
+        result = run_to_end(annotate_on_cluster(task, client), line)
+    except CerberusError as error:
+        line.close()
+        sys.stderr.write(f"{PROGRAM}: error: {task.path}: {one_line(error)}\n")
+        return False
+    line.close()
+    area = f"{result.tissue_mm2:.2f} mm² of tissue"
+    sys.stdout.write(f"{result.folder}: {result.objects} objects on {area} ({result.seconds:.0f} s)\n")
+    return True
+
+
+def _client(arguments: argparse.Namespace) -> Any:
+    """A client of the scheduler that was named, or of workers of our own."""
+    from distributed import Client
+
+    if arguments.scheduler:
+        try:
+            return Client(arguments.scheduler, timeout=_CONNECT_S)
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"--scheduler {arguments.scheduler}: no scheduler answers there.") from error
+    if arguments.workers < 1:
+        raise SettingsError(f"--workers must be 1 or more, not {arguments.workers}.")
+    threads = max(1, (os.cpu_count() or 1) // arguments.workers)
+    return Client(
+        n_workers=arguments.workers,
+        threads_per_worker=1,  # a block a time: memory stays flat
+        dashboard_address=":0",
+        env={"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)},
+    )

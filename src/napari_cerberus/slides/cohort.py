@@ -1,0 +1,163 @@
+"""Slides on the workers of dask.distributed: one block a task. Scheduling, retries and lost workers are dask's.
+
+Workers need the same folders as this computer. They exchange nothing but files that are there whole or not at all, so
+a block that a dead worker had begun is simply done again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..errors import CerberusError
+from ..files import atomic_path
+from ..inference.annotate import AnnotateSettings
+from ..inference.device import Runtime, choose_runtime
+from ..inference.grid.model_grid import ModelGrid
+from ..model.checkpoint import Model
+from ..progress import Job, Progress
+from .annotating import DEFAULT_BLOCK_PX, SlideResult, SlideWork, provenance, tissue_mm2
+from .layout import Layout, Place
+from .opening import open_slide
+from .run_folder import OBJECTS, RunFolder
+from .tissue import TissueMask, find_tissue
+
+COHORT_TABLE = "cohort.csv"
+_RETRIES = 3
+_BEAT_S = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlideTask:
+    """What a worker must know to do a block of a slide; small, it is sent with every block.
+
+    Attributes
+    ----------
+    path, folder : Path
+    settings : AnnotateSettings
+    open_model : callable
+        Gives the model on the worker; it must be possible to pickle it.
+    block_px : int
+    runtime : Runtime or None
+        By default each worker chooses: a graphics card where it has one.
+    """
+
+    path: Path
+    folder: Path
+    settings: AnnotateSettings
+    open_model: Callable[[], Model]
+    block_px: int = DEFAULT_BLOCK_PX
+    runtime: Runtime | None = None
+
+
+_open: dict[str, Any] = {}
+"""The slide that this worker works at: opened once, not for every block."""
+
+
+def annotate_on_cluster(task: SlideTask, client: Any) -> Job[SlideResult]:
+    """Annotate a slide on the workers of a ``distributed.Client``; goes on with a run that ended early.
+
+    Raises
+    ------
+    CerberusError
+        As ``annotate_slide``; also where a block failed on every try.
+    """
+    started = time.perf_counter()
+    slide, model = open_slide(task.path), task.open_model()
+    layout = _layout(slide.shape, task, model)
+    run = RunFolder(task.folder, layout)
+    with run.locked():
+        tasks = tuple(one.key for one in model.spec.tasks if one.kind == "instances")
+        run.begin(provenance(slide, model, task.settings, layout), tasks, task.settings.pixel_size_um)
+        tissue = yield from find_tissue(slide, task.settings.pixel_size_um)
+        runtime = task.runtime or choose_runtime(task.settings.device)
+        work = SlideWork(slide, model, task.settings, run, layout, tissue, runtime)
+        yield from _submitted(
+            "Reading the slide", "read_block", work.network_places(), run.network_path, task, tissue, client
+        )
+        yield from _submitted("Finding objects", "cut", layout.label_blocks(), run.table_path, task, tissue, client)
+        area = tissue_mm2(tissue, task.settings.pixel_size_um)
+        work.write_overviews()
+        count = run.finish(layout.label_blocks(), {"tissue_mm2": round(area, 4), "device": runtime.name})
+    return SlideResult(folder=task.folder, objects=count, tissue_mm2=area, seconds=time.perf_counter() - started)
+
+
+def _layout(shape: tuple[int, int], task: SlideTask, model: Model) -> Layout:
+    return Layout.of(ModelGrid.of(shape, task.settings.pixel_size_um, model.spec.pixel_size_um), task.block_px)
+
+
+def _submitted(
+    stage: str,
+    method: str,
+    places: list[Place],
+    path: Callable[[Place], Path],
+    task: SlideTask,
+    tissue: TissueMask,
+    client: Any,
+) -> Job[None]:
+    """One task for each block that is not done; closing the generator cancels those that have not begun."""
+    from distributed import as_completed, wait
+
+    todo = [place for place in places if not path(place).is_file()]
+    futures = [client.submit(do_block, task, tissue, method, place, retries=_RETRIES, pure=False) for place in todo]
+    before = len(places) - len(todo)
+    try:
+        waiting = set(futures)
+        while waiting:
+            yield Progress(stage, before + len(futures) - len(waiting), len(places))
+            try:
+                finished = wait(waiting, timeout=_BEAT_S, return_when="FIRST_COMPLETED").done
+            except TimeoutError:
+                continue
+            for future in as_completed(finished):
+                future.result()
+            waiting -= finished
+    except RuntimeError as error:
+        raise CerberusError(f"A block of {task.path.name} failed on the workers: {error}") from error
+    finally:
+        client.cancel(futures)
+
+
+def do_block(task: SlideTask, tissue: TissueMask, method: str, place: Place) -> None:
+    """Runs on a worker."""
+    if _open.get("folder") != task.folder:
+        slide, model = open_slide(task.path), task.open_model()
+        layout = _layout(slide.shape, task, model)
+        runtime = task.runtime or choose_runtime(task.settings.device)
+        work = SlideWork(slide, model, task.settings, RunFolder(task.folder, layout), layout, tissue, runtime)
+        _open.update(folder=task.folder, work=work)
+    _open["work"].do(method, place)
+
+
+def write_cohort_table(folders: Sequence[Path], target: Path) -> pd.DataFrame:
+    """One row a slide: tissue in mm², and for each task and class the count, the density per mm² and the area.
+
+    Raises
+    ------
+    OutputError
+        If a result is damaged or the table cannot be written.
+    """
+    rows = [_row(folder) for folder in folders]
+    table = pd.DataFrame(rows)
+    with atomic_path(target) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")
+    return table
+
+
+def _row(folder: Path) -> dict[str, Any]:
+    grid = ModelGrid(image_shape=(1, 1), scale=1.0)
+    about = RunFolder(folder, Layout.of(grid, 1)).about()
+    area = float(about["tissue_mm2"])
+    row: dict[str, Any] = {name: about[name] for name in ("slide", "model", "pixel_size_um", "tissue_mm2")}
+    objects = pd.read_parquet(folder / OBJECTS, columns=["task", "class", "area_um2"])
+    for (task, kind), group in objects.groupby(["task", "class"], sort=True):
+        name = f"{task} {kind}".strip()
+        row[f"{name} count"] = len(group)
+        row[f"{name} per mm2"] = len(group) / area if area else float("nan")
+        row[f"{name} area um2"] = float(group["area_um2"].sum())
+    return row
