@@ -22,7 +22,7 @@ from ..progress import run_to_end
 from ..slides.opening import looks_like_slide
 from .main import EXIT_FAILED, PROGRAM, one_line
 from .progress_line import ProgressLine
-from .slide_jobs import add_slide_arguments, annotate_slides, stated_size_um
+from .slides.slide_jobs import add_slide_arguments, annotate_slides, stated_size_um
 
 DEFAULT_PIXEL_SIZE_UM = 0.5
 """Assumed where neither the user, the file nor the model says: a 20x scan."""

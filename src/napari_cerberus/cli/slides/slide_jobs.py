@@ -10,15 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import CerberusError, SettingsError
-from ..inference.annotate import AnnotateSettings
-from ..model.checkpoint import Model
-from ..model.library.opening import open_model
-from ..progress import run_to_end
-from ..slides import open_slide
-from ..slides.cohort import COHORT_TABLE, SlideTask, annotate_on_cluster, write_cohort_table
-from .main import PROGRAM, one_line
-from .progress_line import ProgressLine
+from ...errors import CerberusError, SettingsError
+from ...inference.annotate import AnnotateSettings
+from ...model.checkpoint import Model
+from ...model.library.opening import open_model
+from ...progress import run_to_end
+from ...slides import open_slide
+from ...slides.cohort import COHORT_TABLE, SlideTask, annotate_on_cluster, write_cohort_table
+from ..main import PROGRAM, one_line
+from ..progress_line import ProgressLine
 
 _CONNECT_S = 30
 

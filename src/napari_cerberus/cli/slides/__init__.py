@@ -1,0 +1,1 @@
+"""Whole slides on the command line."""
