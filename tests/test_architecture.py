@@ -39,6 +39,7 @@ SCIENCE = {
     "synthetic",
     "exporting",
     "finetune",
+    "adaptation",
 }
 MAY_IMPORT = {
     **dict.fromkeys(BASE, BASE),
@@ -52,6 +53,7 @@ MAY_IMPORT = {
     "synthetic": BASE,
     "training": BASE | {"model", "pairs", "inference", "synthetic"},
     "finetune": BASE | {"model", "inference", "pairs", "synthetic", "training"},
+    "adaptation": BASE | {"model", "inference", "training"},
     "viewer": BASE | SCIENCE,
     "widgets": BASE | SCIENCE | {"viewer"},
     "cli": BASE | SCIENCE,

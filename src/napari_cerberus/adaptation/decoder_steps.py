@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..inference.device import Runtime
-from ..inference.grid import Window
+from ..inference.grid.model_grid import Window
 from ..model.network import STRIDE_PX, Cerberus
 from ..progress import Job, Progress
-from ..training.losses import dense_loss
-from .features import Features
-from .settings import LearnSettings
+from ..training.engine.losses import dense_loss
+from .kept_features import Features
+from .learn_settings import LearnSettings
 
 State = dict[str, Tensor]
 
@@ -34,14 +34,11 @@ class Page:
         Padded as the features are.
     weights : (h, w) float32 array
         0 where nothing is known.
-    hold : (3, h, w) float16 array, optional
-        The base model's shares of each class, to be held to where nothing is known.
     """
 
     views: tuple[Features, ...]
     target: NDArray[np.uint8]
     weights: NDArray[np.float32]
-    hold: NDArray[np.float16] | None = None
 
 
 def decoder_state(network: Cerberus, task: str) -> State:
@@ -70,12 +67,15 @@ def fit(
         part.requires_grad_(True)
     optimiser = _optimiser(parts, settings)
     odds = np.array([np.count_nonzero(page.weights) for page in pages], float)
+    shapes = [page.target.shape for page in pages]
+    sides = [min(settings.crop_px, *(shape[axis] for shape in shapes)) for axis in (0, 1)]
     for step in range(settings.steps):
         yield Progress(f"Learning {task}", step, settings.steps)
         rate = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
         for group in optimiser.param_groups:
             group["lr"] = rate
-        drawn = [_crop(pages[rng.choice(len(pages), p=odds / odds.sum())], settings, rng) for _ in range(settings.batch)]
+        chosen = rng.choice(len(pages), size=settings.batch, p=odds / odds.sum())
+        drawn = [_crop(pages[place], sides, rng) for place in chosen]
         _step(network, task, drawn, optimiser, settings, runtime)
     network.requires_grad_(False)
     return decoder_state(network, task)
@@ -95,23 +95,16 @@ class _Crop:
     levels: tuple[Tensor, ...]
     target: NDArray[np.uint8]
     weights: NDArray[np.float32]
-    hold: NDArray[np.float16] | None
 
 
-def _crop(page: Page, settings: LearnSettings, rng: np.random.Generator) -> _Crop:
+def _crop(page: Page, sides: Sequence[int], rng: np.random.Generator) -> _Crop:
     view = page.views[rng.integers(len(page.views))]
-    height, width = view.whole.shape
-    sides = [min(settings.crop_px, side) for side in (height, width)]
     y, x = _centre(page, rng)
-    window = _window_around(y, x, sides, (height, width), rng)
+    window = _window_around(y, x, sides, view.whole.shape, rng)
     seen = _mirrored(window, view)
-    flip = lambda array: np.flip(array[(..., *window.slices)], [axis - 2 for axis in view.mirrored])  # noqa: E731
-    return _Crop(
-        levels=view.crop(seen),
-        target=flip(page.target),
-        weights=flip(page.weights),
-        hold=None if page.hold is None else flip(page.hold),
-    )
+    target = np.flip(page.target[window.slices], view.mirrored)
+    weights = np.flip(page.weights[window.slices], view.mirrored)
+    return _Crop(levels=view.crop(seen), target=target, weights=weights)
 
 
 def _centre(page: Page, rng: np.random.Generator) -> tuple[int, int]:
@@ -124,9 +117,7 @@ def _centre(page: Page, rng: np.random.Generator) -> tuple[int, int]:
     return int(y), int(x)
 
 
-def _window_around(
-    y: int, x: int, sides: Sequence[int], shape: tuple[int, int], rng: np.random.Generator
-) -> Window:
+def _window_around(y: int, x: int, sides: Sequence[int], shape: tuple[int, int], rng: np.random.Generator) -> Window:
     """A window of cells of 16 px that holds the pixel, anywhere in it."""
     edges = []
     for centre, side, limit in zip((y, x), sides, shape, strict=True):
@@ -161,22 +152,18 @@ def _step(
     with torch.autocast(device.type, torch.bfloat16, enabled=runtime.dtype == torch.bfloat16):
         logits = network.decode(levels, [task])[task].float()
     loss = dense_loss(logits, target, weights, settings.dice_weight)
-    if settings.hold_weight and drawn[0].hold is not None:
-        base = torch.from_numpy(np.stack([one.hold for one in drawn])).to(device).float()
-        outside = (weights == 0).float()
-        entropy = -(base * torch.log_softmax(logits, 1)).sum(1)
-        loss = loss + settings.hold_weight * (entropy * outside).sum() / outside.sum().clamp_min(1.0)
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
 
 
 def mixed(states: Sequence[Mapping[str, Tensor]], shares: Sequence[float]) -> State:
     """Weights between some weights: their sum, each times its share."""
-    names = states[0].keys()
-    return {
-        name: sum(share * state[name] for share, state in zip(shares, states, strict=True))
-        if states[0][name].is_floating_point()
-        else states[0][name]
-        for name in names
-    }
+    result: State = {}
+    for name, first in states[0].items():
+        result[name] = first.clone()
+        if first.is_floating_point():
+            result[name] *= shares[0]
+            for share, state in zip(shares[1:], states[1:], strict=True):
+                result[name] += share * state[name]
+    return result

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..inference.device import Runtime
-from ..inference.grid import Window, pad_to_stride, plan, round_up
+from ..inference.grid.model_grid import Window, pad_to_stride, plan, round_up
 from ..model.network import STRIDE_PX, Cerberus
 from ..progress import Job, Progress
 
@@ -58,8 +58,8 @@ class Features:
 
 def bytes_per_px(network: Cerberus, runtime: Runtime) -> int:
     """Memory of all feature maps per pixel of the model grid."""
-    pixels = torch.zeros(1, 3, STRIDE_PX, STRIDE_PX, device=runtime.device, dtype=runtime.dtype)
-    with torch.inference_mode():
+    with torch.no_grad():
+        pixels = torch.zeros(1, 3, STRIDE_PX, STRIDE_PX, device=runtime.device, dtype=runtime.dtype)
         numbers = sum(level.numel() for level in network.encode(pixels))
     return -(-numbers // STRIDE_PX**2) * runtime.dtype.itemsize
 

@@ -1,4 +1,4 @@
-"""Finished areas: inside, everything that a person left in the layers is right, background too; outside, nothing counts.
+"""Finished areas: inside, all that a person left in the layers is right, background too; outside, nothing counts.
 
 Coordinates are image pixels, row before column. A pixel belongs to an area if its centre does; centres lie at whole
 numbers, so a rectangle of rows ``y0`` up to (not including) ``y1`` has its corners at ``y0 - 0.5`` and ``y1 - 0.5``.

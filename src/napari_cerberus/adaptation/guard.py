@@ -1,0 +1,121 @@
+"""Never worse: what is kept of new weights is decided by finished pixels that did not teach them.
+
+The finished area is cut in two; each half judges the weights that the other half taught. How much of the new weights
+is kept, none at all too, is what these judgements allow: a gain on the whole, and no half that loses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .finished_ground import Ground, Mask, halves, objects_in
+from .held_out import Sums, quality, together
+
+LEAST_GAIN = 0.01
+"""Of the mean of object Dice, PQ and Dice over both halves together: less is called nothing."""
+MOST_LOSS = 0.005
+"""Of either half."""
+LEAST_STATISTICS_GAIN = 0.02
+"""Statistics of the image are taken only where the whole finished area gains this; no task may lose ``MOST_LOSS``."""
+MOST_DRIFT = 0.35
+"""How much less the new answer may agree with the old one where nobody looked than where it was checked (Dice)."""
+LEAST_OBJECTS = 2
+
+Fold = dict[int, Mask]
+"""Held-out pixels by number of sheet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What the held-out pixels say of one task.
+
+    Attributes
+    ----------
+    keep : float
+        Share of the new weights to keep; 0 where nothing was gained.
+    before, after : float
+        Quality of the held-out parts, before and with what is kept.
+    """
+
+    keep: float
+    before: float
+    after: float
+
+    @property
+    def gain(self) -> float:
+        """Quality gained."""
+        return self.after - self.before
+
+
+def folds(grounds: Sequence[tuple[int, Ground]]) -> tuple[Fold, Fold]:
+    """Two held-out parts of what is new in the finished area."""
+    first: Fold = {}
+    second: Fold = {}
+    for place, ground in grounds:
+        first[place], second[place] = halves(ground.fresh, ground.labels > 0)
+    return first, second
+
+
+def why_not(grounds: Sequence[tuple[int, Ground]], task: str) -> str:
+    """Why nothing can be judged from these areas, in one sentence; empty where it can be."""
+    drawn = sum(objects_in(ground.labels, ground.counted) for _place, ground in grounds)
+    fresh = sum(objects_in(ground.labels, ground.fresh) for _place, ground in grounds)
+    if not any(ground.fresh.any() for _place, ground in grounds):
+        return f"{task.capitalize()}: no area was finished since the model learned last."
+    if not drawn:
+        return f"{task.capitalize()}: the finished area holds none, so it cannot show how they look; finish another."
+    if fresh < LEAST_OBJECTS:
+        return (
+            f"{task.capitalize()}: the new finished area holds only {_count(fresh)}; one to learn from and one to "
+            "check with are needed, so finish a larger area."
+        )
+    return ""
+
+
+def choose(before: Sequence[Sums], after: Mapping[float, Sequence[Sums]]) -> Verdict:
+    """How much of the new weights to keep.
+
+    Parameters
+    ----------
+    before : sequence of Sums
+        Of each held-out part, with the weights as they were.
+    after : mapping of share to sequence of Sums
+        The same parts, with so much of the new weights.
+    """
+    start, parts = quality(together(before)), [quality(one) for one in before]
+    best = Verdict(keep=0.0, before=start, after=start)
+    for keep in sorted(after):
+        value = quality(together(after[keep]))
+        losses = [old - quality(one) for old, one in zip(parts, after[keep], strict=True)]
+        allowed = value - start >= LEAST_GAIN and max(losses) <= MOST_LOSS
+        if allowed and value > best.after + (MOST_LOSS if best.keep else 0.0):
+            best = Verdict(keep=keep, before=start, after=value)
+    return best
+
+
+def lost(before: Sums, after: Mapping[float, Sums]) -> bool:
+    """Whether one held-out part alone forbids every share."""
+    return all(quality(before) - quality(one) > MOST_LOSS for one in after.values())
+
+
+def choose_statistics(sums: Mapping[float, Mapping[str, Sums]]) -> float:
+    """How much of the image's statistics to mix in, by each task's worth in the finished area; 0 must be there."""
+    plain = {task: quality(one) for task, one in sums[0.0].items()}
+    best, best_gain = 0.0, LEAST_STATISTICS_GAIN
+    for share in sorted(sums):
+        gains = [quality(one) - plain[task] for task, one in sums[share].items()]
+        if gains and min(gains) >= -MOST_LOSS and float(np.mean(gains)) > best_gain:
+            best, best_gain = share, float(np.mean(gains))
+    return best
+
+
+def drifts(agreement_checked: float, agreement_elsewhere: float) -> bool:
+    """Whether an answer changed far more where nobody looked than where it was checked."""
+    return agreement_checked - agreement_elsewhere > MOST_DRIFT
+
+
+def _count(objects: int) -> str:
+    return "one object" if objects == 1 else f"{objects} objects"

@@ -1,0 +1,66 @@
+"""How long learning will take, told beforehand: one small reading and one step are measured on this computer."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..inference.grid.model_grid import ModelGrid
+from ..model.checkpoint import Model
+from ..progress import run_to_end
+from .decoder_steps import Page, fit
+from .finished_ground import task_pixel_size_um
+from .held_out import probabilities
+from .kept_features import read_features
+from .learn import VIEWS, learning_runtime, ready
+from .learn_settings import LearnSettings
+
+_PROBE_PX = 256
+
+
+def learning_seconds(
+    image_shape: tuple[int, int], pixel_size_um: float, tasks: Sequence[str], model: Model, settings: LearnSettings
+) -> float:
+    """Seconds that ``learn`` will take at most for an image; measuring takes two or three itself.
+
+    Parameters
+    ----------
+    image_shape : (int, int)
+        Height and width in image pixels.
+    pixel_size_um : float
+    tasks : sequence of str
+        Instance tasks that were finished.
+    model : Model
+        Left as it is.
+    settings : LearnSettings
+    """
+    runtime = learning_runtime(settings)
+    task = tasks[0]
+    grid = ModelGrid.of(image_shape, pixel_size_um, task_pixel_size_um(model.spec, task))
+    share = grid.shape[0] * grid.shape[1] / _PROBE_PX**2
+    probe = np.full((_PROBE_PX, _PROBE_PX, 3), 200, np.uint8)
+    network, prepared = copy.deepcopy(model.network).to(runtime.device), ready(model.network, runtime)
+    view = run_to_end(read_features(probe, prepared, runtime))
+    clock = time.perf_counter()
+    view = run_to_end(read_features(probe, prepared, runtime))
+    reading = time.perf_counter() - clock
+    clock = time.perf_counter()
+    probabilities(network, model, task, view, view.whole, runtime)
+    decoding = time.perf_counter() - clock
+    page = Page(
+        views=(view,), target=np.zeros((_PROBE_PX,) * 2, np.uint8), weights=np.ones((_PROBE_PX,) * 2, np.float32)
+    )
+    job = fit(network, task, [page], settings, runtime, [0])
+    next(job)
+    clock = time.perf_counter()
+    next(job, None)
+    step = time.perf_counter() - clock
+    job.close()
+    shares = 1 + len(settings.statistics)
+    # An encoder pass for each share and mirrored view, one more to take statistics; a judgement costs a decoder pass.
+    readings = (2 * shares + len(VIEWS)) * share * reading
+    judged = (shares + 2 + len(settings.keep)) * share * decoding
+    return readings + len(tasks) * (2 * settings.steps * step + judged)
