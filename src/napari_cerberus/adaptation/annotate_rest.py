@@ -17,6 +17,7 @@ from ..inference.annotate_settings import AnnotateSettings
 from ..inference.grid.model_grid import ModelGrid, round_up
 from ..inference.grid.rescale import to_model_grid
 from ..inference.images.rgb import to_rgb8
+from ..inference.objects.found_objects import empty_table
 from ..inference.predict import Prediction, predict
 from ..progress import Job, Progress
 from ..tasks import GLANDS, LUMINA
@@ -79,10 +80,12 @@ def annotate_rest(adapted: Adapted, lesson: Lesson, settings: AnnotateSettings) 
 
 
 def _annotate_rest(adapted: Adapted, lesson: Lesson, settings: AnnotateSettings) -> Job[Rest]:
+    if not adapted.tasks:
+        return Rest(labels={}, objects=empty_table(), placed={})
     rgb, _notes = to_rgb8(lesson.image)
     shape = (rgb.shape[0], rgb.shape[1])
     model = adapted.model
-    size_um = task_pixel_size_um(model.spec, next(iter(adapted.tasks), ""))
+    size_um = task_pixel_size_um(model.spec, adapted.tasks[0])
     grid = ModelGrid.of(shape, lesson.pixel_size_um, size_um)
     wanted = list(adapted.tasks)
     if LUMINA in wanted and GLANDS not in wanted and model.spec.task(GLANDS) is not None:

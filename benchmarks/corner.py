@@ -1,0 +1,321 @@
+"""Correct a corner, get the rest: what a finished part of a field brings to the part that nobody touched.
+
+A simulated annotator finishes a share of a field from one corner (5, 10, 25 %; at 50 % one half), exactly as drawn by
+the data's authors. The model learns from it (``adaptation.learn``), the field is annotated again, and everything
+outside of the finished area is scored against what was drawn there, objects cut at the area's edge on both sides:
+object Dice, F1, PQ and Dice on the image's own grid. "Without" is the base model on the same pixels.
+
+Domains, all scored fields of patients that neither the base model nor the settings have seen:
+
+- ``prostate``: benign glands of one patient (the base model never saw prostate); the lumen lies inside the outline;
+- ``nucls``: breast nuclei of another laboratory (never seen); no patients are stated, so each field counts as one;
+- ``tnbc``: breast nuclei of test patients (the base model learned from other patients of the same set);
+- ``ebhi``: colorectal glands of test patients, where the base model is at home: it must not fall;
+- ``ebhi faded``: the same, recoloured by a rule. Secondary evidence: nobody has such slides.
+
+Rows are kept in ``--out`` and not measured again; the table goes between two marks in docs/results.md.
+
+    python benchmarks/corner.py --out runs/corner --minutes 30
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from learning_loop import STAINS
+from napari_cerberus.adaptation.annotate_rest import annotate_rest
+from napari_cerberus.adaptation.finished_areas import FinishedArea
+from napari_cerberus.adaptation.learn import learn
+from napari_cerberus.adaptation.learn_settings import LearnSettings
+from napari_cerberus.adaptation.lessons import Lesson
+from napari_cerberus.files import write_text
+from napari_cerberus.inference.annotate import annotate
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
+from napari_cerberus.model.checkpoint import Model
+from napari_cerberus.model.library.opening import open_model
+from napari_cerberus.pairs.split import read_split
+from napari_cerberus.progress import run_to_end
+from napari_cerberus.tasks import GLANDS, NUCLEI
+from napari_cerberus.training.evaluation.metrics.bootstrap import PatientBootstrap
+from napari_cerberus.training.evaluation.metrics.object_metrics import compare_objects, f1, object_dice, pq
+from napari_cerberus.training.evaluation.metrics.pixel_metrics import compare_pixels
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT.parent / "shared" / "data"
+DOCUMENT = ROOT / "docs" / "results.md"
+START, END = "<!-- corner: begin (benchmarks/corner.py) -->", "<!-- corner: end -->"
+SHARES = (0.25, 0.5, 0.1, 0.05)
+MOST_FIELDS = 8
+WORSE = 0.01
+FIGURES: Mapping[str, Callable] = {
+    "object Dice": object_dice,
+    "F1": f1,
+    "PQ": pq,
+    "Dice": lambda sums: 2 * sums["tp"] / np.maximum(2 * sums["tp"] + sums["fp"] + sums["fn"], 1),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One image with what was drawn in it."""
+
+    domain: str
+    name: str
+    patient: str
+    task: str
+    pixel_size_um: float
+    image: Path
+    labels: Path
+    stain: str = "none"
+
+    def load(self) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        """Image and instance labels."""
+        drawn = np.array(Image.open(self.labels))
+        if self.domain.startswith("ebhi"):
+            drawn = ndimage.label(drawn > 127)[0]
+        return STAINS[self.stain](np.array(Image.open(self.image).convert("RGB"))), drawn.astype(np.int32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One field, share and seed: sums of the untouched rest without and with learning."""
+
+    domain: str
+    name: str
+    patient: str
+    share: float
+    seed: int
+    before: dict[str, float]
+    after: dict[str, float]
+    changed: bool
+    seconds: float
+    sentence: str
+
+
+def main() -> int:
+    """Measure what is not measured yet, as long as there is time; write the table."""
+    arguments = _arguments()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(2)
+    model, known = open_model(arguments.base), arguments.out / "rows.jsonl"
+    rows = [Row(**json.loads(line)) for line in known.read_text().splitlines()] if known.is_file() else []
+    done = {(row.domain, row.name, row.share, row.seed) for row in rows}
+    until = time.monotonic() + 60 * arguments.minutes
+    for field, share, seed in _order(arguments):
+        if time.monotonic() > until:
+            break
+        if (field.domain, field.name, share, seed) in done:
+            continue
+        row = _measured(field, share, seed, model)
+        if row is None:
+            continue
+        rows.append(row)
+        with known.open("a") as file:
+            file.write(json.dumps(asdict(row)) + "\n")
+        print(_line(row), flush=True)
+    if rows:
+        _write_document(rows, model)
+    return 0
+
+
+def _order(arguments: argparse.Namespace) -> Iterator[tuple[Field, float, int]]:
+    """The first field of every domain, then the second, ...: a run that is cut off has some of each."""
+    domains = {name: list(READERS[name]())[:MOST_FIELDS] for name in arguments.domains}
+    for seed in range(arguments.seeds):
+        for share in arguments.shares:
+            for place in range(MOST_FIELDS):
+                yield from ((fields[place], share, seed) for fields in domains.values() if place < len(fields))
+
+
+def finished_area(shape: tuple[int, int], share: float, seed: int, task: str) -> FinishedArea:
+    """The part that the annotator finishes: a corner, or at one half and more a side; the seed says which."""
+    height, width = shape
+    corner = seed % 4
+    down, across = (
+        (height, round(width * share))
+        if share >= 0.5
+        else (
+            round(height * share**0.5),
+            round(width * share**0.5),
+        )
+    )
+    top = 0 if corner in (0, 1) or share >= 0.5 else height - down
+    left = 0 if corner in (0, 2) else width - across
+    return FinishedArea.rectangle(top, left, top + down, left + across, (task,))
+
+
+def _measured(field: Field, share: float, seed: int, model: Model) -> Row | None:
+    image, drawn = field.load()
+    area = finished_area(drawn.shape, share, seed, field.task)
+    outside = ~area.mask(drawn.shape)
+    if not drawn[outside].any():
+        return None
+    settings = AnnotateSettings(pixel_size_um=field.pixel_size_um)
+    first = run_to_end(annotate(image, model, settings)).labels[field.task]
+    lesson = Lesson(
+        image=image,
+        pixel_size_um=field.pixel_size_um,
+        labels={field.task: np.where(outside, first, drawn)},
+        areas=(area,),
+        name=field.name,
+    )
+    clock = time.perf_counter()
+    adapted = run_to_end(learn([lesson], model, LearnSettings(seed=seed)))
+    second = run_to_end(annotate_rest(adapted, lesson, settings)).labels.get(field.task, first)
+    return Row(
+        domain=field.domain,
+        name=field.name,
+        patient=field.patient,
+        share=share,
+        seed=seed,
+        before=_sums(drawn, first, outside),
+        after=_sums(drawn, second, outside),
+        changed=adapted.changed,
+        seconds=round(time.perf_counter() - clock, 1),
+        sentence=adapted.sentence,
+    )
+
+
+def _sums(drawn: NDArray[np.int32], found: NDArray[np.int32], where: NDArray[np.bool_]) -> dict[str, float]:
+    truth, answer = np.where(where, drawn, 0), np.where(where, found, 0)
+    return {**compare_objects(truth, answer).sums(), **compare_pixels(truth, answer).sums()}
+
+
+def _figure(sums: Mapping[str, float], name: str) -> float:
+    return float(np.nan_to_num(FIGURES[name]({key: np.asarray(value) for key, value in sums.items()})))
+
+
+def _line(row: Row) -> str:
+    before, after = (_figure(sums, "object Dice") for sums in (row.before, row.after))
+    return f"{row.domain} {row.name} {row.share:g}: object Dice {before:.3f} -> {after:.3f}, {row.seconds} s; {row.sentence}"
+
+
+def _write_document(rows: list[Row], model: Model) -> None:
+    table = "\n".join([START, *_table(rows, model), END])
+    text = DOCUMENT.read_text(encoding="utf-8")
+    if START in text:
+        head, rest = text.split(START)[0], text.split(END)[1]
+        write_text(DOCUMENT, head + table + rest)
+    print(table)
+
+
+def _table(rows: list[Row], model: Model) -> list[str]:
+    lines = [
+        f"The untouched rest of a field without → with learning; base model {model.name} ({model.sha256[:12]}); mean over "
+        "fields, 95 % interval of the gain by patient where there are five or more. *Worse*: fields whose object Dice "
+        f"fell by more than {WORSE:g}. Seconds: learning and annotating again, on a machine that did other work too.",
+        "",
+        "| domain | finished | fields (patients) | changed | object Dice | gain | F1 | PQ | Dice | worse | median s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for domain in READERS:
+        for share in sorted(SHARES):
+            mine = [row for row in rows if row.domain == domain and row.share == share]
+            if mine:
+                lines.append(_cells(domain, share, mine))
+    return lines
+
+
+def _cells(domain: str, share: float, rows: list[Row]) -> str:
+    def pair(name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return tuple(np.array([_figure(getattr(row, side), name) for row in rows]) for side in ("before", "after"))  # type: ignore[return-value]
+
+    first, second = pair("object Dice")
+    gains, patients = second - first, [row.patient for row in rows]
+    bootstrap = PatientBootstrap([{"gain": gain, "one": 1.0} for gain in gains], patients)
+    gain = bootstrap.estimate(lambda sums: sums["gain"] / sums["one"])
+    interval = "" if gain.low is None else f" ({gain.low:+.3f} to {gain.high:+.3f})"
+    both = {name: " → ".join(f"{values.mean():.3f}" for values in pair(name)) for name in FIGURES}
+    seconds = float(np.median([row.seconds for row in rows]))
+    changed, worse = sum(row.changed for row in rows), int((gains < -WORSE).sum())
+    cells = [domain, f"{share:.0%}", f"{len(rows)} ({len(set(patients))})", str(changed), both["object Dice"]]
+    cells += [f"{gains.mean():+.3f}{interval}", both["F1"], both["PQ"], both["Dice"], str(worse), f"{seconds:.0f}"]
+    return f"| {' | '.join(cells)} |"
+
+
+def _prostate() -> Iterator[Field]:
+    for path in sorted((DATA / "rings-prostate" / "images").glob("P4_*.png")):
+        yield _instances("prostate", path, path.name[:2], GLANDS, 2.7)
+
+
+def _nucls() -> Iterator[Field]:
+    for path in sorted((DATA / "nucls-sample" / "images").glob("test_*.png")):
+        yield _instances("nucls", path, path.stem, NUCLEI, 0.25)
+
+
+def _tnbc() -> Iterator[Field]:
+    for name in _test_tiles("tnbc/"):
+        path = next((DATA / "tnbc-nuclei" / "images").glob(f"{name[0]}.*"))
+        yield _instances("tnbc", path, name[0][:2], NUCLEI, 0.25)
+
+
+def _instances(domain: str, path: Path, patient: str, task: str, pixel_size_um: float) -> Field:
+    return Field(
+        domain=domain,
+        name=path.stem,
+        patient=patient,
+        task=task,
+        pixel_size_um=pixel_size_um,
+        image=path,
+        labels=next((path.parent.parent / "labels").glob(f"{path.stem}.*")),
+    )
+
+
+def _ebhi(stain: str = "none") -> Iterator[Field]:
+    tiles = _test_tiles("ebhi/")
+    places = np.linspace(0, len(tiles) - 1, MOST_FIELDS).round().astype(int)
+    for category, name in (tiles[place] for place in places):
+        folder = DATA / "ebhi-seg" / category
+        patient = name.split("-")[0].lstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        domain = "ebhi" if stain == "none" else f"ebhi {stain}"
+        files = [next((folder / part).glob(f"{name}.*")) for part in ("image", "label")]
+        yield Field(
+            domain=domain,
+            name=name,
+            patient=patient,
+            task=GLANDS,
+            pixel_size_um=1.3,
+            image=files[0],
+            labels=files[1],
+            stain=stain,
+        )
+
+
+def _test_tiles(source: str) -> list[tuple[str, ...]]:
+    members = read_split(ROOT / "configs" / "starter.split.json").sides["test"]
+    return [tuple(one.split("/")[1:]) for one in members if one.startswith(source)]
+
+
+READERS: Mapping[str, Callable[[], Iterator[Field]]] = {
+    "prostate": _prostate,
+    "nucls": _nucls,
+    "tnbc": _tnbc,
+    "ebhi": _ebhi,
+    "ebhi faded": lambda: _ebhi("faded"),
+}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--base", default="starter")
+    parser.add_argument("--minutes", type=float, default=60.0, help="no field is begun after so long")
+    parser.add_argument("--domains", nargs="+", choices=list(READERS), default=list(READERS))
+    parser.add_argument("--shares", nargs="+", type=float, default=SHARES)
+    parser.add_argument("--seeds", type=int, default=2)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

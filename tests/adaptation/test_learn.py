@@ -1,0 +1,260 @@
+"""Learning in the open image, with a tiny network: what it may look at, what it must leave alone, what it says."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from napari_cerberus.adaptation.annotate_rest import annotate_rest, placed
+from napari_cerberus.adaptation.decoder_steps import Page, fit
+from napari_cerberus.adaptation.finished_areas import FinishedArea
+from napari_cerberus.adaptation.image_statistics import with_statistics
+from napari_cerberus.adaptation.kept_features import read_features
+from napari_cerberus.adaptation.learn import learn, learning_runtime
+from napari_cerberus.adaptation.learn_settings import LearnSettings
+from napari_cerberus.adaptation.learning_time import learning_seconds
+from napari_cerberus.adaptation.lessons import Lesson
+from napari_cerberus.errors import DataError, SettingsError
+from napari_cerberus.inference.annotate import annotate
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
+from napari_cerberus.model.checkpoint import Model
+from napari_cerberus.progress import run_to_end
+from napari_cerberus.tasks import GLANDS
+from tiny import spotted, tiny_model
+
+SIDE = 96
+FAST = LearnSettings(steps=12, crop_px=48, learning_rate=0.02, statistics=(), device="cpu")
+SEEN = AnnotateSettings(pixel_size_um=0.5, device="cpu")
+
+
+def spoiled(model: Model) -> Model:
+    """The same network with a gland head that misses most objects."""
+    network = copy.deepcopy(model.network)
+    network.heads[GLANDS].bias.data = torch.tensor([14.0, 0.0, 0.0])
+    return replace(model, network=network)
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    return spotted((SIDE, SIDE), seed=3, spots=26, radius_px=8)
+
+
+def lesson_of(image: np.ndarray, area: tuple[int, int, int, int], labels: np.ndarray | None = None) -> Lesson:
+    drawn = ndimage.label(image[..., 1] < 110)[0].astype(np.int32) if labels is None else labels
+    return Lesson(
+        image=image,
+        pixel_size_um=0.5,
+        labels={GLANDS: drawn},
+        areas=(FinishedArea.rectangle(*area, (GLANDS,)),),
+        name="field",
+    )
+
+
+def weights_of(model: Model) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in model.network.state_dict().items()}
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_poor_head_gets_better_and_the_base_model_stays(image: np.ndarray) -> None:
+    base = spoiled(tiny_model())
+    before = weights_of(base)
+    adapted = run_to_end(learn([lesson_of(image, (0, 0, SIDE, 48))], base, FAST))
+    assert adapted.changed, adapted.sentence
+    assert adapted.gains[0].after > adapted.gains[0].before + 0.1
+    assert adapted.tasks == (GLANDS,)
+    assert "glands from" in adapted.sentence
+    assert same(before, weights_of(base))
+    assert adapted.model.sha256 != base.sha256
+    changed = {name for name, value in weights_of(adapted.model).items() if not torch.equal(value, before[name])}
+    assert changed
+    assert all(name.startswith((f"decoders.{GLANDS}.", f"heads.{GLANDS}.")) for name in changed)
+    record = adapted.model.spec.provenance["learned_here"]
+    assert record["rounds"][0]["areas"]["field"][0]["tasks"] == [GLANDS]
+
+
+def test_labels_outside_of_the_finished_area_change_no_bit(image: np.ndarray) -> None:
+    lesson = lesson_of(image, (0, 0, SIDE, 48))
+    other = lesson.labels[GLANDS].copy()
+    other[:, 48:] = np.random.default_rng(0).integers(0, 50, (SIDE, SIDE - 48))
+    base = spoiled(tiny_model())
+    first, second = (run_to_end(learn([one], base, FAST)) for one in (lesson, replace(lesson, labels={GLANDS: other})))
+    assert first.changed
+    assert same(weights_of(first.model), weights_of(second.model))
+    inside = lesson.labels[GLANDS].copy()
+    inside[:, 10:30] = 0
+    third = run_to_end(learn([replace(lesson, labels={GLANDS: inside})], base, FAST))
+    assert not same(weights_of(first.model), weights_of(third.model)), "what lies inside does count"
+
+
+def test_the_record_is_enough_to_learn_the_same_again(image: np.ndarray) -> None:
+    base = spoiled(tiny_model())
+    lesson = lesson_of(image, (0, 0, SIDE, 48))
+    first = run_to_end(learn([lesson], base, FAST))
+    record = first.model.spec.provenance["learned_here"]["rounds"][0]
+    areas = tuple(FinishedArea.from_json(one) for one in record["areas"]["field"])
+    again = run_to_end(learn([replace(lesson, areas=areas)], base, LearnSettings.from_json(record["settings"])))
+    assert again.model.sha256 == first.model.sha256
+    other = run_to_end(learn([lesson], base, replace(FAST, seed=1)))
+    assert other.model.sha256 != first.model.sha256
+
+
+def test_wrong_labels_in_one_half_are_refused_by_the_guard(image: np.ndarray) -> None:
+    base = tiny_model()
+    drawn = run_to_end(annotate(image, base, SEEN)).labels[GLANDS].copy()
+    adapted = run_to_end(learn([lesson_of(image, (0, 0, SIDE, 48), drawn)], base, FAST))
+    assert not adapted.changed and adapted.model is base, "a model that is already right is left alone"
+    assert adapted.sentence.startswith("Nothing was changed.")
+    assert not run_to_end(annotate_rest(adapted, lesson_of(image, (0, 0, SIDE, 48)), SEEN)).labels
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 9, 20])
+def test_a_cancel_leaves_everything_as_it_was(image: np.ndarray, stop_after: int) -> None:
+    base = spoiled(tiny_model())
+    before = weights_of(base)
+    job = learn([lesson_of(image, (0, 0, SIDE, 48))], base, FAST)
+    for _ in range(stop_after):
+        next(job)
+    job.close()
+    assert same(before, weights_of(base))
+    assert not any(parameter.grad is not None for parameter in base.network.parameters())
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "holds none"), (1, "holds only one object")])
+def test_too_few_objects_are_told_and_nothing_is_learned(image: np.ndarray, count: int, words: str) -> None:
+    labels = np.zeros((SIDE, SIDE), np.int32)
+    if count:
+        labels[10:20, 10:20] = 1
+    adapted = run_to_end(learn([lesson_of(image, (0, 0, 40, 40), labels)], spoiled(tiny_model()), FAST))
+    assert not adapted.changed
+    assert words in adapted.sentence
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"areas": ()}, "mark an area"),
+        ({"areas": (FinishedArea.rectangle(500, 500, 600, 600, (GLANDS,)),)}, "No finished area lies inside"),
+        ({"labels": {}}, "no layer of glands"),
+        ({"labels": {GLANDS: np.zeros((4, 4), int)}}, "different sizes"),
+    ],
+)
+def test_what_does_not_fit_is_told_in_one_sentence(image: np.ndarray, change: dict, words: str) -> None:
+    lesson = replace(lesson_of(image, (0, 0, SIDE, 48)), **change)
+    with pytest.raises(DataError, match=words):
+        run_to_end(learn([lesson], tiny_model(), FAST))
+
+
+def test_areas_that_contradict_each_other_teach_nothing_where_they_do(image: np.ndarray) -> None:
+    lesson = lesson_of(image, (0, 0, SIDE, 48))
+    other = replace(lesson, labels={GLANDS: np.zeros((SIDE, SIDE), np.int32)}, name="the same")
+    adapted = run_to_end(learn([lesson, other], spoiled(tiny_model()), FAST))
+    assert any("contradict" in note for note in adapted.notes)
+    assert not adapted.changed
+    assert "holds none" in adapted.sentence
+
+
+def test_a_second_round_goes_on_and_is_judged_by_what_is_new(image: np.ndarray) -> None:
+    base = spoiled(tiny_model())
+    first = run_to_end(learn([lesson_of(image, (0, 0, SIDE, 48))], base, FAST))
+    same_area = run_to_end(learn([lesson_of(image, (0, 0, SIDE, 48))], base, FAST, earlier=first))
+    assert "no area was finished since" in same_area.sentence
+    assert same_area.model is first.model
+    assert same_area.tasks == (GLANDS,)
+    both = lesson_of(image, (0, 0, SIDE, 48))
+    both = replace(both, areas=(*both.areas, FinishedArea.rectangle(0, 48, SIDE, 90, (GLANDS,))))
+    second = run_to_end(learn([both], base, FAST, earlier=first))
+    assert second.base is base
+    assert second.gains[0].before > first.gains[0].before
+    assert len(second.rounds) == 1 + second.changed
+
+
+def test_several_images_teach_together(image: np.ndarray) -> None:
+    small = spotted((64, 80), seed=5, spots=16, radius_px=8)
+    lessons = [lesson_of(image, (0, 0, SIDE, 48)), replace(lesson_of(small, (0, 0, 64, 80)), name="second")]
+    adapted = run_to_end(learn(lessons, spoiled(tiny_model()), FAST))
+    assert adapted.changed
+    assert set(adapted.features) == {"field", "second"}
+    assert set(adapted.rounds[0].areas) == {"field", "second"}
+
+
+def test_short_memory_reads_the_surroundings_only_and_says_so(image: np.ndarray) -> None:
+    large = np.concatenate([image, np.full((SIDE, 900, 3), 240, np.uint8)], axis=1)
+    settings = replace(FAST, memory_bytes=400_000)
+    adapted = run_to_end(learn([lesson_of(large, (0, 0, SIDE, 48))], spoiled(tiny_model()), settings))
+    assert any("too large to be kept" in note for note in adapted.notes)
+    assert not adapted.features
+    rest = run_to_end(annotate_rest(adapted, lesson_of(large, (0, 0, SIDE, 48)), SEEN))
+    assert set(rest.labels) == set(adapted.tasks)
+
+
+def test_the_rest_is_annotated_and_finished_objects_stay(image: np.ndarray) -> None:
+    lesson = lesson_of(image, (0, 0, SIDE, 48))
+    adapted = run_to_end(learn([lesson], spoiled(tiny_model()), FAST))
+    rest = run_to_end(annotate_rest(adapted, lesson, SEEN))
+    fresh = run_to_end(annotate(image, adapted.model, SEEN)).labels[GLANDS]
+    agree = (rest.labels[GLANDS] > 0) == (fresh > 0)
+    assert agree.mean() > 0.99, "kept features give what reading the image again gives"
+    inside = lesson.areas[0].mask((SIDE, SIDE))
+    assert np.array_equal(rest.placed[GLANDS][inside], lesson.labels[GLANDS][inside])
+    assert (rest.placed[GLANDS][~inside] > 0).any()
+
+
+def test_placed_keeps_whole_objects_and_cuts_or_drops_new_ones() -> None:
+    finished = np.zeros((4, 12), bool)
+    finished[:, :4] = True
+    current = np.zeros((4, 12), int)
+    current[0, 2:6] = 9  # crosses the area's edge: stays, whole
+    new = np.zeros((4, 12), np.int32)
+    new[0, 3:7] = 1  # the same object again
+    new[2, 3:11] = 2  # an eighth inside: cut
+    result = placed(new, current, finished)
+    assert result[0].tolist() == [0, 0, 9, 9, 9, 9, 0, 0, 0, 0, 0, 0]
+    assert result[2].tolist() == [0, 0, 0, 0, *[10] * 7, 0]
+
+
+def test_only_the_taught_decoder_gets_gradients(image: np.ndarray) -> None:
+    model = tiny_model()
+    runtime = learning_runtime(FAST)
+    network = copy.deepcopy(model.network)
+    view = run_to_end(read_features(image, network.to(runtime.dtype), runtime))
+    network = copy.deepcopy(model.network)
+    target, known = np.zeros((SIDE, SIDE), np.uint8), np.ones((SIDE, SIDE), np.float32)
+    state = run_to_end(fit(network, GLANDS, [Page(views=(view,), target=target, weights=known)], FAST, runtime, [0]))
+    for name, value in network.state_dict().items():
+        assert (name in state) != torch.equal(value, model.network.state_dict()[name])
+
+
+def test_statistics_come_from_the_image_and_only_in_the_share_asked_for() -> None:
+    from napari_cerberus.model.network import Cerberus
+    from napari_cerberus.tasks import instances
+
+    torch.manual_seed(0)
+    network = Cerberus((instances(GLANDS),)).eval()
+    pixels = torch.rand(1, 3, 32, 32) * 255
+    before = copy.deepcopy(network.state_dict())
+    name = "encoder.bn1.running_mean"
+    half, full = (with_statistics(network, [pixels], share, (GLANDS,)).state_dict()[name] for share in (0.5, 1.0))
+    torch.testing.assert_close(half, (before[name] + full) / 2)
+    with torch.no_grad():
+        seen = network.encoder.conv1(pixels / 255).mean((0, 2, 3))
+    torch.testing.assert_close(full, seen, atol=1e-5, rtol=1e-4)
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_seconds_are_told_beforehand_and_grow_with_the_image() -> None:
+    small, large = (learning_seconds((side, side), 0.5, (GLANDS,), tiny_model(), FAST) for side in (200, 3000))
+    assert 0 < small < large
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"crop_px": 50}, {"keep": ()}, {"statistics": (2.0,)}, {"seed": -1}])
+def test_settings_that_make_no_sense_are_refused(wrong: dict) -> None:
+    with pytest.raises(SettingsError):
+        LearnSettings(**wrong)
