@@ -24,7 +24,7 @@ from napari_cerberus.inference.annotate import annotate
 from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.tasks import GLANDS
+from napari_cerberus.tasks import NUCLEI
 from tiny import spotted, tiny_model
 
 SIDE = 96
@@ -35,7 +35,7 @@ SEEN = AnnotateSettings(pixel_size_um=0.5, device="cpu")
 def spoiled(model: Model) -> Model:
     """The same network with a gland head that misses most objects."""
     network = copy.deepcopy(model.network)
-    network.heads[GLANDS].bias.data = torch.tensor([14.0, 0.0, 0.0])
+    network.heads[NUCLEI].bias.data = torch.tensor([14.0, 0.0, 0.0])
     return replace(model, network=network)
 
 
@@ -49,8 +49,8 @@ def lesson_of(image: np.ndarray, area: tuple[int, int, int, int], labels: np.nda
     return Lesson(
         image=image,
         pixel_size_um=0.5,
-        labels={GLANDS: drawn},
-        areas=(FinishedArea.rectangle(*area, (GLANDS,)),),
+        labels={NUCLEI: drawn},
+        areas=(FinishedArea.rectangle(*area, (NUCLEI,)),),
         name="field",
     )
 
@@ -69,28 +69,28 @@ def test_a_poor_head_gets_better_and_the_base_model_stays(image: np.ndarray) -> 
     adapted = run_to_end(learn([lesson_of(image, (0, 0, SIDE, 48))], base, FAST))
     assert adapted.changed, adapted.sentence
     assert adapted.gains[0].after > adapted.gains[0].before + 0.1
-    assert adapted.tasks == (GLANDS,)
-    assert "glands from" in adapted.sentence
+    assert adapted.tasks == (NUCLEI,)
+    assert "nuclei from" in adapted.sentence
     assert same(before, weights_of(base))
     assert adapted.model.sha256 != base.sha256
     changed = {name for name, value in weights_of(adapted.model).items() if not torch.equal(value, before[name])}
     assert changed
-    assert all(name.startswith((f"decoders.{GLANDS}.", f"heads.{GLANDS}.")) for name in changed)
+    assert all(name.startswith((f"decoders.{NUCLEI}.", f"heads.{NUCLEI}.")) for name in changed)
     record = adapted.model.spec.provenance["learned_here"]
-    assert record["rounds"][0]["areas"]["field"][0]["tasks"] == [GLANDS]
+    assert record["rounds"][0]["areas"]["field"][0]["tasks"] == [NUCLEI]
 
 
 def test_labels_outside_of_the_finished_area_change_no_bit(image: np.ndarray) -> None:
     lesson = lesson_of(image, (0, 0, SIDE, 48))
-    other = lesson.labels[GLANDS].copy()
+    other = lesson.labels[NUCLEI].copy()
     other[:, 48:] = np.random.default_rng(0).integers(0, 50, (SIDE, SIDE - 48))
     base = spoiled(tiny_model())
-    first, second = (run_to_end(learn([one], base, FAST)) for one in (lesson, replace(lesson, labels={GLANDS: other})))
+    first, second = (run_to_end(learn([one], base, FAST)) for one in (lesson, replace(lesson, labels={NUCLEI: other})))
     assert first.changed
     assert same(weights_of(first.model), weights_of(second.model))
-    inside = lesson.labels[GLANDS].copy()
+    inside = lesson.labels[NUCLEI].copy()
     inside[:, 10:30] = 0
-    third = run_to_end(learn([replace(lesson, labels={GLANDS: inside})], base, FAST))
+    third = run_to_end(learn([replace(lesson, labels={NUCLEI: inside})], base, FAST))
     assert not same(weights_of(first.model), weights_of(third.model)), "what lies inside does count"
 
 
@@ -108,9 +108,10 @@ def test_the_record_is_enough_to_learn_the_same_again(image: np.ndarray) -> None
 
 def test_wrong_labels_in_one_half_are_refused_by_the_guard(image: np.ndarray) -> None:
     base = tiny_model()
-    drawn = run_to_end(annotate(image, base, SEEN)).labels[GLANDS].copy()
+    drawn = run_to_end(annotate(image, base, SEEN)).labels[NUCLEI].copy()
     adapted = run_to_end(learn([lesson_of(image, (0, 0, SIDE, 48), drawn)], base, FAST))
-    assert not adapted.changed and adapted.model is base, "a model that is already right is left alone"
+    assert not adapted.changed, "a model that is already right is left alone"
+    assert adapted.model is base
     assert adapted.sentence.startswith("Nothing was changed.")
     assert not run_to_end(annotate_rest(adapted, lesson_of(image, (0, 0, SIDE, 48)), SEEN)).labels
 
@@ -141,9 +142,9 @@ def test_too_few_objects_are_told_and_nothing_is_learned(image: np.ndarray, coun
     ("change", "words"),
     [
         ({"areas": ()}, "mark an area"),
-        ({"areas": (FinishedArea.rectangle(500, 500, 600, 600, (GLANDS,)),)}, "No finished area lies inside"),
-        ({"labels": {}}, "no layer of glands"),
-        ({"labels": {GLANDS: np.zeros((4, 4), int)}}, "different sizes"),
+        ({"areas": (FinishedArea.rectangle(500, 500, 600, 600, (NUCLEI,)),)}, "No finished area lies inside"),
+        ({"labels": {}}, "no layer of nuclei"),
+        ({"labels": {NUCLEI: np.zeros((4, 4), int)}}, "different sizes"),
     ],
 )
 def test_what_does_not_fit_is_told_in_one_sentence(image: np.ndarray, change: dict, words: str) -> None:
@@ -154,7 +155,7 @@ def test_what_does_not_fit_is_told_in_one_sentence(image: np.ndarray, change: di
 
 def test_areas_that_contradict_each_other_teach_nothing_where_they_do(image: np.ndarray) -> None:
     lesson = lesson_of(image, (0, 0, SIDE, 48))
-    other = replace(lesson, labels={GLANDS: np.zeros((SIDE, SIDE), np.int32)}, name="the same")
+    other = replace(lesson, labels={NUCLEI: np.zeros((SIDE, SIDE), np.int32)}, name="the same")
     adapted = run_to_end(learn([lesson, other], spoiled(tiny_model()), FAST))
     assert any("contradict" in note for note in adapted.notes)
     assert not adapted.changed
@@ -167,9 +168,9 @@ def test_a_second_round_goes_on_and_is_judged_by_what_is_new(image: np.ndarray) 
     same_area = run_to_end(learn([lesson_of(image, (0, 0, SIDE, 48))], base, FAST, earlier=first))
     assert "no area was finished since" in same_area.sentence
     assert same_area.model is first.model
-    assert same_area.tasks == (GLANDS,)
+    assert same_area.tasks == (NUCLEI,)
     both = lesson_of(image, (0, 0, SIDE, 48))
-    both = replace(both, areas=(*both.areas, FinishedArea.rectangle(0, 48, SIDE, 90, (GLANDS,))))
+    both = replace(both, areas=(*both.areas, FinishedArea.rectangle(0, 48, SIDE, 90, (NUCLEI,))))
     second = run_to_end(learn([both], base, FAST, earlier=first))
     assert second.base is base
     assert second.gains[0].before > first.gains[0].before
@@ -199,12 +200,12 @@ def test_the_rest_is_annotated_and_finished_objects_stay(image: np.ndarray) -> N
     lesson = lesson_of(image, (0, 0, SIDE, 48))
     adapted = run_to_end(learn([lesson], spoiled(tiny_model()), FAST))
     rest = run_to_end(annotate_rest(adapted, lesson, SEEN))
-    fresh = run_to_end(annotate(image, adapted.model, SEEN)).labels[GLANDS]
-    agree = (rest.labels[GLANDS] > 0) == (fresh > 0)
+    fresh = run_to_end(annotate(image, adapted.model, SEEN)).labels[NUCLEI]
+    agree = (rest.labels[NUCLEI] > 0) == (fresh > 0)
     assert agree.mean() > 0.99, "kept features give what reading the image again gives"
     inside = lesson.areas[0].mask((SIDE, SIDE))
-    assert np.array_equal(rest.placed[GLANDS][inside], lesson.labels[GLANDS][inside])
-    assert (rest.placed[GLANDS][~inside] > 0).any()
+    assert np.array_equal(rest.placed[NUCLEI][inside], lesson.labels[NUCLEI][inside])
+    assert (rest.placed[NUCLEI][~inside] > 0).any()
 
 
 def test_placed_keeps_whole_objects_and_cuts_or_drops_new_ones() -> None:
@@ -227,7 +228,7 @@ def test_only_the_taught_decoder_gets_gradients(image: np.ndarray) -> None:
     view = run_to_end(read_features(image, network.to(runtime.dtype), runtime))
     network = copy.deepcopy(model.network)
     target, known = np.zeros((SIDE, SIDE), np.uint8), np.ones((SIDE, SIDE), np.float32)
-    state = run_to_end(fit(network, GLANDS, [Page(views=(view,), target=target, weights=known)], FAST, runtime, [0]))
+    state = run_to_end(fit(network, NUCLEI, [Page(views=(view,), target=target, weights=known)], FAST, runtime, [0]))
     for name, value in network.state_dict().items():
         assert (name in state) != torch.equal(value, model.network.state_dict()[name])
 
@@ -237,11 +238,11 @@ def test_statistics_come_from_the_image_and_only_in_the_share_asked_for() -> Non
     from napari_cerberus.tasks import instances
 
     torch.manual_seed(0)
-    network = Cerberus((instances(GLANDS),)).eval()
+    network = Cerberus((instances(NUCLEI),)).eval()
     pixels = torch.rand(1, 3, 32, 32) * 255
     before = copy.deepcopy(network.state_dict())
     name = "encoder.bn1.running_mean"
-    half, full = (with_statistics(network, [pixels], share, (GLANDS,)).state_dict()[name] for share in (0.5, 1.0))
+    half, full = (with_statistics(network, [pixels], share, (NUCLEI,)).state_dict()[name] for share in (0.5, 1.0))
     torch.testing.assert_close(half, (before[name] + full) / 2)
     with torch.no_grad():
         seen = network.encoder.conv1(pixels / 255).mean((0, 2, 3))
@@ -250,7 +251,7 @@ def test_statistics_come_from_the_image_and_only_in_the_share_asked_for() -> Non
 
 
 def test_seconds_are_told_beforehand_and_grow_with_the_image() -> None:
-    small, large = (learning_seconds((side, side), 0.5, (GLANDS,), tiny_model(), FAST) for side in (200, 3000))
+    small, large = (learning_seconds((side, side), 0.5, (NUCLEI,), tiny_model(), FAST) for side in (200, 3000))
     assert 0 < small < large
 
 
