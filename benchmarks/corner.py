@@ -198,7 +198,8 @@ def _figure(sums: Mapping[str, float], name: str) -> float:
 
 def _line(row: Row) -> str:
     before, after = (_figure(sums, "object Dice") for sums in (row.before, row.after))
-    return f"{row.domain} {row.name} {row.share:g}: object Dice {before:.3f} -> {after:.3f}, {row.seconds} s; {row.sentence}"
+    where = f"{row.domain} {row.name} {row.share:g}"
+    return f"{where}: object Dice {before:.3f} -> {after:.3f}, {row.seconds} s; {row.sentence}"
 
 
 def _write_document(rows: list[Row], model: Model) -> None:
@@ -212,9 +213,9 @@ def _write_document(rows: list[Row], model: Model) -> None:
 
 def _table(rows: list[Row], model: Model) -> list[str]:
     lines = [
-        f"The untouched rest of a field without → with learning; base model {model.name} ({model.sha256[:12]}); mean over "
-        "fields, 95 % interval of the gain by patient where there are five or more. *Worse*: fields whose object Dice "
-        f"fell by more than {WORSE:g}. Seconds: learning and annotating again, on a machine that did other work too.",
+        f"The untouched rest of a field without → with learning; base model {model.name} ({model.sha256[:12]}); mean "
+        "over fields, 95 % interval of the gain by patient where there are five or more. *Worse*: fields whose object "
+        f"Dice fell by more than {WORSE:g}. Seconds: learning and annotating again, on a machine that did other work too.",
         "",
         "| domain | finished | fields (patients) | changed | object Dice | gain | F1 | PQ | Dice | worse | median s |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
