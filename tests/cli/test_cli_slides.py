@@ -31,7 +31,9 @@ def test_each_slide_has_a_folder_and_all_have_one_table(
     slides = [write_pyramid(tmp_path / f"{name}.tif", spotted((200, 210), spots=20), um=0.5) for name in "ab"]
     (tmp_path / "broken.svs").write_bytes(b"II*\0nothing")
     out = tmp_path / "out"
-    code = main(["annotate", *map(str, slides), str(tmp_path / "broken.svs"), "--out", str(out), "--model", "tiny"])
+    code = main(
+        ["annotate", *map(str, slides), str(tmp_path / "broken.svs"), "--out", str(out), "--model", "tiny", "--geojson"]
+    )
     said = capsys.readouterr()
     assert code == 1
     assert "broken.svs" in said.err
@@ -40,6 +42,7 @@ def test_each_slide_has_a_folder_and_all_have_one_table(
     assert list(table["slide"]) == ["a", "b"]
     assert (table.filter(like=" count").sum(axis=1) > 0).all()
     assert (out / "a" / "objects.parquet").is_file()
+    assert (out / "b" / "objects.geojson").stat().st_size > 1000
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,7 @@ def write_geojson(
                 if count % _EVERY == 0:
                     yield Progress(f"Writing {task}", count)
                 shapes = shapes_of(mask, y0=y0, x0=x0)
-                feature = _feature(task, id_, shapes, rows.get((task, id_), {}), chosen)
+                feature = feature_of(task, id_, shapes, rows.get((task, id_), {}), chosen)
                 stream.write(",\n" if count else "\n")
                 stream.write(json.dumps(feature, ensure_ascii=False))  # the whole text at once: much faster
                 count += 1
@@ -116,7 +116,8 @@ def _masks(labels: NDArray[np.integer]) -> Iterator[tuple[int, NDArray[np.bool_]
         yield id_, labels[box] == id_, box[0].start, box[1].start
 
 
-def _feature(task: str, id_: int, shapes: list[Shape], row: Row, settings: GeoJsonSettings) -> dict[str, Any]:
+def feature_of(task: str, id_: int, shapes: list[Shape], row: Row, settings: GeoJsonSettings) -> dict[str, Any]:
+    """One object as a GeoJSON feature; ``row`` is its row of the object table."""
     class_name = text_cell(row, "class")
     shown = class_name or TASK_CLASSES.get(task, task)
     colour = CLASS_COLOURS.get(class_name) or TASK_COLOURS.get(task, OTHER_COLOUR)

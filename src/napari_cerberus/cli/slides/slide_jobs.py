@@ -17,9 +17,11 @@ from ...model.library.opening import open_model
 from ...progress import run_to_end
 from ...slides import open_slide
 from ...slides.cohort import COHORT_TABLE, SlideTask, annotate_on_cluster, write_cohort_table
+from ...slides.slide_geojson import write_slide_geojson
 from ..main import PROGRAM, one_line
 from ..progress_line import ProgressLine
 
+GEOJSON = "objects.geojson"
 _CONNECT_S = 30
 
 
@@ -32,6 +34,7 @@ def add_slide_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="address of a running dask scheduler (tcp://host:8786); its workers need the same folders",
     )
+    group.add_argument("--geojson", action="store_true", help=f"also write DIR/<slide>/{GEOJSON} for QuPath")
     group.add_argument(
         "--workers", type=int, default=1, metavar="N", help="worker processes on this computer; default: 1"
     )
@@ -53,7 +56,7 @@ def annotate_slides(
     with _client(arguments) as client:
         for path, folder in folders.items():
             task = SlideTask(path=path, folder=folder, settings=settings[path], open_model=_opener(model))
-            if not _annotate_one(task, client):
+            if not _annotate_one(task, client, geojson=arguments.geojson):
                 failed.append(path)
     done = [folder for path, folder in folders.items() if path not in failed]
     if done:
@@ -72,10 +75,12 @@ def _opener(model: Model) -> Any:
     return partial(open_model, str(model.path or model.name), model.sha256)
 
 
-def _annotate_one(task: SlideTask, client: Any) -> bool:
+def _annotate_one(task: SlideTask, client: Any, *, geojson: bool) -> bool:
     line = ProgressLine(task.path.name)
     try:
         result = run_to_end(annotate_on_cluster(task, client), line)
+        if geojson:
+            run_to_end(write_slide_geojson(task.folder, task.folder / GEOJSON), line)
     except CerberusError as error:
         line.close()
         sys.stderr.write(f"{PROGRAM}: error: {task.path}: {one_line(error)}\n")
