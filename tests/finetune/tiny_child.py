@@ -1,4 +1,4 @@
-"""The child process with the tiny network and a comparison that takes no time; its arguments are those of the module named.
+"""The child process with the tiny network and a comparison that takes no time; arguments as for the module named.
 
 ``python tiny_child.py child|trial ...``; TINY_STEP_S makes every batch last that long.
 """

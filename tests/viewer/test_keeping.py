@@ -341,3 +341,28 @@ def test_a_second_dock_of_one_window_goes_on_with_the_journal(sit_down: Callable
     tools = [record.tool for record in read_journal(journal).records]
     assert tools[-1] == "delete"
     assert "shrink" in tools
+
+
+def test_corrections_of_layers_that_were_made_anew_are_in_the_journal(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Annotate, correct, delete the result layers, annotate again, correct; nothing is closed, as after a kill."""
+    monkeypatch.setenv(JOURNALS_VARIABLE, str(tmp_path / "journals"))
+    sitting = Sitting(qtbot, tmp_path)
+    for kept in ("first", "second"):
+        sitting.annotate()
+        one = sitting.choose("glands", 1)
+        sitting.correct.tools.use("grow")
+        corrected = one.tracked.labels.copy()
+        qtbot.waitUntil(lambda one=one: sitting.correct.autosave.path(one) is not None, timeout=5_000)
+        (path,) = (tmp_path / "journals").glob("*/journal.jsonl")
+        replay = read_journal(path)
+        assert not replay.problem, kept
+        np.testing.assert_array_equal(replay.labels["glands"], corrected)
+        np.testing.assert_array_equal(replay.model_labels["glands"], one.tracked.model_labels)
+        for other in list(sitting.correct.corrections):
+            sitting.viewer.layers.remove(other.layer)
+    results = [record for record in replay.records if record.kind == "result" and record.task == "glands"]
+    assert len(results) == 2
+    assert sitting.said == []
+    sitting.controller.close()

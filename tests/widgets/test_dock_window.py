@@ -166,7 +166,7 @@ def test_a_second_click_keeps_what_was_painted_with_the_mouse(open_window: Calla
     painted = np.array(glands.data)
     window.annotate_and_wait()
     assert "1 of yours stay" in window.dock.offers.preview.text()
-    window.click(window.dock.offers.temporary)
+    window.click(window.dock.offers.add_beside)
     names = [name for name in window.names() if name != OVERLAY_LAYER]
     assert names == ["tile", "tile glands", "tile lumina", "tile nuclei", "tile glands [1]"]
     np.testing.assert_array_equal(window.viewer.layers["tile glands"].data, painted)

@@ -1,4 +1,4 @@
-"""Both models on the same tiles, the users' way; scores are kept as they come, so that a comparison goes on after a stop."""
+"""Both models on the same tiles, the users' way; scores are kept as they come, so that it goes on after a stop."""
 
 from __future__ import annotations
 

@@ -63,12 +63,12 @@ def compare_models(
     Parameters
     ----------
     run_folder : Path
-        Holds ``config.toml`` and ``split.json``; gets ``comparison/``, whole or not at all. A comparison that was stopped goes
-        on where it was. A candidate from the library gets the verdict beside it there.
+        Holds ``config.toml`` and ``split.json``; gets ``comparison/``, whole or not at all. A stopped one goes on
+        where it was. A candidate from the library gets the verdict beside it there.
     base, candidate : Model
     folds : sequence of Fold
         Of a grouped cross-validation: each tile is then scored with the model that has not seen its patient, and all
-        folds are pooled. The comparison speaks of the way of training; ``candidate`` is the model trained on everything.
+        folds are pooled. It speaks of the way of training; ``candidate`` is the model trained on everything.
     settings : ScoreSettings, optional
         As a first click gives, where absent.
 

@@ -6,13 +6,14 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from ...annotation.edits import ChangeSet, difference
 from ...annotation.frame import Frame
-from ...annotation.journal import JOURNAL_FILE, Journal, Replay, open_journal, read_journal_of
+from ...annotation.journal import JOURNAL_FILE, Journal, Replay, open_journal, read_journal, read_journal_of
 from ...annotation.journal.record import RESULT
 from ...annotation.label_maps import Labels
 from ...annotation.object_table import cells_of
@@ -80,8 +81,9 @@ class _State:
 class Autosave:
     """The open journals of one dock, one for each annotation.
 
-    A change waits in memory until ``flush``, which the dock calls within moments, so that no correction waits for
-    the disk. The first change of an annotation also writes what it started from.
+    A change waits in memory until ``flush``, which ``Correcting`` calls within moments, so that no correction waits for
+    the disk. The first change of an annotation also writes what it started from. A layer that is removed gives its
+    task free: the next one that is corrected in its place goes on in the same journal.
 
     Parameters
     ----------
@@ -95,11 +97,13 @@ class Autosave:
         self._journals: dict[Place, Journal] = {}
         self._owners: dict[tuple[Place, str], str] = {}
         self._earlier: dict[Place, Replay] = {}
+        self._left: set[tuple[Place, str]] = set()
         self._waiting: list[_Waiting] = []
         self._said: set[str] = set()
         if root is not None:
             corrections.changed.connect(self._on_changed)
             corrections.merged.connect(self._on_merged)
+            corrections.detached.connect(self._on_detached)
 
     def flush(self) -> None:
         """Write what is waiting."""
@@ -120,7 +124,7 @@ class Autosave:
             return journal
         journal = Journal(self._frame(one), None)
         self._continue(journal, one)
-        self._begin(journal, list(self._corrections.temporary(one).values()), [])
+        self._begin(journal, list(self._corrections.siblings(one).values()), [])
         return journal
 
     def path(self, one: TrackedLayer) -> Path | None:
@@ -198,27 +202,47 @@ class Autosave:
         """The layers of an annotation that its journal does not know yet; one a task."""
         found = {}
         for item in here:
-            for other in self._corrections.temporary(item.one).values():
-                if (other.place, other.task) not in self._owners:
+            for other in self._corrections.siblings(item.one).values():
+                if self._takes_over(other):
                     self._owners[other.place, other.task] = other.key
                     found[other.key] = other
         return list(found.values())
+
+    def _takes_over(self, one: TrackedLayer) -> bool:
+        """Whether a layer is the first of its task, or follows one that was removed."""
+        owner = self._owners.get((one.place, one.task))
+        if owner is None:
+            return True
+        follows = owner != one.key and self._corrections.find(owner) is None
+        if follows:
+            self._left.add((one.place, one.task))
+        return follows
 
     def _begin(self, journal: Journal, layers: Sequence[TrackedLayer], waiting: Sequence[_Waiting]) -> None:
         """Note what the model gave and what it had become, before the changes that wait."""
         for one in layers:
             state = _State.before(one, [item.change for item in waiting if item.one is one])
             earlier = self._earlier.get(one.place)
-            if earlier is not None and one.task in earlier.labels:
+            if (one.place, one.task) in self._left:
+                self._left.discard((one.place, one.task))
+                then = self._append_result(journal, one, state, _State.of(_replay_of(journal), one.task))
+            elif earlier is not None and one.task in earlier.labels:
                 then = _State.of(earlier, one.task)
             else:
                 nothing = np.zeros_like(state.model_labels)
-                then = _State(labels=state.model_labels, model_labels=state.model_labels, cells=state.cells)
-                first = difference(nothing, state.model_labels, f"Result of {one.record.model_name}")
-                first = replace(first, model_change=first, features=state.cells)
-                self._append(journal, _Waiting(one=one, change=first, tool=RESULT, model=_model(one)))
+                then = self._append_result(journal, one, state, _State(labels=nothing, model_labels=nothing, cells={}))
             if since := state.since(then):
                 self._append(journal, _Waiting(one=one, change=since, tool="paint"))
+
+    def _append_result(self, journal: Journal, one: TrackedLayer, state: _State, kept: _State) -> _State:
+        """Note the model's result behind a layer, in the place of what the journal holds of its task."""
+        result = _State(labels=state.model_labels, model_labels=state.model_labels, cells=state.cells)
+        summary = f"Result of {one.record.model_name}"
+        change = difference(kept.labels, result.labels.astype(kept.labels.dtype), summary)
+        of_model = difference(kept.model_labels, result.model_labels.astype(kept.model_labels.dtype), summary)
+        change = replace(change, model_change=of_model, features=state.cells)
+        self._append(journal, _Waiting(one=one, change=change, tool=RESULT, model=_model(one)))
+        return result
 
     def _write(self, journal: Journal, item: _Waiting) -> None:
         one = item.one
@@ -250,9 +274,22 @@ class Autosave:
             self._waiting.append(_Waiting(one=one, change=change, tool=tool))
             self._corrections.edited_externally.emit()
 
+    def _on_detached(self, one: TrackedLayer) -> None:
+        """What a layer that was removed still had is written now."""
+        if self._owners.get((one.place, one.task)) == one.key:
+            self.flush()
+
     def _on_merged(self, one: TrackedLayer, change: ChangeSet) -> None:
         self._waiting.append(_Waiting(one=one, change=change, tool=RESULT, model=_model(one)))
         self._corrections.edited_externally.emit()
+
+
+def _replay_of(journal: Journal) -> Replay:
+    """What a journal holds, what is only in memory included."""
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / JOURNAL_FILE
+        journal.copy_to(copy)
+        return read_journal(copy)
 
 
 def _model(one: TrackedLayer) -> tuple[str, str]:

@@ -34,14 +34,14 @@ class Offer:
         The image layer it belongs to.
     answer : Answer
     results : mapping of layer key to MergeResult
-    beside : callable
+    add_beside : callable
         Adds the new result as layers of its own instead.
     """
 
     image_id: str
     answer: Answer
     results: Mapping[str, MergeResult]
-    temporary: Any
+    add_beside: Any
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ class Rerunning:
         corrections.changed.connect(self._on_changed)
         corrections.detached.connect(self._on_detached)
 
-    def propose(self, image_id: str, answer: Answer, temporary: Any) -> bool:
+    def propose(self, image_id: str, answer: Answer, add_beside: Any) -> bool:
         """Offer to merge an answer into corrected layers; False, and nothing is offered, where none fits.
 
         Raises
@@ -91,7 +91,7 @@ class Rerunning:
         if not any(one.has_work for one in layers):
             return False
         results = {one.key: _merged(one, answer) for one in layers}
-        self._set(Offer(image_id=image_id, answer=answer, results=results, temporary=temporary))
+        self._set(Offer(image_id=image_id, answer=answer, results=results, add_beside=add_beside))
         return True
 
     def accept(self) -> None:
@@ -122,7 +122,7 @@ class Rerunning:
     def put_beside(self) -> None:
         """Add the new result as layers of its own; what was corrected stays as it is."""
         if (offer := self._take()) is not None:
-            offer.temporary()
+            offer.add_beside()
 
     def drop(self) -> None:
         """Forget the offer."""
@@ -156,7 +156,7 @@ class Rerunning:
             offer = self.offer
             self.offer = None
             try:
-                self.propose(offer.image_id, offer.answer, offer.temporary)
+                self.propose(offer.image_id, offer.answer, offer.add_beside)
             except CerberusError as error:
                 self._set(None)
                 self._corrections.said.emit(str(error), True)
@@ -166,7 +166,7 @@ class Rerunning:
             left = {key: result for key, result in self.offer.results.items() if key != one.key}
             offer = self.offer
             self._set(
-                Offer(image_id=offer.image_id, answer=offer.answer, results=left, temporary=offer.temporary)
+                Offer(image_id=offer.image_id, answer=offer.answer, results=left, add_beside=offer.add_beside)
                 if left
                 else None
             )

@@ -175,7 +175,7 @@ class Reviewing:
 
     def _layers(self) -> dict[str, TrackedLayer]:
         active = self.corrections.active
-        return {} if active is None else self.corrections.temporary(active)
+        return {} if active is None else self.corrections.siblings(active)
 
     def _on_active(self) -> None:
         active = self.corrections.active

@@ -120,7 +120,7 @@ class ToolBox:
 
     def _clipped(self, one: TrackedLayer, at_pointer: bool) -> ChangeSet:
         index = self._under_pointer(one) if at_pointer else 0
-        return clip(one, self.corrections.temporary(one).get(GLANDS), index or one.selected)
+        return clip(one, self.corrections.siblings(one).get(GLANDS), index or one.selected)
 
     def _target(self, one: TrackedLayer, at_pointer: bool) -> int:
         index = (self._under_pointer(one) if at_pointer else 0) or one.selected

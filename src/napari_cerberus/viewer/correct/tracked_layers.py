@@ -46,7 +46,7 @@ class Corrections:
     active_changed : Signal
         Another layer, or another object of it, is meant.
     stirred : Signal
-        A layer was painted on or undone: call ``follow`` soon.
+        A layer was painted on or undone: call ``sync`` soon.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Corrections:
         """The tracked layer with this ``unique_id``."""
         return self._tracked.get(key)
 
-    def temporary(self, one: TrackedLayer) -> dict[str, TrackedLayer]:
+    def siblings(self, one: TrackedLayer) -> dict[str, TrackedLayer]:
         """By task, the layers of the same image, region and level as ``one``, itself among them."""
         return {**{other.task: other for other in self if other.place == one.place}, one.task: one}
 

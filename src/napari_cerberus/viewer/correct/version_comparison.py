@@ -68,7 +68,7 @@ class Comparing:
     def show(self, row: Any) -> None:
         """Bring an object, a row of ``differing``, into view; its place where it is gone."""
         active = self._corrections.active
-        one = None if active is None else self._corrections.temporary(active).get(str(row["task"]))
+        one = None if active is None else self._corrections.siblings(active).get(str(row["task"]))
         if one is None:
             return
         viewer, index = self._corrections.layers.viewer, int(row["index_after"])
@@ -86,7 +86,7 @@ class Comparing:
     def _open_now(self) -> SavedAnnotation:
         """A copy of the annotation of the active layer. Raises ``CerberusError``."""
         active = self._corrections.need_active()
-        layers = self._corrections.temporary(active).values()
+        layers = self._corrections.siblings(active).values()
         tuples = [one.layer.as_layer_data_tuple() for one in layers]
         return annotation_of([(data.copy(), attributes, kind) for data, attributes, kind in tuples])
 

@@ -12,6 +12,7 @@ from ..annotate.annotation_result import Answer
 from ..io.annotation_folder import save
 from ..layers import ViewerLayers
 from ..session import Session
+from ..soon import Soon
 from .autosave import Autosave
 from .overlay import Overlay
 from .rerun import Rerunning
@@ -43,6 +44,8 @@ class Correcting:
         self.autosave = Autosave(self.corrections, journals)
         self.comparing = Comparing(self.corrections)
         self.restore = Restoring(self.corrections, self.autosave, session)
+        self._soon = Soon(self.sync)
+        self.corrections.edited_externally.connect(self._soon.start)
 
     def sync(self) -> None:
         """Catch up with what other hands changed, and write to disk what is not yet there."""
@@ -63,7 +66,7 @@ class Correcting:
         """Write the annotation of the active layer as one folder; what became of it is said."""
         try:
             active = self.corrections.need_active()
-            layers = [one.layer.as_layer_data_tuple() for one in self.corrections.temporary(active).values()]
+            layers = [one.layer.as_layer_data_tuple() for one in self.corrections.siblings(active).values()]
             journal = self.autosave.history(active)
             (written,) = save(str(folder), layers, journal, by=self.corrections.session.reviewer)
             self.corrections.said.emit(f"Saved {written}.", False)
@@ -78,6 +81,7 @@ class Correcting:
 
     def close(self) -> None:
         """Let go of layers and viewer. Safe to call twice."""
+        self._soon.stop()
         self.comparing.close()
         self.review.close()
         self.tools.close()

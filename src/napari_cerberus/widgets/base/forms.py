@@ -59,17 +59,17 @@ def add_row(
     row: int,
     title: str,
     field: QWidget,
-    temporary: QWidget | None = None,
+    beside: QWidget | None = None,
     *,
     top: bool = False,
 ) -> None:
     """Put ``field`` into a form, its label left of it; ``top`` aligns the label with the field's upper edge."""
     alignment = Qt.AlignmentFlag.AlignTop if top else Qt.AlignmentFlag.AlignVCenter
     grid.addWidget(field_label(title, field), row, 0, alignment)
-    if temporary is None:
+    if beside is None:
         grid.addWidget(field, row, 1)
         return
     both = QHBoxLayout()
     both.addWidget(field, 1)
-    both.addWidget(temporary)
+    both.addWidget(beside)
     grid.addLayout(both, row, 1)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QDoubleSpinBox, QFileDialog, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
@@ -23,8 +23,6 @@ from .key_table import KeyTable, shown_key
 _COLUMNS = 3
 _NAMED_CLASSES = 2
 """So many class buttons have room for names; of more, the tooltip says the name."""
-_FOLLOW_MS = 120
-"""So soon after a stroke of napari's brush the table follows it."""
 _ARMED = "QPushButton:checked { background-color: #2d7dd2; color: white; }"
 _SMALLEST_UM2, _LARGEST_UM2 = 1.0, 100_000.0
 
@@ -49,7 +47,6 @@ class CorrectPanel(QWidget):
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
         self.keys, self.save, self.compare = QPushButton("Keys …"), QPushButton("Save …"), QPushButton("Compare …")
         self.message = Banner()
-        self._timer = QTimer(self)
         self._shortcuts = [self._shortcut(number) for number in range(1, MOST_CLASSES + 1)]
         self._set_up_fields()
         self._lay_out()
@@ -87,8 +84,6 @@ class CorrectPanel(QWidget):
         self.keys.setToolTip("All tools and keys in a table")
         self.save.setToolTip("Save labels, table, review and history as one folder; it opens again with File ▸ Open.")
         self.compare.setToolTip("What was gained, lost or changed since a saved version, or between two of them")
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_FOLLOW_MS)
 
     def _lay_out(self) -> None:
         grid = QGridLayout()
@@ -120,8 +115,6 @@ class CorrectPanel(QWidget):
         self.keys.clicked.connect(lambda: KeyTable(self).show())
         self.save.clicked.connect(self._ask_and_save)
         self.compare.clicked.connect(lambda: CompareDialog(self._correct.comparing, self).show())
-        self._timer.timeout.connect(self._correct.sync)
-        corrections.edited_externally.connect(lambda: self._timer.start())
         corrections.active_changed.connect(self._show_active)
         corrections.changed.connect(self._show_small)
         corrections.said.connect(self._say)

@@ -25,16 +25,16 @@ class Offers(QWidget):
         self._restore, self._rerun = controller.correct.restore, controller.correct.rerun
         self.earlier, self.preview = Banner(), Banner()
         self.restore, self.not_now = QPushButton("Restore"), QPushButton("Not now")
-        self.merge, self.temporary, self.discard = (
+        self.merge, self.add_beside, self.discard = (
             QPushButton("Merge"),
             QPushButton("Add beside"),
             QPushButton("Discard"),
         )
         self.merge.setToolTip("Untouched objects take the new result, yours stay; Ctrl+Z takes it back.")
-        self.temporary.setToolTip("Add the new result as layers of its own")
+        self.add_beside.setToolTip("Add the new result as layers of its own")
         self.discard.setToolTip("Forget the new result")
         self._earlier_row = button_row(self.restore, self.not_now)
-        self._merge_row = button_row(self.merge, self.temporary, self.discard)
+        self._merge_row = button_row(self.merge, self.add_beside, self.discard)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(SPACING_PX)
@@ -58,7 +58,7 @@ class Offers(QWidget):
         self.restore.clicked.connect(self._restore_earlier)
         self.not_now.clicked.connect(self._restore.decline)
         self.merge.clicked.connect(self._rerun.accept)
-        self.temporary.clicked.connect(self._put_beside)
+        self.add_beside.clicked.connect(self._put_beside)
         self.discard.clicked.connect(self._rerun.drop)
 
     def _restore_earlier(self) -> None:

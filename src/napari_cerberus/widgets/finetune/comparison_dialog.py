@@ -1,4 +1,4 @@
-"""Everything a comparison says: all figures, what was forgotten, and the held-out tiles before and after, worst first."""
+"""All that a comparison says: the metrics, what was forgotten, and the held-out tiles before and after, worst first."""
 
 from __future__ import annotations
 

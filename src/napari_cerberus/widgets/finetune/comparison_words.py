@@ -1,4 +1,4 @@
-"""A comparison in words: the verdict's tone, numbers as they are shown, and what is asked before promoting against it."""
+"""A comparison in words: the verdict's tone, numbers as shown, and what is asked before promoting against it."""
 
 from __future__ import annotations
 
