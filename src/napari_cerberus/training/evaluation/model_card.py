@@ -90,7 +90,7 @@ def _making(model: Model) -> Iterator[str]:
 def _metrics(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"## Figures on the {report['split']['side']} side"
     yield ""
-    yield f"{report['standing']['sentence']} Printed by `napari-cerberus evaluate`; means over tiles for pixels, pooled"
+    yield f"{report['leakage_status']['sentence']} Printed by `napari-cerberus evaluate`; means over tiles for pixels, pooled"
     yield "for objects; in brackets 95 % intervals, bootstrapped by patient."
     for task in report["tasks"]:
         yield ""

@@ -54,7 +54,7 @@ class Evaluation:
         Hash, number of tiles and patients, sources.
     split : mapping
         File, SHA-256, unit and side.
-    standing : Standing
+    leakage_status : LeakageStatus
         What the model has seen of these tiles.
     leaks : LeakReport or None
         None without a split.

@@ -55,7 +55,7 @@ def page(evaluation: Evaluation, examples: Examples) -> str:
 
 
 def _banners(evaluation: Evaluation) -> list[Markup]:
-    """What must be read before any figure: training data, leaks, then what the standing is."""
+    """What must be read before any figure: training data, leaks, then what the model has seen."""
     leakage_status, leaks = evaluation.leakage_status, evaluation.leaks
     loud = _BANNERS[leakage_status.kind]
     banners = [
