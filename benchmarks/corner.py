@@ -215,7 +215,7 @@ def _table(rows: list[Row], model: Model) -> list[str]:
     lines = [
         f"The untouched rest of a field without → with learning; base model {model.name} ({model.sha256[:12]}); mean "
         "over fields, 95 % interval of the gain by patient where there are five or more. *Worse*: fields whose object "
-        f"Dice fell by more than {WORSE:g}. Seconds: learning and annotating again on a machine that also did other work.",
+        f"Dice fell by more than {WORSE:g}. Seconds: learning and annotating again on a machine that was shared.",
         "",
         "| domain | finished | fields (patients) | changed | object Dice | gain | F1 | PQ | Dice | worse | median s |",
         "|---|---|---|---|---|---|---|---|---|---|---|",

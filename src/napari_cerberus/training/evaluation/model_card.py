@@ -90,8 +90,8 @@ def _making(model: Model) -> Iterator[str]:
 def _metrics(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"## Figures on the {report['split']['side']} side"
     yield ""
-    yield f"{report['leakage_status']['sentence']} Printed by `napari-cerberus evaluate`; means over tiles for pixels, pooled"
-    yield "for objects; in brackets 95 % intervals, bootstrapped by patient."
+    yield f"{report['leakage_status']['sentence']} Printed by `napari-cerberus evaluate`; means over tiles for pixels,"
+    yield "pooled for objects; in brackets 95 % intervals, bootstrapped by patient."
     for task in report["tasks"]:
         yield ""
         weak = " (**weak labels**: made by a rule, nobody drew them)" if task["weak"] else ""
