@@ -1,0 +1,1 @@
+"""Training: from tiles on disk to a model, and what the model is worth."""

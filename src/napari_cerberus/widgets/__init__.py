@@ -1,0 +1,1 @@
+"""Panels of the dock, one a file: they build, connect and react."""
