@@ -52,7 +52,11 @@ def read_object(path: Path, *, max_bytes: int | None = None) -> dict[str, Any]:
 def loads(text: str, source: str, *, allow_nan: bool = False) -> Any:
     """Parse JSON text that came from ``source``. Raises ``DataError``."""
     try:
-        return json.loads(text, parse_int=_whole, parse_constant=float if allow_nan else _refuse_constant)
+        return json.loads(
+            text,
+            parse_int=_whole_or_endless if allow_nan else _whole,
+            parse_constant=float if allow_nan else _refuse_constant,
+        )
     except (ValueError, RecursionError) as error:
         raise DataError(f"{source} is not a JSON file, or a damaged one: {error}.") from error
 
@@ -65,3 +69,11 @@ def _whole(digits: str) -> int:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _whole_or_endless(digits: str) -> float:
+    """A number that is too long is infinite where numbers that are none are allowed."""
+    try:
+        return _whole(digits)
+    except ValueError:
+        return float("inf")
