@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torchvision.transforms import v2
 
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.tasks import EBHI_CLASSES, TaskSpec, instances
 from napari_cerberus.training.config import BatchSettings, SourceSettings, TrainConfig
 from napari_cerberus.training.data import augment
@@ -81,7 +82,7 @@ def _tile(number: int) -> Tile:
     for index in range(1, 13):
         labels[(y - rng.integers(_TILE_PX)) ** 2 + (x - rng.integers(_TILE_PX)) ** 2 < 28**2] = index
     image = rng.integers(60, 240, (_TILE_PX, _TILE_PX, 3), dtype=np.uint8)
-    loaded = LoadedTile(image=image, labels={"glands": labels}, pixel_size_um=1.0)
+    loaded = LoadedTile(image=image, labels={"glands": labels}, pixel_size=PixelSize.square(1.0))
     return Tile(
         id=f"t{number}",
         patient=f"p{number}",

@@ -22,6 +22,7 @@ from pathlib import Path
 import torch
 
 from napari_cerberus.model.runtime import keep_freed_memory
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.synthetic import TileSettings, make_tile
 from napari_cerberus.tasks import EBHI_CLASSES, EBHI_TASKS
@@ -120,7 +121,7 @@ def _config(way: Way, arguments: argparse.Namespace) -> TrainConfig:
 def _tile(number: int) -> Tile:
     def load() -> LoadedTile:
         drawn = make_tile(TileSettings(height_px=SIDE_PX, width_px=SIDE_PX, pixel_size_um=PIXEL_SIZE_UM, seed=number))
-        return LoadedTile(image=drawn.image, labels={"glands": drawn.labels["glands"]}, pixel_size_um=PIXEL_SIZE_UM)
+        return LoadedTile(image=drawn.image, labels={"glands": drawn.labels["glands"]}, pixel_size=PixelSize.square(PIXEL_SIZE_UM))
 
     return Tile(
         id=f"drawn/{number:03d}",

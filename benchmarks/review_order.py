@@ -89,7 +89,7 @@ def walks(model: Model, selection: Selection, *, flips: bool) -> Iterator[list[W
     for number, tile in enumerate(selection.tiles, start=1):
         print(f"\r{number} of {len(selection.tiles)} tiles", end="", file=sys.stderr)
         loaded = tile.load()
-        settings = AnnotateSettings(pixel_size_um=loaded.pixel_size_um, flips=flips)
+        settings = AnnotateSettings(pixel_size_um=loaded.pixel_size, flips=flips)
         yield tile_walks(run_to_end(annotate(loaded.image, model, settings)), loaded)
     print(file=sys.stderr)
 

@@ -45,7 +45,7 @@ def score(model: Model, tiles: Sequence[Tile]) -> dict[str, list[TileScore]]:
         seen = run_to_end(see_tile(model, tile))
         truth = seen.loaded.labels
         for name, repair in ways().items():
-            settings = AnnotateSettings(pixel_size_um=seen.loaded.pixel_size_um, repair=repair)
+            settings = AnnotateSettings(pixel_size_um=seen.loaded.pixel_size, repair=repair)
             # all tasks, because lumina are clipped to glands
             labels = run_to_end(cut_objects(seen, model, settings, set(seen.prediction.probabilities)))
             compared = {key: compare_labels(truth[key], labels[key]) for key in truth if key in labels}

@@ -4,7 +4,8 @@ import torch
 from torchvision.transforms import v2
 
 from napari_cerberus.training.config import AugmentSettings
-from napari_cerberus.training.data.augment import Elastic, augment, crop_window, margin_factor, stain_jitter
+from napari_cerberus.training.data.augment import Elastic, augment, crop_window, margin_factor
+from napari_cerberus.training.data.colour import stain_jitter
 
 OFF = AugmentSettings(elastic=0, rotation=0, flip=0, brightness_contrast=0, blur=0, stain=0, resolution=0, scale=0.0)
 GEOMETRY_ONLY = AugmentSettings(elastic=1, rotation=1, flip=0.5, brightness_contrast=0, blur=0, stain=0, resolution=0)
@@ -19,7 +20,7 @@ def disc_tile(size: int = 96) -> tuple[np.ndarray, np.ndarray]:
 
 def test_nothing_on_means_nothing_changes():
     image, labels = disc_tile(64)
-    window, masks = crop_window(image, {"glands": labels}, side_px=64, zoom=1.0, rng=np.random.default_rng(0))
+    window, masks = crop_window(image, {"glands": labels}, side_px=64, zoom=(1.0, 1.0), rng=np.random.default_rng(0))
     moved, kept = augment(window, masks, OFF, 64)
     assert np.array_equal(moved.permute(1, 2, 0).numpy(), image)
     assert np.array_equal(kept["glands"].numpy(), labels)
@@ -30,7 +31,7 @@ def test_image_and_labels_move_together(seed):
     image, labels = disc_tile()
     torch.manual_seed(seed)
     side = int(64 * margin_factor(GEOMETRY_ONLY)) + 1
-    window, masks = crop_window(image, {"nuclei": labels}, side_px=side, zoom=1.0, rng=np.random.default_rng(seed))
+    window, masks = crop_window(image, {"nuclei": labels}, side_px=side, zoom=(1.0, 1.0), rng=np.random.default_rng(seed))
     moved, kept = augment(window, masks, GEOMETRY_ONLY, 64)
     assert set(np.unique(kept["nuclei"])) <= {0, 7}
     disagreement = (moved[0] > 115) != (kept["nuclei"] > 0)
@@ -51,7 +52,7 @@ def test_elastic_draws_what_torchvision_draws(alpha, sigma):
 def test_a_window_beyond_the_image_is_mirrored():
     image = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
     window, masks = crop_window(
-        image, {"nuclei": np.eye(5, 7, dtype=np.int32)}, side_px=32, zoom=1.0, rng=np.random.default_rng(0)
+        image, {"nuclei": np.eye(5, 7, dtype=np.int32)}, side_px=32, zoom=(1.0, 1.0), rng=np.random.default_rng(0)
     )
     assert window.shape == (3, 32, 32)
     assert masks["nuclei"].shape == (32, 32)
@@ -60,7 +61,7 @@ def test_a_window_beyond_the_image_is_mirrored():
 
 def test_zoom_is_model_pixels_per_stored_pixel():
     image, labels = disc_tile(96)
-    _, masks = crop_window(image, {"nuclei": labels}, side_px=192, zoom=2.0, rng=np.random.default_rng(0))
+    _, masks = crop_window(image, {"nuclei": labels}, side_px=192, zoom=(2.0, 2.0), rng=np.random.default_rng(0))
     assert float((masks["nuclei"] > 0).sum()) == pytest.approx(4 * (labels > 0).sum(), rel=0.05)
 
 
@@ -77,7 +78,7 @@ def test_a_small_crop_without_rotation_can_be_deformed():
     settings = AugmentSettings(elastic=1.0, rotation=0.0)
     image, labels = disc_tile(40)
     side_px = round(16 * margin_factor(settings))
-    window, masks = crop_window(image, {"nuclei": labels}, side_px=side_px, zoom=1.0, rng=np.random.default_rng(0))
+    window, masks = crop_window(image, {"nuclei": labels}, side_px=side_px, zoom=(1.0, 1.0), rng=np.random.default_rng(0))
     pixels, moved = augment(window, masks, settings, 16)
     assert pixels.shape == (3, 16, 16)
     assert moved["nuclei"].shape == (16, 16)

@@ -47,7 +47,7 @@ def test_every_task_with_labels_learns_at_the_sidecars_pixel_size(folder):
         assert tile.tasks == {"glands", "nuclei", "tissue"}
         assert tile.tissue == 1  # Polyp
         loaded = tile.load()
-        assert loaded.pixel_size_um == 0.5
+        assert loaded.pixel_size.yx_um == (0.5, 0.5)
         assert set(loaded.labels) == {"glands", "nuclei"}
         assert len(np.unique(loaded.labels["nuclei"])) == 10  # nine nuclei and the background
         assert len(np.unique(loaded.labels["glands"])) == 7  # rejected glands are left out

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.tasks import EBHI_CLASSES, TaskSpec, instances
 from napari_cerberus.training.config import (
     AugmentSettings,
@@ -29,7 +30,7 @@ def config(**changes) -> TrainConfig:
         "checkpoint_every_s": 3600,
         "precision": "fp32",
         "device": "cpu",
-        "sources": (SourceSettings(name="s", kind="ebhi", path=".", tasks=("glands", "tissue"), pixel_size_um=1.0),),
+        "sources": (SourceSettings(name="s", kind="ebhi", path=".", tasks=("glands", "tissue"), pixel_size=PixelSize.square(1.0)),),
         "batches": (
             BatchSettings(tasks=("glands", "tissue"), size=2, crop_px=32),
             BatchSettings(tasks=("nuclei",), size=2, crop_px=32),
@@ -45,7 +46,7 @@ def loaded_tile(seed: int, key: str) -> LoadedTile:
     image = rng.integers(0, 256, (48, 40, 3), dtype=np.uint8)
     labels = np.zeros((48, 40), np.int32)
     labels[5:20, 5:20], labels[22:40, 10:30] = 1, 2
-    return LoadedTile(image=image, labels={key: labels}, pixel_size_um=1.0)
+    return LoadedTile(image=image, labels={key: labels}, pixel_size=PixelSize.square(1.0))
 
 
 def tile(name: str, key: str) -> Tile:

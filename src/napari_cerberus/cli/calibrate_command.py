@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, required=True, metavar="TOML", help="training config with the sources")
     parser.add_argument("--split", type=Path, metavar="FILE", help="default: the run's, else the config's")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the new model")
+    parser.add_argument("--limit", type=int, metavar="N", help="use only N tiles, spread evenly")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     parser.add_argument("--half", action="store_true", help="store the weights as float16")
 
@@ -28,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Calibrate on the validation side and say what was chosen."""
     name, split = locate(arguments.model, arguments.split)
     model = open_model(name)
-    selection = select_config(arguments.config, split_path=split, side="validation")
+    selection = select_config(arguments.config, split_path=split, side="validation").limited(arguments.limit)
     line = ProgressLine("calibrate")
     job = calibrate(model, selection, arguments.out, device=arguments.device, half_precision=arguments.half)
     outcome = run_to_end(job, line)

@@ -177,7 +177,7 @@ def _crop_px(tiles: Sequence[Tile], pixel_size_um: float) -> int:
     sizes = []
     for tile in tiles[:: max(1, len(tiles) // _MEASURED_TILES)]:
         loaded = tile.load()
-        sizes.append(min(loaded.image.shape[:2]) * loaded.pixel_size_um / pixel_size_um)
+        sizes.append(min(loaded.image.shape[:2]) * loaded.pixel_size.mean_um / pixel_size_um)
     usual = sorted(sizes)[len(sizes) // 2]
     return min(_USUAL_CROP_PX, max(2 * STRIDE_PX, int(usual) // STRIDE_PX * STRIDE_PX))
 

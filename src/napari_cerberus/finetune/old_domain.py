@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import CerberusError
 from ..model.checkpoint import Model
 from ..model.spec import ModelSpec
+from ..pixel_size import PixelSize
 from ..synthetic import TileSettings, make_tile
 from ..training.config import DATA_ROOT_VARIABLE, BatchSettings, SourceSettings, TrainConfig
 from ..training.data.tile_sources import LoadedTile, Tile, collect
@@ -175,4 +176,4 @@ def _drawn_tile(settings: TileSettings, tasks: frozenset[str]) -> Tile:
 @lru_cache(maxsize=2)
 def _draw(settings: TileSettings) -> LoadedTile:
     drawn = make_tile(settings)
-    return LoadedTile(image=drawn.image, labels=dict(drawn.labels), pixel_size_um=drawn.pixel_size_um)
+    return LoadedTile(image=drawn.image, labels=dict(drawn.labels), pixel_size=PixelSize.square(drawn.pixel_size_um))

@@ -1,4 +1,4 @@
-"""``python -m napari_cerberus.synthetic FOLDER``: draw a tile and write it with its truth."""
+"""``python -m napari_cerberus.synthetic FOLDER``: draw a tile, or many, and write them with their truth."""
 
 from __future__ import annotations
 
@@ -25,16 +25,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--width-px", type=int, default=defaults.width_px)
     parser.add_argument("--pixel-size-um", type=float, default=defaults.pixel_size_um)
     parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--varied", action="store_true", help="tissue, cells and stain differ from seed to seed")
+    parser.add_argument("--count", type=int, metavar="N", help="draw N tiles, of SEED and on, each in a folder of its own")
     chosen = vars(parser.parse_args(arguments))
-    folder = chosen.pop("folder")
+    folder, count = chosen.pop("folder"), chosen.pop("count")
     try:
-        settings = TileSettings(**chosen)
-        write_tile(folder, make_tile(settings), settings)
+        if count is None:
+            _write(folder, TileSettings(**chosen))
+        for seed in range(chosen["seed"], chosen["seed"] + (count or 0)):
+            _write(folder / f"{seed:05d}", TileSettings(**{**chosen, "seed": seed}))
     except CerberusError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1
     sys.stderr.write(f"Wrote {folder}\n")
     return 0
+
+
+def _write(folder: Path, settings: TileSettings) -> None:
+    write_tile(folder, make_tile(settings), settings)
 
 
 if __name__ == "__main__":

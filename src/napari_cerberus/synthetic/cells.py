@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from .crypt_layout import Crypt, Layout, Points
+from .look import Look
 from .tile_settings import TileSettings
 
-STROMA_CELLS_PER_MM2 = 6200.0
-_STROMA_MIX = {"lymphocyte": 0.42, "plasma": 0.2, "connective": 0.32, "eosinophil": 0.06}
+_STROMA_KINDS = ("lymphocyte", "plasma", "connective", "eosinophil")
 _HALF_AXES_UM = {
     "lymphocyte": (3.5, 3.1),
     "plasma": (3.7, 3.1),
     "connective": (6.8, 1.7),
     "eosinophil": (3.2, 2.4),
-    "epithelial": (4.9, 2.7),
 }
 _CELL_REACH_UM = 9.0
 """No cell reaches farther from its centre than this, so none hangs over the edge of the tissue."""
@@ -50,11 +49,11 @@ class Cell:
     owner: int = -1
 
 
-def epithelial_cells(layout: Layout, owner: int, rng: np.random.Generator) -> list[Cell]:
+def epithelial_cells(layout: Layout, owner: int, look: Look, rng: np.random.Generator) -> list[Cell]:
     """Goblet cells and the pseudostratified basal nuclei of crypt number ``owner``."""
     crypt = layout.crypts[owner]
     goblets = list(_goblets(layout, crypt, owner, rng))
-    return goblets + list(_basal_nuclei(layout, crypt, owner, goblets, rng))
+    return goblets + list(_basal_nuclei(layout, crypt, owner, goblets, look, rng))
 
 
 def _goblets(layout: Layout, crypt: Crypt, owner: int, rng: np.random.Generator) -> Iterator[Cell]:
@@ -69,43 +68,46 @@ def _goblets(layout: Layout, crypt: Crypt, owner: int, rng: np.random.Generator)
 
 
 def _basal_nuclei(
-    layout: Layout, crypt: Crypt, owner: int, goblets: list[Cell], rng: np.random.Generator
+    layout: Layout, crypt: Crypt, owner: int, goblets: list[Cell], look: Look, rng: np.random.Generator
 ) -> Iterator[Cell]:
     """Nuclei stand upright on the basement membrane; under a goblet cell they lie flat against it."""
     crowd = cKDTree(np.array([cell.centre for cell in goblets])) if goblets else None
-    for point, normal in _places(crypt, 7.0, rng.uniform(5.4, 6.4), rng):
-        depth = rng.uniform(-1.8, 1.6) + (rng.uniform(3.5, 8.0) if rng.random() < 0.25 else 0.0)
+    wall = crypt.radius_um - crypt.lumen_um
+    deepest = max(8.0, look.stratified * (wall - 12.0))
+    for point, normal in _places(crypt, 7.0, rng.uniform(*look.nucleus_spacing_um), rng):
+        depth = rng.uniform(-1.8, 1.6) + (rng.uniform(3.5, deepest) if rng.random() < look.raised else 0.0)
         centre = layout.warp.undo(point - depth * normal)
         flat = crowd is not None and crowd.query(centre)[0] < 9.0
         if flat:
             centre = layout.warp.undo(point + rng.uniform(1.5, 2.8) * normal)
             tangent = np.array([normal[1], -normal[0]])
-            yield _nucleus(centre, tangent, "epithelial", rng, owner=owner, stretch=0.72)
+            yield _nucleus(centre, tangent, "epithelial", rng, owner=owner, stretch=0.72, look=look)
         else:
-            yield _nucleus(centre, _turned(normal, rng.normal(0.0, 0.16)), "epithelial", rng, owner=owner)
+            heading = _turned(normal, rng.normal(0.0, look.nucleus_tilt))
+            yield _nucleus(centre, heading, "epithelial", rng, owner=owner, look=look)
 
 
 def stroma_nuclei(layout: Layout, settings: TileSettings, rng: np.random.Generator) -> list[Cell]:
     """Lymphocytes, plasma cells and eosinophils at random; fibroblasts along the nearest crypt."""
     height, width = settings.extent_um
-    wanted = rng.poisson((height + 20.0) * (width + 20.0) * STROMA_CELLS_PER_MM2 * 1e-6 * 2.2)
+    wanted = rng.poisson((height + 20.0) * (width + 20.0) * settings.look.stroma_cells_per_mm2 * 1e-6 * 2.2)
     points = rng.uniform(-10.0, [height + 10.0, width + 10.0], (wanted, 2))
     points = points[layout.tissue_depth(points) > _CELL_REACH_UM]
     distance = layout.distance_to_crypts(points)
     heading = _along_crypts(layout, points)
-    kinds = rng.choice(list(_STROMA_MIX), size=len(points), p=list(_STROMA_MIX.values()))
+    kinds = rng.choice(_STROMA_KINDS, size=len(points), p=settings.look.stroma_mix)
     kinds[(distance < 5.0)] = "connective"
     room = np.where(kinds == "connective", 2.6, 4.2)
     cells: list[Cell] = []
-    for index in _apart(points, distance > room):
+    for index in _apart(points, distance > room, settings.look.stroma_room_um):
         angle = rng.normal(0.0, 0.25) if kinds[index] == "connective" else rng.uniform(0.0, np.pi)
         cells.append(_nucleus(points[index], _turned(heading[index], angle), str(kinds[index]), rng))
     return cells
 
 
-def _apart(points: Points, allowed: NDArray[np.bool_]) -> Iterator[int]:
-    """Indices of allowed points, first come first served, none within 6.8 µm of one taken before."""
-    close = cKDTree(points).query_ball_point(points, 6.8) if len(points) else []
+def _apart(points: Points, allowed: NDArray[np.bool_], room_um: float) -> Iterator[int]:
+    """Indices of allowed points, first come first served, none within ``room_um`` of one taken before."""
+    close = cKDTree(points).query_ball_point(points, room_um) if len(points) else []
     taken = np.zeros(len(points), dtype=bool)
     for index, neighbours in enumerate(close):
         if allowed[index] and not taken[neighbours].any():
@@ -142,9 +144,11 @@ def _nucleus(
     *,
     owner: int = -1,
     stretch: float = 1.0,
+    look: Look | None = None,
 ) -> Cell:
-    long, short = _HALF_AXES_UM[kind]
-    scale = float(np.clip(rng.normal(1.0, 0.1), 0.75, 1.3))
+    long, short = look.nucleus_um if look is not None else _HALF_AXES_UM[kind]
+    spread = look.pleomorphism if look is not None else 0.1
+    scale = float(np.clip(rng.normal(1.0, spread), 1.0 - 2.5 * spread, 1.0 + 3.0 * spread))
     axes = (long * scale * stretch * rng.uniform(0.9, 1.1), short * scale * rng.uniform(0.88, 1.12))
     return Cell(centre=centre, half_axes_um=axes, heading=heading, kind=kind, owner=owner)
 

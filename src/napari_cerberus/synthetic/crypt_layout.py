@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from .look import Look
 from .tile_settings import TileSettings
 
 Points = NDArray[np.float64]
 
-LATTICE_UM = 96.0
 _SPINE_STEP_UM = 3.0
 _EDGE_FROM_FIELD_UM = 260.0
 """Fields smaller than this show tissue only: an edge would leave no room for a crypt."""
@@ -123,7 +123,7 @@ def plan_layout(settings: TileSettings) -> Layout:
     offset = middle + 0.66 * reach if min(height, width) >= _EDGE_FROM_FIELD_UM else np.inf
     crypts = tuple(
         crypt
-        for crypt in _lattice_crypts(settings, rng)
+        for crypt in (_lattice_crypts(settings, rng) if settings.look.glandular else ())
         if np.all(offset - crypt.spine @ normal > crypt.radius_um + 26.0)
     )
     return Layout(crypts=crypts, warp=warp, edge_normal=normal, edge_offset_um=offset)
@@ -146,45 +146,53 @@ def _lattice_crypts(settings: TileSettings, rng: np.random.Generator) -> list[Cr
     turn = rng.uniform(0.0, np.pi / 3.0)
     along = np.array([np.sin(turn), np.cos(turn)])
     across = np.array([along[1], -along[0]])
-    rows = int(np.ceil(0.5 * np.hypot(height, width) / LATTICE_UM)) + 2
+    look = settings.look
+    rows = int(np.ceil(0.5 * np.hypot(height, width) / look.lattice_um)) + 2
     middle = np.array([height, width]) / 2.0
     crypts: list[Crypt] = []
     for row in range(-rows, rows + 1):
         column = -rows
         while column <= rows:
-            sites = _sites_of_next(row, rng)
-            start = middle + LATTICE_UM * ((column + 0.5 * (row % 2)) * along + 0.866 * row * across)
-            crypt = _crypt_at(start, along, sites, rng)
+            sites = _sites_of_next(row, look, rng)
+            start = middle + look.lattice_um * ((column + 0.5 * (row % 2)) * along + 0.866 * row * across)
+            crypt = _crypt_at(start, along, sites, look, rng)
             if sites and _near_field(crypt, height, width):
                 crypts.append(crypt)
             column += max(sites, 1)
     return crypts
 
 
-def _sites_of_next(row: int, rng: np.random.Generator) -> int:
+def _sites_of_next(row: int, look: Look, rng: np.random.Generator) -> int:
     """Lattice sites that the next crypt takes; 0 leaves stroma. The middle row holds round crypts only."""
     kind = rng.random()
     if row == 0:
         return 1
-    if kind < 0.06:
+    if kind < look.missing:
         return 0
-    return int(rng.integers(2, 5)) if kind < 0.22 else 1
+    return int(rng.integers(2, 5)) if kind < look.missing + look.lengthwise else 1
 
 
-def _crypt_at(start: Points, along: Points, sites: int, rng: np.random.Generator) -> Crypt:
-    radius = rng.uniform(34.0, 41.0)
-    length = LATTICE_UM * max(sites - 1, 0) + rng.uniform(0.0, 14.0)
+def _crypt_at(start: Points, along: Points, sites: int, look: Look, rng: np.random.Generator) -> Crypt:
+    radius = rng.uniform(*look.radius_um)
+    length = look.lattice_um * max(sites - 1, 0) + rng.uniform(0.0, look.oval_um)
     heading = along if sites > 1 else _direction(rng)
     steps = np.arange(0.0, length + _SPINE_STEP_UM, _SPINE_STEP_UM) - (0.0 if sites > 1 else length / 2.0)
     bend = rng.uniform(-4.0, 4.0) * np.sin(np.pi * (steps - steps[0]) / max(np.ptp(steps), 1.0))
-    jitter = rng.uniform(-4.5, 4.5, 2)
+    jitter = rng.uniform(-look.disorder_um, look.disorder_um, 2)
     sideways = np.array([heading[1], -heading[0]])
     return Crypt(
         spine=start + jitter + steps[:, None] * heading + bend[:, None] * sideways,
         radius_um=radius - (0.25 * length if sites <= 1 else 3.0),
-        lumen_um=rng.uniform(4.0, 11.0) if sites <= 1 else rng.uniform(3.0, 6.0),
-        goblet_share=rng.uniform(0.45, 0.9),
+        lumen_um=_lumen_um(radius, sites, look, rng),
+        goblet_share=rng.uniform(*look.goblets),
     )
+
+
+def _lumen_um(radius_um: float, sites: int, look: Look, rng: np.random.Generator) -> float:
+    low, high = look.lumen_um if sites <= 1 else look.long_lumen_um
+    if look.dilated and rng.random() < look.dilated:
+        low, high = 0.4 * radius_um, max(0.4 * radius_um, radius_um - 16.0)
+    return float(rng.uniform(low, high))
 
 
 def _direction(rng: np.random.Generator) -> Points:

@@ -90,7 +90,7 @@ def _frame(canvas: Canvas, cell: Cell, reach: float) -> tuple[Window | None, Pla
 def _visible(canvas: Canvas, cell: Cell, window: Window, whole: Mask) -> Mask | None:
     """Pixels of ``whole`` that are free and in the cell's own compartment: one piece, or None if too few."""
     free: Mask = whole & (canvas.nuclei[window.box] == 0) & (canvas.lumina[window.box] == 0)
-    free &= canvas.glands[window.box] == cell.owner + 1
+    free &= (canvas.glands[window.box] == cell.owner + 1) & ~canvas.empty[window.box]
     if free.sum() < max(_VISIBLE_SHARE * whole.sum(), 1):
         return None
     pieces, count = components(free, _EIGHT)

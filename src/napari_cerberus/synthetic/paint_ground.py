@@ -69,8 +69,9 @@ def paint_stroma(canvas: Canvas, rng: np.random.Generator) -> None:
     fibre = 0.6 * Strand(3.4, rng)(beyond + 7.0 * drift) + 0.6 * grain(settings, 4.0, rng)
     gap = ramp(grain(settings, 9.0, rng) + 0.5 * fibre - 1.1, 1.0)
     cloud = grain(settings, 40.0, rng)
-    canvas.eosin[...] = (0.43 + 0.05 * cloud + 0.13 * fibre) * (1.0 - 0.8 * gap)
-    canvas.haematoxylin[...] = (0.1 + 0.03 * cloud + 0.04 * grain(settings, 3.0, rng)) * (1.0 - 0.7 * gap)
+    look = settings.look
+    canvas.eosin[...] = (look.stroma_eosin + 0.05 * cloud + 0.13 * fibre) * (1.0 - look.looseness * gap)
+    canvas.haematoxylin[...] = (look.stroma_haematoxylin + 0.03 * cloud + 0.04 * grain(settings, 3.0, rng)) * (1.0 - 0.7 * gap)
 
 
 def paint_crypt(canvas: Canvas, ground: CryptGround, grains: tuple[Plane, Plane], rng: np.random.Generator) -> None:
@@ -81,8 +82,9 @@ def paint_crypt(canvas: Canvas, ground: CryptGround, grains: tuple[Plane, Plane]
     canvas.blend(ground.window, 0.85 * cleft, 0.02, 0.03)
     columns = Strand(1.6, rng)(ground.around_um + 0.8 * coarse)
     apical = ramp(depth - 14.0, 10.0)
-    haematoxylin = 0.36 - 0.16 * apical + 0.05 * columns + 0.06 * fine
-    eosin = 0.56 + 0.04 * apical + 0.06 * columns + 0.07 * fine + 0.05 * coarse
+    look = canvas.settings.look
+    haematoxylin = look.cytoplasm_haematoxylin - 0.16 * apical + 0.05 * columns + 0.06 * fine
+    eosin = look.cytoplasm_eosin + 0.04 * apical + 0.06 * columns + 0.07 * fine + 0.05 * coarse
     brush = np.exp(-(((to_lumen - 1.0) / 0.9) ** 2))
     canvas.blend(
         ground.window,
@@ -92,8 +94,31 @@ def paint_crypt(canvas: Canvas, ground: CryptGround, grains: tuple[Plane, Plane]
     )
     membrane = np.exp(-(((depth + 0.3) / 0.7) ** 2)).astype(np.float32)
     canvas.eosin[box] += 0.16 * membrane
-    mucus = ramp(coarse + 0.3 * fine - 0.4, 1.2)
+    look = canvas.settings.look
+    mucus = look.mucus * ramp(coarse + 0.3 * fine - 0.4 + look.debris, 1.2)
     canvas.blend(ground.window, ramp(-to_lumen, 1.0), 0.02 + 0.13 * mucus, (0.03 + 0.08 * mucus).astype(np.float32))
+
+
+def empty_spaces(canvas: Canvas, rng: np.random.Generator) -> None:
+    """Vessels, fat and tears of the stroma: pale, round or long, with a thin rim, and neither gland nor lumen."""
+    settings = canvas.settings
+    extent = np.array(settings.extent_um)
+    for _ in range(rng.poisson(settings.look.spaces_per_mm2 * extent.prod() * 1e-6)):
+        centre = rng.uniform(0.0, extent)
+        axes = rng.uniform(6.0, 34.0) * np.array([1.0, rng.uniform(0.3, 1.0)])
+        turn = rng.uniform(0.0, np.pi)
+        window = canvas.window(centre - axes[0] - 3.0, centre + axes[0] + 3.0)
+        if window is None:
+            continue
+        offset = window.points - centre
+        along = offset @ [np.sin(turn), np.cos(turn)] / axes[0]
+        across = offset @ [np.cos(turn), -np.sin(turn)] / axes[1]
+        beyond = (np.hypot(along, across) - 1.0) * axes[1]
+        free = (canvas.glands[window.box] == 0).astype(np.float32)
+        blood = 0.9 if rng.random() < 0.2 else 0.02
+        canvas.eosin[window.box] += 0.25 * free * np.exp(-((beyond / 1.2) ** 2)).astype(np.float32)
+        canvas.blend(window, free * ramp(-beyond, 1.2), 0.01, blood)
+        canvas.empty[window.box] |= (beyond < 1.0) & (free > 0)
 
 
 def clear_glass(canvas: Canvas, layout: Layout) -> None:

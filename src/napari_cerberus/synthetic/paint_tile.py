@@ -10,7 +10,7 @@ from ..tasks import GLANDS, LUMINA, NUCLEI
 from .cells import Cell, epithelial_cells, stroma_nuclei
 from .crypt_layout import Layout, plan_layout
 from .paint_cells import paint_goblet, paint_nucleus
-from .paint_ground import clear_glass, ground_of, mark_crypt, paint_crypt, paint_stroma
+from .paint_ground import clear_glass, empty_spaces, ground_of, mark_crypt, paint_crypt, paint_stroma
 from .pixel_canvas import Canvas, Plane, grain
 from .staining import to_rgb
 from .tile_settings import SyntheticTile, TileSettings
@@ -38,7 +38,7 @@ def make_tile(settings: TileSettings | None = None) -> SyntheticTile:
     _draw_ground(canvas, layout, fine)
     kinds = _draw_cells(canvas, layout, fine)
     clear_glass(canvas, layout)
-    image = to_rgb(canvas.haematoxylin, canvas.eosin, settings.pixel_size_um, settings.generator(6))
+    image = to_rgb(canvas.haematoxylin, canvas.eosin, settings.pixel_size_um, settings.generator(6), settings.look)
     nuclei, kept = _renumber(canvas.nuclei)
     return SyntheticTile(
         image=image,
@@ -64,12 +64,13 @@ def _draw_cells(canvas: Canvas, layout: Layout, fine: Plane) -> dict[int, str]:
     """Draw all cells; return the class of every nucleus that shows, by its number."""
     nuclei: list[Cell] = []
     for owner in range(len(layout.crypts)):
-        cells = epithelial_cells(layout, owner, canvas.settings.generator(7, owner))
+        cells = epithelial_cells(layout, owner, canvas.settings.look, canvas.settings.generator(7, owner))
         for cell in cells:
             if cell.kind == "goblet":
                 paint_goblet(canvas, cell, fine)
             else:
                 nuclei.append(cell)
+    empty_spaces(canvas, canvas.settings.generator(11))
     nuclei += stroma_nuclei(layout, canvas.settings, canvas.settings.generator(8))
     looks = canvas.settings.generator(9)
     return {

@@ -40,11 +40,13 @@ class Canvas:
     glands: NDArray[np.int32] = field(init=False)
     lumina: NDArray[np.int32] = field(init=False)
     nuclei: NDArray[np.int32] = field(init=False)
+    empty: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         shape = self.settings.shape
         self.haematoxylin, self.eosin = (np.zeros(shape, np.float32) for _ in range(2))
         self.glands, self.lumina, self.nuclei = (np.zeros(shape, np.int32) for _ in range(3))
+        self.empty = np.zeros(shape, bool)
 
     def window(self, low_um: Points, high_um: Points) -> Window | None:
         """Pixels whose centres lie between two corners in µm; None where that is outside the canvas."""

@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from .look import Look
+
 STAIN_VECTORS = np.array([[0.5626, 0.7201, 0.4062], [0.2159, 0.8012, 0.5581]], dtype=np.float32)
 """Optical density (R, G, B) of one unit of haematoxylin and of eosin, after Macenko et al. 2009 (ISBI)."""
 
 LAMP = np.array([244.0, 242.0, 243.0], dtype=np.float32)
 """Bare glass, in grey levels."""
 
-_OPTICS_UM = 0.32
 _SENSOR_NOISE = 1.6
 
 
@@ -21,14 +22,17 @@ def to_rgb(
     eosin: NDArray[np.float32],
     pixel_size_um: float,
     rng: np.random.Generator,
+    look: Look,
 ) -> NDArray[np.uint8]:
     """Render stain amounts, both (H, W), as a uint8 (H, W, 3) picture with blur, uneven light and noise."""
-    density = haematoxylin[..., None] * STAIN_VECTORS[0] + eosin[..., None] * STAIN_VECTORS[1]
+    vectors = STAIN_VECTORS + np.array(look.dye_turns, np.float32).reshape(2, 3)
+    amounts = haematoxylin * np.float32(look.haematoxylin), eosin * np.float32(look.eosin)
+    density = amounts[0][..., None] * vectors[0] + amounts[1][..., None] * vectors[1]
     light = np.exp(-density)
-    sigma = _OPTICS_UM / pixel_size_um
+    sigma = look.optics_um / pixel_size_um
     if sigma > 0.15:
         light = gaussian_filter(light, sigma=(sigma, sigma, 0.0), mode="nearest")
-    light *= LAMP * _illumination(haematoxylin.shape, rng)[..., None]
+    light *= (LAMP + np.array(look.lamp_shift, np.float32)) * _illumination(haematoxylin.shape, rng)[..., None]
     light += _SENSOR_NOISE * rng.standard_normal(light.shape, dtype=np.float32)
     return np.asarray(np.clip(np.rint(light), 0, 255), dtype=np.uint8)
 

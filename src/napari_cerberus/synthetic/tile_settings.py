@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SettingsError
+from .look import Look, random_look
 
 MIN_SIDE_PX = 16
 MAX_SIDE_PX = 20_000
@@ -28,12 +30,15 @@ class TileSettings:
         only the finest texture differs.
     seed : int
         Not negative. One seed, one tile.
+    varied : bool
+        Tissue, cells and stain vary from seed to seed as they do between diseases and laboratories (``look``).
     """
 
     height_px: int = 1024
     width_px: int = 1024
     pixel_size_um: float = 0.5
     seed: int = 0
+    varied: bool = False
 
     def __post_init__(self) -> None:
         for name in ("height_px", "width_px"):
@@ -54,6 +59,11 @@ class TileSettings:
     def extent_um(self) -> tuple[float, float]:
         """``(height, width)`` in µm."""
         return self.height_px * self.pixel_size_um, self.width_px * self.pixel_size_um
+
+    @cached_property
+    def look(self) -> Look:
+        """What the tissue is like."""
+        return random_look(self.generator(10)) if self.varied else Look()
 
     def generator(self, *stream: int) -> np.random.Generator:
         """Random numbers of one part of the drawing, independent of how many the other parts drew."""

@@ -17,6 +17,7 @@ from PIL import Image
 from ..whole_folders import atomic_folder
 from .tile_settings import SyntheticTile, TileSettings
 
+TRUTH_FILE = "truth.json"
 _UM_PER_INCH = 25_400.0
 
 
@@ -26,8 +27,8 @@ def truth_of(tile: SyntheticTile, settings: TileSettings) -> dict[str, Any]:
         "about": "A drawing, not tissue. Labels are exact; a gland includes its lumen.",
         "command": "python -m napari_cerberus.synthetic FOLDER"
         f" --height-px {settings.height_px} --width-px {settings.width_px}"
-        f" --pixel-size-um {settings.pixel_size_um} --seed {settings.seed}",
-        "settings": asdict(settings),
+        f" --pixel-size-um {settings.pixel_size_um} --seed {settings.seed}{' --varied' if settings.varied else ''}",
+        "settings": {name: value for name, value in asdict(settings).items() if name != "varied" or value},
         "counts": {key: int(labels.max()) for key, labels in tile.labels.items()},
         "nucleus_class_counts": dict(sorted(Counter(tile.nucleus_classes.values()).items())),
         "nucleus_classes": {str(label): name for label, name in tile.nucleus_classes.items()},
@@ -58,4 +59,4 @@ def write_tile(folder: Path, tile: SyntheticTile, settings: TileSettings) -> Non
             kind = np.uint16 if labels.max() < 1 << 16 else np.uint32
             tifffile.imwrite(temporary / f"{key}.tif", labels.astype(kind), compression="zlib")
         truth = json.dumps(truth_of(tile, settings), indent=1) + "\n"
-        (temporary / "truth.json").write_text(truth, encoding="utf-8")
+        (temporary / TRUTH_FILE).write_text(truth, encoding="utf-8")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..errors import SettingsError
+from ..pixel_size import PixelSize
 from ..tasks import CERBERUS_TASKS, EBHI_CLASSES, GLANDS, LUMINA, NUCLEI, TaskSpec, instances
 from .early_stopping import EarlyStopping
 
-SourceKind = Literal["ebhi", "pairs", "instances", "tiles"]
-SOURCE_KINDS = ("ebhi", "pairs", "instances", "tiles")
+SourceKind = Literal["ebhi", "pairs", "instances", "tiles", "negative", "painted"]
+SOURCE_KINDS = get_args(SourceKind)
 DATA_ROOT_VARIABLE = "CERBERUS_DATA"
 
 
@@ -26,30 +27,34 @@ class SourceSettings:
     ----------
     name : str
         Short name; the first part of every tile's id.
-    kind : {"ebhi", "pairs", "instances", "tiles"}
+    kind : {"ebhi", "pairs", "instances", "tiles", "negative", "painted"}
         ``ebhi``: category/image + category/label; ``pairs``: the same as exported by this program, with instance
-        labels in sidecars (a pair without one gives its mask); ``instances``: images/ + 16-bit labels/ of nuclei;
-        ``tiles``: one folder a class, no masks.
+        labels in sidecars (a pair without one gives its mask); ``instances``: images/ + 16-bit labels/ of its first
+        task; ``tiles``: one folder a class, no masks; ``negative``: the same, and none of ``tasks`` is on any tile (exact
+        empty labels); ``painted``: tiles of ``python -m napari_cerberus.synthetic``.
     path : str
         Folder, relative to the data root.
     tasks : tuple of str
         Task keys that learn from this source.
-    pixel_size_um : float or None
-        Side of a pixel; None: estimated image by image from ``object_diameter_um`` (said to be an estimate), or, for
+    pixel_size_um : float, (float, float) or None
+        Side of a pixel, or its height and width where they differ; None: estimated image by image from ``object_diameter_um`` (said to be an estimate), or, for
         ``pairs``, the sidecar's, which goes before this one in any case.
     object_diameter_um : float or None
         Typical diameter of an object, for images of unknown scale.
     use : {"all", "train"}
         ``train``: never part of validation or test (no patient is known, so nothing can be compared on it).
+    folders : tuple of str
+        Of a ``negative`` source: the class folders that are used; all where empty.
     """
 
     name: str
     kind: SourceKind
     path: str
     tasks: tuple[str, ...]
-    pixel_size_um: float | None = None
+    pixel_size_um: float | tuple[float, float] | None = None
     object_diameter_um: float | None = None
     use: Literal["all", "train"] = "all"
+    folders: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(self.kind in SOURCE_KINDS, f"source.kind must be one of {SOURCE_KINDS}, not {self.kind!r}.")
@@ -61,10 +66,24 @@ class SourceSettings:
             by_objects or self.object_diameter_um is None,
             f"source {self.name!r}: object_diameter_um is for kind 'instances' alone; give pixel_size_um.",
         )
-        known = (self.pixel_size_um or 0) > 0 or (self.object_diameter_um or 0) > 0 or self.kind == "pairs"
+        stated = self.kind in ("pairs", "painted")
+        known = self.pixel_size is not None or (self.object_diameter_um or 0) > 0 or stated
         wanted = "pixel_size_um or object_diameter_um" if by_objects else "pixel_size_um"
         _require(known, f"source {self.name!r} needs {wanted}, in µm.")
         _require(bool(self.tasks), f"source {self.name!r} needs at least one task.")
+        _require(
+            not self.folders or self.kind == "negative", f"source {self.name!r}: folders is for kind 'negative' alone."
+        )
+
+    @property
+    def pixel_size(self) -> PixelSize | None:
+        """``pixel_size_um`` as a value; None where it is not stated."""
+        sides = self.pixel_size_um
+        if sides is None:
+            return None
+        pair = sides if isinstance(sides, tuple) else (sides, sides)
+        _require(len(pair) == 2, f"source {self.name!r}: pixel_size_um is one number, or height and width.")
+        return PixelSize(pair[0], pair[1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,25 +110,39 @@ class BatchSettings:
         _require(self.crop_px >= 16 and self.crop_px % 16 == 0, "batch.crop_px must be a multiple of 16.")
 
 
+_PROBABILITIES = (
+    *("elastic", "rotation", "flip", "brightness_contrast", "blur", "stain", "transfer", "resolution", "jpeg", "noise"),
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class AugmentSettings:
-    """Probabilities and ranges of the augmentations (the six of the thesis, then stain, scale and resolution).
+    """Probabilities and ranges of the augmentations (the six of the thesis, then stain, scale and the camera's).
 
     Attributes
     ----------
-    elastic, rotation, flip, brightness_contrast, blur, stain, resolution : float
+    elastic, rotation, flip, brightness_contrast, blur, stain, resolution, jpeg, noise : float
         Probability of each, 0..1.
+    elastic_px : float
+        Root mean square of the displacement, in px of the crop.
     rotation_deg : float
         Angles are drawn from ± this.
     brightness, contrast, stain_strength : float
         Half-width of the factor around 1; stain jitter scales and shifts haematoxylin and eosin.
+    transfer : float
+        Probability that a crop takes on the stain of another training tile (of any source), in part or whole.
     scale : float
-        Pixel sizes are drawn from 1/(1+scale) .. 1+scale times the true one.
+        Pixel sizes are drawn from 1/(1+scale) .. 1+scale times the true one; 1: from half to double.
     resolution_factor : float
         ``resolution`` shrinks the image by up to this and enlarges it again: a coarser scanner.
+    jpeg_quality : tuple of two int
+        Range of the quality of ``jpeg``.
+    noise_levels : float
+        Largest standard deviation of ``noise``, in grey levels.
     """
 
     elastic: float = 0.5
+    elastic_px: float = 2.5
     rotation: float = 0.5
     rotation_deg: float = 35.0
     flip: float = 0.5
@@ -119,14 +152,21 @@ class AugmentSettings:
     blur: float = 0.15
     stain: float = 0.5
     stain_strength: float = 0.15
+    transfer: float = 0.0
     scale: float = 0.25
     resolution: float = 0.15
     resolution_factor: float = 2.0
+    jpeg: float = 0.0
+    jpeg_quality: tuple[int, int] = (40, 95)
+    noise: float = 0.0
+    noise_levels: float = 6.0
 
     def __post_init__(self) -> None:
-        for name in ("elastic", "rotation", "flip", "brightness_contrast", "blur", "stain", "resolution"):
+        for name in _PROBABILITIES:
             _require(0 <= getattr(self, name) <= 1, f"augment.{name} is a probability, 0..1.")
-        _require(0 <= self.scale < 1 and self.resolution_factor >= 1, "augment.scale must lie in 0..1.")
+        _require(0 <= self.scale <= 1 and self.resolution_factor >= 1, "augment.scale must lie in 0..1.")
+        low, high = self.jpeg_quality
+        _require(1 <= low <= high <= 100, "augment.jpeg_quality must be two numbers of 1..100, the lower first.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +209,8 @@ class TrainConfig:
     tasks : tuple of TaskSpec
     pixel_size_um : float
         The model grid.
+    task_pixel_size_um : mapping of task to float
+        Model grids of tasks that have another; a batch holds tasks of one grid.
     steps, validate_every, checkpoint_every_s : int
         Batches in all; batches between validations; seconds between checkpoints.
     split : tuple of three floats
@@ -226,6 +268,7 @@ class TrainConfig:
     tasks: tuple[TaskSpec, ...]
     pixel_size_um: float
     steps: int
+    task_pixel_size_um: Mapping[str, float] = field(default_factory=dict)
     tissue_window_cells: int = 9
     validate_every: int = 200
     validation_tiles: int = 200
@@ -299,9 +342,31 @@ class TrainConfig:
             unknown = set(wanted) - keys
             _require(not unknown, f"{where}: tasks {sorted(unknown)} are not among the model's {sorted(keys)}.")
         _require(bool(self.sources) and bool(self.batches), "A run needs a source and a batch kind.")
+        self._check_grids()
         _require(
             self.early_stopping.at_step <= self.steps, f"early_stopping.at_step must not be above steps ({self.steps})."
         )
+
+    def _check_grids(self) -> None:
+        unknown = set(self.task_pixel_size_um) - {task.key for task in self.tasks}
+        _require(not unknown, f"task_pixel_size_um: {sorted(unknown)} are not among the model's tasks.")
+        _require(min(self.task_pixel_size_um.values(), default=1.0) > 0, "task_pixel_size_um must be positive.")
+        for batch in self.batches:
+            _require(len(self.grids(batch.tasks)) == 1, f"The batch of {', '.join(batch.tasks)} needs one pixel size.")
+        mixed = [key for batch in self.batches for key in batch.tasks] if self.sampling == "mixed" else []
+        _require(len(self.grids(mixed)) <= 1, "sampling = 'mixed' needs one pixel size for all tasks.")
+
+    def pixel_size_of(self, task: str) -> float:
+        """Model grid of a task, µm."""
+        return self.task_pixel_size_um.get(task, self.pixel_size_um)
+
+    def grids(self, tasks: Iterable[str]) -> dict[float, tuple[str, ...]]:
+        """Tasks by their pixel size."""
+        found: dict[float, tuple[str, ...]] = {}
+        for task in tasks:
+            size = self.pixel_size_of(task)
+            found[size] = (*found.get(size, ()), task)
+        return found
 
     @property
     def has_base(self) -> bool:

@@ -5,7 +5,7 @@ It runs on the model grid without post-processing, to choose between weights; ``
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,18 +52,24 @@ def validate(network: Cerberus, tiles: Sequence[Tile], loaded: Mapping[str, Load
     types = {task.key for task in config.tasks if task.kind == "types"}
     network.eval()
     for tile in chosen_tiles(tiles, config.validation_tiles):
-        image, masks = on_model_grid(loaded[tile.id], config.pixel_size_um)
-        keys = [key for key in masks if key in network.decoders]
+        keys = [key for key in loaded[tile.id].labels if key in network.decoders]
         keys += ["tissue"] if tile.tissue >= 0 and "tissue" in tile.tasks and network.tissue_task else []
-        logits = look(network, image, keys, config)
-        for key in keys:
-            if key in types:
-                tally.named(key, tile.stratum, cut(logits[key], masks[key]), masks[key])
-            elif key in masks:
-                tally.dense(key, tile.stratum, foreground(cut(logits[key], masks[key])), masks[key] > 0)
-            else:
-                tally.tissue(tile.stratum, tile.tissue, int(logits[key].flatten().argmax()))
+        for size_um, some in config.grids(keys).items():
+            image, masks = on_model_grid(loaded[tile.id], size_um)
+            _count(tally, tile, look(network, image, some, config), masks, types)
     return tally.scores()
+
+
+def _count(
+    tally: Tally, tile: Tile, logits: Mapping[str, Tensor], masks: Mapping[str, Tensor], types: Collection[str]
+) -> None:
+    for key, answer in logits.items():
+        if key in types:
+            tally.named(key, tile.stratum, cut(answer, masks[key]), masks[key])
+        elif key in masks:
+            tally.dense(key, tile.stratum, foreground(cut(answer, masks[key])), masks[key] > 0)
+        else:
+            tally.tissue(tile.stratum, tile.tissue, int(answer.flatten().argmax()))
 
 
 def chosen_tiles(tiles: Sequence[Tile], most: int) -> list[Tile]:
@@ -136,9 +142,9 @@ class Tally:
 
 def on_model_grid(tile: LoadedTile, pixel_size_um: float) -> tuple[Tensor, dict[str, Tensor]]:
     """Image (1, 3, H, W) float32, mirrored beyond its end to multiples of the network's stride, and masks (h, w)."""
-    zoom = tile.pixel_size_um / pixel_size_um
     shape = tile.image.shape[:2]
-    height, width = size = [max(1, round(side * zoom)) for side in shape]
+    sides = zip(shape, tile.pixel_size.yx_um, strict=True)
+    height, width = size = [max(1, round(side * um / pixel_size_um)) for side, um in sides]
     image = functional.resize(tv_tensors.Image(torch.from_numpy(tile.image).permute(2, 0, 1)), size, antialias=True)
     padded = torch.from_numpy(pad_to_stride(image.permute(1, 2, 0).numpy())).permute(2, 0, 1)
     rows, columns = nearest_index(shape[0], height), nearest_index(shape[1], width)

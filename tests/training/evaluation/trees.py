@@ -12,6 +12,7 @@ from PIL import Image
 
 from napari_cerberus.inference.annotate import Annotation
 from napari_cerberus.model.checkpoint import Model
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import Progress
 from napari_cerberus.tasks import EBHI_CLASSES, EBHI_TASKS
 from napari_cerberus.training.data.tile_sources import LoadedTile, Tile
@@ -72,7 +73,7 @@ def tile(name: str, *, patient: str | None = None, stratum: str = "Polyp", label
         patient=f"s:{patient or name}",
         stratum=stratum,
         tasks=frozenset({"glands", "tissue"}),
-        load=lambda: LoadedTile(image=picture(len(name)), labels=drawn, pixel_size_um=1.3),
+        load=lambda: LoadedTile(image=picture(len(name)), labels=drawn, pixel_size=PixelSize.square(1.3)),
         image_path=image_path,
         tissue=EBHI_CLASSES.index(stratum),
     )

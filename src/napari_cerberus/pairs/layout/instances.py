@@ -77,7 +77,7 @@ def index_instances(folder: Path) -> tuple[list[InstanceRecord], list[Problem]]:
     ----------
     folder : Path
         Holds ``images/``, ``labels/`` with files of the same names, and optionally ``index.csv`` with the columns
-        ``id`` and ``patient``.
+        ``id`` (or ``name``) and ``patient``.
 
     Returns
     -------
@@ -172,6 +172,7 @@ def _patients(index: Path) -> dict[str, str]:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{index} cannot be read as a CSV table: {error}.") from error
-    if rows and "id" not in rows[0]:
-        raise DataError(f"{index} has no column 'id'.")
-    return {row["id"]: row["patient"] for row in rows if row.get("id") and row.get("patient")}
+    name = next((column for column in ("id", "name") if rows and column in rows[0]), None)
+    if rows and name is None:
+        raise DataError(f"{index} has no column 'id' or 'name'.")
+    return {row[name]: row["patient"] for row in rows if name and row.get(name) and row.get("patient")}

@@ -1,7 +1,6 @@
 """From a stored tile to an augmented crop on the model grid, image and labels alike.
 
-Geometry and colour come from torchvision's v2 transforms, stain jitter from scikit-image's haematoxylin-eosin-DAB
-space. Randomness comes from ``torch``'s and the given numpy generator only, so a seeded step can be repeated.
+Geometry and sharpness come from torchvision's v2 transforms, stain from ``colour``. Randomness comes from ``torch``'s and the given numpy generator only, so a seeded step can be repeated.
 """
 
 from __future__ import annotations
@@ -13,16 +12,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skimage.color import hed2rgb, rgb2hed
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from ..config import AugmentSettings
+from .colour import elastic_alpha, noisy, stain_jitter
 
 _BLUR_KERNELS_PX = (3, 5, 7)
-_EOSIN_HAEMATOXYLIN = (0, 1)
+_ELASTIC_SIGMA_PX = 10.0
 
 
 def crop_window(
@@ -30,7 +29,7 @@ def crop_window(
     labels: Mapping[str, NDArray[np.int32]],
     *,
     side_px: int,
-    zoom: float,
+    zoom: tuple[float, float],
     rng: np.random.Generator,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Cut a random square of ``side_px`` model pixels and resample it; the image is mirrored where it ends.
@@ -41,25 +40,25 @@ def crop_window(
     labels : mapping of task key to (H, W) int32 array
     side_px : int
         Side of the result.
-    zoom : float
-        Model pixels per stored pixel.
+    zoom : (float, float)
+        Model pixels per stored pixel, along y and x.
 
     Returns
     -------
     image : (3, side_px, side_px) uint8 tensor
     labels : mapping of task key to (side_px, side_px) int32 tensor
     """
-    source_px = max(1, round(side_px / zoom))
+    source_px = [max(1, round(side_px / one)) for one in zoom]
     window = []
-    for size in image.shape[:2]:
-        slack = size - source_px
+    for size, wanted in zip(image.shape[:2], source_px, strict=True):
+        slack = size - wanted
         start = int(rng.integers(min(slack, 0) // 2, max(slack, 0) + 1)) if slack >= 0 else slack // 2
-        window.append(_mirrored(np.arange(start, start + source_px), size))
+        window.append(_mirrored(np.arange(start, start + wanted), size))
     rows, columns = window
     pixels = tv_tensors.Image(torch.from_numpy(image[rows][:, columns]).permute(2, 0, 1))
     resized = functional.resize(pixels, [side_px, side_px], antialias=True)
-    nearest = nearest_index(source_px, side_px)
-    masks = {key: torch.from_numpy(value[rows[nearest]][:, columns[nearest]]) for key, value in labels.items()}
+    down, across = (nearest_index(wanted, side_px) for wanted in source_px)
+    masks = {key: torch.from_numpy(value[rows[down]][:, columns[across]]) for key, value in labels.items()}
     return resized, masks
 
 
@@ -106,7 +105,7 @@ def augment(
     stack = tv_tensors.Mask(torch.stack([labels[key] for key in keys])) if keys else None
     geometry = v2.Compose(
         [
-            v2.RandomApply([Elastic(alpha=40.0, sigma=5.0)], p=settings.elastic),
+            v2.RandomApply([_elastic(settings)], p=settings.elastic),
             v2.RandomApply(
                 [v2.RandomRotation(settings.rotation_deg, functional.InterpolationMode.BILINEAR)],
                 p=settings.rotation,
@@ -122,6 +121,10 @@ def augment(
         pixels, moved = geometry(tv_tensors.Image(image), stack)
         masks = {key: moved[i] for i, key in enumerate(keys)}
     return _appearance(pixels, settings), masks
+
+
+def _elastic(settings: AugmentSettings) -> Elastic:
+    return Elastic(alpha=elastic_alpha(settings.elastic_px, _ELASTIC_SIGMA_PX), sigma=_ELASTIC_SIGMA_PX)
 
 
 def margin_factor(settings: AugmentSettings) -> float:
@@ -140,18 +143,10 @@ def _appearance(image: Tensor, settings: AugmentSettings) -> Tensor:
     image = v2.RandomApply([jitter], p=settings.brightness_contrast)(image)
     if torch.rand(()) < settings.resolution:
         image = _coarser(image, 1 + float(torch.rand(())) * (settings.resolution_factor - 1))
-    return v2.RandomApply([v2.RandomChoice(blurs)], p=settings.blur)(image)  # type: ignore[no-any-return]
-
-
-def stain_jitter(image: Tensor, strength: float) -> Tensor:
-    """Scale and shift haematoxylin and eosin on their own (Tellez et al. 2018). (3, H, W) uint8 → the same."""
-    density = rgb2hed(image.permute(1, 2, 0).numpy())
-    for channel in _EOSIN_HAEMATOXYLIN:
-        factor, shift = (2 * torch.rand(2) - 1).tolist()
-        density[..., channel] *= 1 + strength * factor
-        density[..., channel] += 0.1 * strength * shift
-    colour = np.clip(hed2rgb(density) * 255 + 0.5, 0, 255).astype(np.uint8)
-    return torch.from_numpy(colour).permute(2, 0, 1).contiguous()
+    image = v2.RandomApply([v2.RandomChoice(blurs)], p=settings.blur)(image)
+    if torch.rand(()) < settings.noise:
+        image = noisy(image, settings.noise_levels * float(torch.rand(())))
+    return v2.RandomApply([v2.JPEG(settings.jpeg_quality)], p=settings.jpeg)(image)  # type: ignore[no-any-return]
 
 
 def _coarser(image: Tensor, factor: float) -> Tensor:

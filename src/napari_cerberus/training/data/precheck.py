@@ -8,17 +8,24 @@ from pathlib import Path
 
 from ...errors import DataError
 from ...files import write_text
-from ...pairs.check.data_check import check_data
+from ...pairs.check.data_check import Layout, check_data
 from ...pairs.check.leaks import LeakReport, leak_report
 from ...pairs.problems import Problem
 from ...pairs.split import Split
 from ...pairs.words import counted
 from ...progress import Job, Progress
-from ..config import TrainConfig
+from ..config import SourceKind, TrainConfig
 from ..process_group import on_rank_zero
 from .tile_sources import Tile
 
 _SHOWN = 3
+_LAYOUTS: dict[SourceKind, Layout] = {
+    "ebhi": "ebhi",
+    "pairs": "ebhi",
+    "instances": "instances",
+    "tiles": "tiles",
+    "negative": "tiles",
+}
 
 
 def usable_tiles(config: TrainConfig, root: Path, tiles: Sequence[Tile], report: Path) -> Job[list[Tile]]:
@@ -41,7 +48,10 @@ def usable_tiles(config: TrainConfig, root: Path, tiles: Sequence[Tile], report:
     usable: set[str] = set()
     problems: list[Problem] = []
     for source in config.sources:
-        layout = "ebhi" if source.kind == "pairs" else source.kind
+        if source.kind == "painted":  # drawn by this program, with exact labels
+            usable |= {tile.id for tile in tiles if tile.id.startswith(f"{source.name}/")}
+            continue
+        layout = _LAYOUTS[source.kind]
         found = yield from check_data(root / source.path, layout=layout)
         usable |= {f"{source.name}/{record.id}" for record in found.records}
         problems += found.problems

@@ -15,6 +15,7 @@ from torch import Tensor
 from ...errors import DataError
 from ..config import BatchSettings, TrainConfig
 from .augment import augment, crop_window, margin_factor
+from .colour import Palette, palette_of, restained
 from .targets import instance_target, neighbour_weights
 from .tile_sources import LoadedTile, Tile
 
@@ -90,6 +91,8 @@ class TaskSampler:
         self._shares = np.array([kind.share for kind in config.batches]) / sum(k.share for k in config.batches)
         self._pools = [_pool(kind, tiles) for kind in config.batches]
         self._odds = [_odds(pool, config.balance) for pool in self._pools]
+        self._by_source = _by_source(tiles)
+        self._palettes: dict[str, Palette | None] = {}
 
     def seed(self, step: int) -> int:
         """What torch's generator is seeded with for step ``step``, before its augmentation and again after it."""
@@ -130,16 +133,39 @@ class TaskSampler:
         return [self._crop(tile, tasks, crop_px, rng) for tile in self._chosen(kind, count, rng)]
 
     def _crop(self, tile: Tile, tasks: Sequence[str], crop_px: int, rng: np.random.Generator) -> Crop:
-        settings, model_um = self._config.augment, self._config.pixel_size_um
+        settings, model_um = self._config.augment, self._config.pixel_size_of(tasks[0])
         loaded = self._loaded[tile.id]
         jitter = (1 + settings.scale) ** rng.uniform(-1, 1)
         labels = {key: value for key, value in loaded.labels.items() if key in tasks}
         side_px = int(np.ceil(crop_px * margin_factor(settings)))
-        zoom = loaded.pixel_size_um / model_um * jitter
+        zoom = tuple(side / model_um * jitter for side in loaded.pixel_size.yx_um)
         window, masks = crop_window(loaded.image, labels, side_px=side_px, zoom=zoom, rng=rng)
-        image, moved = augment(window, masks, settings, crop_px)
+        image, moved = augment(self._restained(window, tile, rng), masks, settings, crop_px)
         tissue = tile.tissue if "tissue" in tasks and "tissue" in tile.tasks else -1
         return _labelled(image, {key: value.numpy() for key, value in moved.items()}, tissue, self._config)
+
+    def _restained(self, image: Tensor, tile: Tile, rng: np.random.Generator) -> Tensor:
+        """The crop in the stain of another tile, as often as ``augment.transfer`` says."""
+        chance, share, source, member = rng.random(4)
+        own = self._palette(tile.id) if chance < self._config.augment.transfer else None
+        if own is None:
+            return image
+        ids = self._by_source[int(source * len(self._by_source))]
+        other = self._palette(ids[int(member * len(ids))])
+        return image if other is None else restained(image, own, other, float(share))
+
+    def _palette(self, id_: str) -> Palette | None:
+        if id_ not in self._palettes:
+            self._palettes[id_] = palette_of(torch.from_numpy(self._loaded[id_].image).permute(2, 0, 1))
+        return self._palettes[id_]
+
+
+def _by_source(tiles: Sequence[Tile]) -> list[list[str]]:
+    """Ids of the tiles of each source."""
+    found: dict[str, list[str]] = {}
+    for tile in tiles:
+        found.setdefault(tile.id.partition("/")[0], []).append(tile.id)
+    return list(found.values())
 
 
 def _pool(kind: BatchSettings, tiles: Sequence[Tile]) -> list[Tile]:
@@ -187,9 +213,9 @@ def _labelled(image: Tensor, labels: Mapping[str, NDArray[np.int32]], tissue: in
             each = config.class_weights.get(task.key) or (1.0,) * (task.channels - 1)
             weights[task.key] = torch.tensor((0.0, *each))[classes]
         elif task.key in labels:
-            drawn = labels[task.key]
-            targets[task.key] = torch.from_numpy(instance_target(drawn, task.key, config.pixel_size_um))
-            weights[task.key] = torch.from_numpy(neighbour_weights(drawn, task.key, config.pixel_size_um))
+            drawn, size_um = labels[task.key], config.pixel_size_of(task.key)
+            targets[task.key] = torch.from_numpy(instance_target(drawn, task.key, size_um))
+            weights[task.key] = torch.from_numpy(neighbour_weights(drawn, task.key, size_um))
     return Crop(image=image, targets=targets, weights=weights)
 
 

@@ -86,6 +86,15 @@ def neighbour_weights(labels: NDArray[np.int32], task: str, pixel_size_um: float
     return (1.0 + NEIGHBOUR_GAIN * np.exp(-((total / k) ** 2) / 2)).astype(np.float32)
 
 
+def _ellipse_um(diameter_um: float, pixel_size_um: tuple[float, float]) -> NDArray[np.bool_]:
+    """Disc of µm on pixels of any height and width; at least 3 px along each axis."""
+    if pixel_size_um[0] == pixel_size_um[1]:
+        return disc(max(3, 2 * round((diameter_um / pixel_size_um[0] - 1) / 2) + 1))
+    radii = [max(1.5, diameter_um / 2 / side) for side in pixel_size_um]
+    y, x = (np.arange(-int(radius), int(radius) + 1) / radius for radius in radii)
+    return np.asarray(y[:, None] ** 2 + x[None, :] ** 2 <= 1.0)
+
+
 LUMEN_MAX_OPTICAL_DENSITY = 0.12
 LUMEN_MIN_AREA_UM2 = 150.0
 LUMEN_SMOOTHING_UM = 1.3
@@ -93,7 +102,9 @@ LUMEN_OPENING_UM = 6.5
 LUMEN_MIN_SOLIDITY = 0.35
 
 
-def weak_lumina(image: NDArray[np.uint8], glands: NDArray[np.int32], pixel_size_um: float) -> NDArray[np.int32]:
+def weak_lumina(
+    image: NDArray[np.uint8], glands: NDArray[np.int32], pixel_size_um: tuple[float, float]
+) -> NDArray[np.int32]:
     """**Weak label**: lumina as bright regions enclosed by a gland.
 
     The rule: mean optical density, smoothed over 1.3 µm, below 0.12 of the tile's own white level; opened with a disc
@@ -105,7 +116,8 @@ def weak_lumina(image: NDArray[np.uint8], glands: NDArray[np.int32], pixel_size_
     image : (H, W, 3) uint8 array
     glands : (H, W) integer array
         Gland instance labels.
-    pixel_size_um : float
+    pixel_size_um : (float, float)
+        Height and width of a pixel.
 
     Returns
     -------
@@ -114,13 +126,13 @@ def weak_lumina(image: NDArray[np.uint8], glands: NDArray[np.int32], pixel_size_
     """
     white = np.maximum(np.percentile(image.reshape(-1, 3), 99, axis=0), 190.0)
     density = -np.log10(np.clip(image / white, 1 / 255, 1.0)).mean(axis=2)
-    smooth = ndimage.gaussian_filter(density, LUMEN_SMOOTHING_UM / pixel_size_um)
-    opening = disc(max(3, 2 * round((LUMEN_OPENING_UM / pixel_size_um - 1) / 2) + 1))
+    smooth = ndimage.gaussian_filter(density, [LUMEN_SMOOTHING_UM / side for side in pixel_size_um])
+    opening = _ellipse_um(LUMEN_OPENING_UM, pixel_size_um)
     bright = ndimage.binary_opening(ndimage.binary_fill_holes(smooth < LUMEN_MAX_OPTICAL_DENSITY), opening)
     enclosed, count = ndimage.label(bright)
     keep = np.zeros(count + 1, bool)
     for region in regionprops(enclosed):
-        large = region.area * pixel_size_um**2 >= LUMEN_MIN_AREA_UM2
+        large = region.area * pixel_size_um[0] * pixel_size_um[1] >= LUMEN_MIN_AREA_UM2
         keep[region.label] = large and region.solidity >= LUMEN_MIN_SOLIDITY
     keep[np.unique(enclosed[ndimage.binary_dilation(glands == 0)])] = False
     return np.asarray(np.where(keep, np.cumsum(keep), 0)[enclosed], dtype=np.int32)

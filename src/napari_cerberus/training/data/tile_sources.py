@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -19,12 +19,15 @@ from ...pairs.layout.labelled import read_pair
 from ...pairs.layout.sidecar import Sidecar, sidecar_paths
 from ...pairs.layout.sidecar_reading import sidecar_of
 from ...pairs.problems import Problem
+from ...pixel_size import PixelSize
+from ...synthetic.read_tile import index_painted, read_painted
 from ...tasks import CERBERUS_TASKS, GLANDS, LUMINA
 from ..config import SourceSettings, TrainConfig
 from .targets import weak_lumina
 
 _TYPES = {task.key: task for task in CERBERUS_TASKS if task.kind == "types"}
 _LOG = logging.getLogger(__name__)
+_ANY = PixelSize.square(1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +39,12 @@ class LoadedTile:
     image : (H, W, 3) uint8 array
     labels : mapping of task key to (H, W) int32 array
         Instance labels; for type tasks the class of each object's pixels, 0 where no class is known.
-    pixel_size_um : float
+    pixel_size : PixelSize
     """
 
     image: NDArray[np.uint8]
     labels: dict[str, NDArray[np.int32]]
-    pixel_size_um: float
+    pixel_size: PixelSize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,13 +126,13 @@ def _ebhi_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> 
 def _load_ebhi(source: SourceSettings, image_path: Path, label_path: Path) -> LoadedTile:
     image = read_rgb(image_path)
     glands = _components(label_path)
-    pixel_size_um = source.pixel_size_um or 1.0
+    pixel_size = source.pixel_size or _ANY
     labels = {}
     if GLANDS in source.tasks:
         labels[GLANDS] = glands
     if LUMINA in source.tasks:
-        labels[LUMINA] = weak_lumina(image, glands, pixel_size_um)
-    return LoadedTile(image=image, labels=labels, pixel_size_um=pixel_size_um)
+        labels[LUMINA] = weak_lumina(image, glands, pixel_size.yx_um)
+    return LoadedTile(image=image, labels=labels, pixel_size=pixel_size)
 
 
 def _components(label_path: Path) -> NDArray[np.int32]:
@@ -202,8 +205,8 @@ def _load_pair(source: SourceSettings, record: PairRecord, sidecar: Sidecar | No
         shown = GLANDS if sidecar is None else sidecar.mask_task
         taught = shown in source.tasks and (sidecar is None or shown in sidecar.checked)
         labels = {shown: _components(record.label_path)} if taught else {}
-        size = (source.pixel_size_um or 1.0) if sidecar is None else sidecar.pixel_size_um
-        return LoadedTile(image=read_rgb(record.image_path), labels=labels, pixel_size_um=size)
+        size = (source.pixel_size or _ANY) if sidecar is None else PixelSize.square(sidecar.pixel_size_um)
+        return LoadedTile(image=read_rgb(record.image_path), labels=labels, pixel_size=size)
     planes = {task: pair.labels[task] for task in pair.sidecar.checked}
     labels = {key: plane for key, plane in planes.items() if key in source.tasks}
     if not pair.mask_agrees and pair.sidecar.mask_task in labels:  # the mask was drawn over by hand: it is the truth
@@ -211,7 +214,7 @@ def _load_pair(source: SourceSettings, record: PairRecord, sidecar: Sidecar | No
     typed = {key: task for key, task in _TYPES.items() if key in source.tasks and task.types_of in planes}
     for key, task in typed.items():
         labels[key] = _class_map(planes[task.types_of], pair.class_names(task.types_of), task.classes)
-    return LoadedTile(image=pair.image, labels=labels, pixel_size_um=pair.pixel_size_um)
+    return LoadedTile(image=pair.image, labels=labels, pixel_size=PixelSize.square(pair.pixel_size_um))
 
 
 def _class_map(plane: NDArray[np.int32], names: Mapping[int, str], classes: Sequence[str]) -> NDArray[np.int32]:
@@ -241,8 +244,10 @@ def _instance_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str])
 
 def _load_instances(source: SourceSettings, folder: Path, image_path: Path, label_path: Path) -> LoadedTile:
     labels = read_labels(label_path)
-    pixel_size_um = source.pixel_size_um or _estimated_pixel_size(labels, source) or _usual_pixel_size(source, folder)
-    return LoadedTile(image=read_rgb(image_path), labels={source.tasks[0]: labels}, pixel_size_um=pixel_size_um)
+    size = source.pixel_size
+    if size is None:
+        size = PixelSize.square(_estimated_pixel_size(labels, source) or _usual_pixel_size(source, folder))
+    return LoadedTile(image=read_rgb(image_path), labels={source.tasks[0]: labels}, pixel_size=size)
 
 
 def _estimated_pixel_size(labels: NDArray[np.int32], source: SourceSettings) -> float:
@@ -283,7 +288,50 @@ def _class_folder_tiles(source: SourceSettings, folder: Path, tissue: Sequence[s
 
 
 def _load_plain(source: SourceSettings, image_path: Path) -> LoadedTile:
-    return LoadedTile(image=read_rgb(image_path), labels={}, pixel_size_um=source.pixel_size_um or 1.0)
+    return LoadedTile(image=read_rgb(image_path), labels={}, pixel_size=source.pixel_size or _ANY)
+
+
+def _negative_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> Iterable[Tile]:
+    records, problems = index_class_folders(folder)
+    _tell(problems)
+    if missing := set(source.folders) - {record.stratum for record in records}:
+        raise DataError(f"{folder} holds no class folder named {', '.join(sorted(missing))}.")
+    for record in records:
+        if not source.folders or record.stratum in source.folders:
+            yield Tile(
+                id=f"{source.name}/{record.id}",
+                patient=f"{source.name}:{record.patient}",
+                stratum=f"{source.name} {record.stratum}",
+                tasks=frozenset(source.tasks),
+                load=partial(_load_negative, source, record.image_path),
+                image_path=record.image_path,
+                use=source.use,
+            )
+
+
+def _load_negative(source: SourceSettings, image_path: Path) -> LoadedTile:
+    plain = _load_plain(source, image_path)
+    empty = np.zeros(plain.image.shape[:2], np.int32)
+    return replace(plain, labels={key: empty for key in source.tasks})
+
+
+def _painted_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> Iterable[Tile]:
+    for record in index_painted(folder):
+        yield Tile(
+            id=f"{source.name}/{record.name}",
+            patient=f"{source.name}:{record.name}",
+            stratum=source.name,
+            tasks=frozenset(source.tasks),
+            load=partial(_load_painted, source, record),
+            image_path=record / "image.png",
+            use=source.use,
+        )
+
+
+def _load_painted(source: SourceSettings, folder: Path) -> LoadedTile:
+    painted = read_painted(folder)
+    labels = {key: painted.labels[key] for key in source.tasks}
+    return LoadedTile(image=painted.image, labels=labels, pixel_size=PixelSize.square(painted.pixel_size_um))
 
 
 def _tell(problems: Iterable[Problem]) -> None:
@@ -296,4 +344,6 @@ _READERS: dict[str, Callable[[SourceSettings, Path, Sequence[str]], Iterable[Til
     "pairs": _pair_tiles,
     "instances": _instance_tiles,
     "tiles": _class_folder_tiles,
+    "negative": _negative_tiles,
+    "painted": _painted_tiles,
 }

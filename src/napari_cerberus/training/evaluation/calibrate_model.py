@@ -169,7 +169,7 @@ def _tissue_answer(seen: SeenTile, tile: Tile, model: Model) -> list[TissueAnswe
 
 def _grade(seen: SeenTile, model: Model, graded: Graded) -> Job[None]:
     """Score the tile's tasks at every threshold; the other tasks keep the model's present ones."""
-    settings = AnnotateSettings(pixel_size_um=seen.loaded.pixel_size_um)
+    settings = AnnotateSettings(pixel_size_um=seen.loaded.pixel_size)
     for task, truth in seen.loaded.labels.items():
         if task not in seen.prediction.probabilities:
             continue

@@ -22,8 +22,8 @@ from .scoring import TaskScore
 
 _LOG_RANGE = (np.log(0.1), np.log(10.0))
 _SMALLEST = 1e-30
-THRESHOLDS = tuple(round(0.2 + 0.05 * step, 2) for step in range(13))
-"""Candidates, 0.2 .. 0.8."""
+THRESHOLDS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.15, *(round(0.2 + 0.05 * step, 2) for step in range(13)))
+"""Candidates, 0.01 .. 0.8: weak labels of lumina are found best far below a half."""
 
 
 @dataclass(frozen=True, kw_only=True)

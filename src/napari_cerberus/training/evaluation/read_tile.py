@@ -53,7 +53,7 @@ def see_tile(model: Model, tile: Tile, *, device: DeviceChoice = "auto") -> Job[
     loaded = tile.load()
     for labels in loaded.labels.values():
         require_same_shape(labels, loaded.image[..., 0])
-    grid = ModelGrid.of(loaded.image.shape[:2], loaded.pixel_size_um, model.spec.pixel_size_um)
+    grid = ModelGrid.of(loaded.image.shape[:2], loaded.pixel_size, model.spec.pixel_size_um)
     image = to_model_grid(loaded.image, grid)
     prediction = yield from predict(image, model, choose_runtime(device))
     return SeenTile(loaded=loaded, grid=grid, prediction=prediction, holds_tissue=tissue_cells(image))

@@ -13,6 +13,7 @@ from ...errors import DataError, ImageError
 from ...inference.annotate import Annotation, annotate
 from ...inference.annotate_settings import AnnotateSettings, DeviceChoice, RepairSettings
 from ...model.checkpoint import Model
+from ...pixel_size import PixelSize
 from ...progress import Job
 from ...tasks import TaskSpec
 from ..data.tile_sources import LoadedTile, Tile
@@ -138,7 +139,7 @@ class ScoreSettings:
     def __post_init__(self) -> None:
         self.at(1.0)  # a wrong choice is told before the first tile, not at it
 
-    def at(self, pixel_size_um: float) -> AnnotateSettings:
+    def at(self, pixel_size_um: float | PixelSize) -> AnnotateSettings:
         """The settings for one tile."""
         return AnnotateSettings(
             pixel_size_um=pixel_size_um, device=self.device, sensitivity=self.sensitivity, repair=self.repair
@@ -159,7 +160,7 @@ def score_tile(model: Model, tile: Tile, settings: ScoreSettings | None = None) 
         loaded = tile.load()
         for labels in loaded.labels.values():
             require_same_shape(labels, loaded.image[..., 0])
-        chosen = (settings or ScoreSettings()).at(loaded.pixel_size_um)
+        chosen = (settings or ScoreSettings()).at(loaded.pixel_size)
         annotation = yield from annotate(loaded.image, model, chosen)
         return compare(tile, loaded, annotation, model.spec.tasks)
     except (DataError, ImageError) as error:
