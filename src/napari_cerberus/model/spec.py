@@ -45,6 +45,8 @@ class ModelSpec:
         What it predicts.
     pixel_size_um : float
         Side of a pixel, in µm, at which the network was trained and must be run.
+    task_pixel_size_um : mapping of task key to float
+        Pixel sizes of tasks that are read at another one.
     tissue_window_cells : int
         Window of the tissue head, in cells of 16 px.
     temperatures : mapping of task key to float
@@ -59,6 +61,7 @@ class ModelSpec:
     name: str
     tasks: tuple[TaskSpec, ...]
     pixel_size_um: float
+    task_pixel_size_um: Mapping[str, float] = field(default_factory=dict)
     tissue_window_cells: int = TISSUE_WINDOW_CELLS
     temperatures: Mapping[str, float] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
@@ -68,8 +71,11 @@ class ModelSpec:
         low, high = PIXEL_SIZE_RANGE_UM
         if not self.name.strip() or not self.name.isprintable() or len(self.name) > MAX_TEXT:
             raise SettingsError(f"A model's name must be one line of text of at most {MAX_TEXT} characters.")
-        if not (low <= self.pixel_size_um <= high):
-            raise SettingsError(f"pixel_size_um must lie in {low}..{high} µm, not {self.pixel_size_um}.")
+        for size in (self.pixel_size_um, *self.task_pixel_size_um.values()):
+            if not (low <= size <= high):
+                raise SettingsError(f"pixel_size_um must lie in {low}..{high} µm, not {size}.")
+        if unknown := sorted(set(self.task_pixel_size_um) - {task.key for task in self.tasks}):
+            raise SettingsError(f"task_pixel_size_um names {', '.join(unknown)}, which the model does not predict.")
         if not 1 <= self.tissue_window_cells <= _MAX_WINDOW_CELLS:
             raise SettingsError(f"tissue_window_cells must lie in 1..{_MAX_WINDOW_CELLS}.")
         if not 1 <= len(self.tasks) <= MAX_TASKS or len({task.key for task in self.tasks}) != len(self.tasks):
@@ -81,6 +87,18 @@ class ModelSpec:
     def task(self, key: str) -> TaskSpec | None:
         """The task named ``key``, if the model has it."""
         return next((task for task in self.tasks if task.key == key), None)
+
+    def pixel_size_of(self, key: str) -> float:
+        """Side of a pixel, in µm, at which a task is read; that of types is their objects'."""
+        task = self.task(key)
+        owner = task.types_of if task is not None and task.types_of else key
+        return self.task_pixel_size_um.get(owner, self.pixel_size_um)
+
+    def tasks_by_pixel_size(self) -> dict[float, tuple[TaskSpec, ...]]:
+        """Tasks in groups of one pixel size, the model's own first."""
+        sizes = dict.fromkeys([self.pixel_size_um, *(self.pixel_size_of(task.key) for task in self.tasks)])
+        groups = {size: tuple(task for task in self.tasks if self.pixel_size_of(task.key) == size) for size in sizes}
+        return {size: tasks for size, tasks in groups.items() if tasks}
 
     @property
     def tissue_classes(self) -> tuple[str, ...]:
@@ -112,6 +130,7 @@ class ModelSpec:
                 name=_typed(data, "name", str),
                 tasks=tuple(_task(item) for item in _typed(data, "tasks", list)),
                 pixel_size_um=float(_typed(data, "pixel_size_um", (int, float))),
+                task_pixel_size_um=_numbers(data, "task_pixel_size_um") if "task_pixel_size_um" in data else {},
                 tissue_window_cells=_typed(data, "tissue_window_cells", int),
                 temperatures=_numbers(data, "temperatures"),
                 thresholds=_numbers(data, "thresholds"),

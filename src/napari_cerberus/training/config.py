@@ -98,15 +98,19 @@ class BatchSettings:
         Relative frequency among the kinds.
     size, crop_px : int
         Tiles a batch; side of a crop on the model grid (multiple of 16).
+    weights : mapping of source to float
+        How much more, or less, often its tiles are drawn than ``balance`` says; 1 where absent.
     """
 
     tasks: tuple[str, ...]
     share: float = 1.0
     size: int = 8
     crop_px: int = 224
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require(self.share > 0 and self.size >= 1, "batch.share and batch.size must be positive.")
+        _require(min(self.weights.values(), default=1.0) > 0, "batch.weights must be positive.")
         _require(self.crop_px >= 16 and self.crop_px % 16 == 0, "batch.crop_px must be a multiple of 16.")
 
 
@@ -352,6 +356,8 @@ class TrainConfig:
         _require(not unknown, f"task_pixel_size_um: {sorted(unknown)} are not among the model's tasks.")
         _require(min(self.task_pixel_size_um.values(), default=1.0) > 0, "task_pixel_size_um must be positive.")
         for batch in self.batches:
+            strangers = sorted(set(batch.weights) - {source.name for source in self.sources})
+            _require(not strangers, f"batch.weights names {strangers}, which are no sources.")
             _require(len(self.grids(batch.tasks)) == 1, f"The batch of {', '.join(batch.tasks)} needs one pixel size.")
         mixed = [key for batch in self.batches for key in batch.tasks] if self.sampling == "mixed" else []
         _require(len(self.grids(mixed)) <= 1, "sampling = 'mixed' needs one pixel size for all tasks.")

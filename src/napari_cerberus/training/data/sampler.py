@@ -90,7 +90,9 @@ class TaskSampler:
         self._loaded = loaded
         self._shares = np.array([kind.share for kind in config.batches]) / sum(k.share for k in config.batches)
         self._pools = [_pool(kind, tiles) for kind in config.batches]
-        self._odds = [_odds(pool, config.balance) for pool in self._pools]
+        self._odds = [
+            _odds(pool, config.balance, kind.weights) for kind, pool in zip(config.batches, self._pools, strict=True)
+        ]
         self._by_source = _by_source(tiles)
         self._palettes: dict[str, Palette | None] = {}
 
@@ -178,9 +180,15 @@ def _pool(kind: BatchSettings, tiles: Sequence[Tile]) -> list[Tile]:
     return pool
 
 
-def _odds(pool: Sequence[Tile], balance: float) -> np.ndarray:
+def _odds(pool: Sequence[Tile], balance: float, weights: Mapping[str, float]) -> np.ndarray:
     counts = Counter(tile.stratum for tile in pool)
-    odds = np.array([counts[tile.stratum] ** -balance for tile in pool])
+    sources = [tile.id.partition("/")[0] for tile in pool]
+    odds = np.array(
+        [
+            weights.get(source, 1.0) * counts[tile.stratum] ** -balance
+            for tile, source in zip(pool, sources, strict=True)
+        ]
+    )
     return np.asarray(odds / odds.sum())
 
 
@@ -195,7 +203,7 @@ def tissue_frequency(config: TrainConfig, tiles: Sequence[Tile]) -> Tensor | Non
             continue
         pool = _pool(kind, tiles)
         tiles_of_kind = kind.share * (kind.size if config.sampling == "fixed" else 1)
-        for tile, odds in zip(pool, _odds(pool, config.balance).tolist(), strict=True):
+        for tile, odds in zip(pool, _odds(pool, config.balance, kind.weights).tolist(), strict=True):
             if tile.tissue >= 0 and task.key in tile.tasks:
                 shares[tile.tissue] += tiles_of_kind * odds
     return shares / shares.sum().clamp_min(1e-9)

@@ -211,6 +211,7 @@ def finish(
         name=config.name,
         tasks=config.tasks,
         pixel_size_um=config.pixel_size_um,
+        task_pixel_size_um=dict(config.task_pixel_size_um),
         tissue_window_cells=config.tissue_window_cells,
         **_calibration_of_base(config),
         provenance={
@@ -249,9 +250,9 @@ def _calibration_of_base(config: TrainConfig) -> dict[str, dict[str, float]]:
 def _usual_pixel_size(config: TrainConfig, tiles: Sequence[Tile]) -> float:
     """Pixel size of the source with most training tiles: the best assumption for an image that does not say."""
     numbers = Counter(tile.id.partition("/")[0] for tile in tiles)
-    known = [source for source in config.sources if source.pixel_size_um]
+    known = [source for source in config.sources if source.pixel_size]
     usual = max(known, key=lambda source: numbers[source.name], default=None)
-    return usual.pixel_size_um or config.pixel_size_um if usual else config.pixel_size_um
+    return usual.pixel_size.mean_um if usual and usual.pixel_size else config.pixel_size_um
 
 
 def _begin(folder: Path, config_path: Path, split: Split, record: Mapping[str, Any]) -> None:
