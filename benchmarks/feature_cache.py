@@ -121,7 +121,9 @@ def _config(way: Way, arguments: argparse.Namespace) -> TrainConfig:
 def _tile(number: int) -> Tile:
     def load() -> LoadedTile:
         drawn = make_tile(TileSettings(height_px=SIDE_PX, width_px=SIDE_PX, pixel_size_um=PIXEL_SIZE_UM, seed=number))
-        return LoadedTile(image=drawn.image, labels={"glands": drawn.labels["glands"]}, pixel_size=PixelSize.square(PIXEL_SIZE_UM))
+        return LoadedTile(
+            image=drawn.image, labels={"glands": drawn.labels["glands"]}, pixel_size=PixelSize.square(PIXEL_SIZE_UM)
+        )
 
     return Tile(
         id=f"drawn/{number:03d}",

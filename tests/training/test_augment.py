@@ -31,7 +31,9 @@ def test_image_and_labels_move_together(seed):
     image, labels = disc_tile()
     torch.manual_seed(seed)
     side = int(64 * margin_factor(GEOMETRY_ONLY)) + 1
-    window, masks = crop_window(image, {"nuclei": labels}, side_px=side, zoom=(1.0, 1.0), rng=np.random.default_rng(seed))
+    window, masks = crop_window(
+        image, {"nuclei": labels}, side_px=side, zoom=(1.0, 1.0), rng=np.random.default_rng(seed)
+    )
     moved, kept = augment(window, masks, GEOMETRY_ONLY, 64)
     assert set(np.unique(kept["nuclei"])) <= {0, 7}
     disagreement = (moved[0] > 115) != (kept["nuclei"] > 0)
@@ -78,7 +80,9 @@ def test_a_small_crop_without_rotation_can_be_deformed():
     settings = AugmentSettings(elastic=1.0, rotation=0.0)
     image, labels = disc_tile(40)
     side_px = round(16 * margin_factor(settings))
-    window, masks = crop_window(image, {"nuclei": labels}, side_px=side_px, zoom=(1.0, 1.0), rng=np.random.default_rng(0))
+    window, masks = crop_window(
+        image, {"nuclei": labels}, side_px=side_px, zoom=(1.0, 1.0), rng=np.random.default_rng(0)
+    )
     pixels, moved = augment(window, masks, settings, 16)
     assert pixels.shape == (3, 16, 16)
     assert moved["nuclei"].shape == (16, 16)

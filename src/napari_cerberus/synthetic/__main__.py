@@ -26,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pixel-size-um", type=float, default=defaults.pixel_size_um)
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--varied", action="store_true", help="tissue, cells and stain differ from seed to seed")
-    parser.add_argument("--count", type=int, metavar="N", help="draw N tiles, of SEED and on, each in a folder of its own")
+    parser.add_argument(
+        "--count", type=int, metavar="N", help="draw N tiles, of SEED and on, each in a folder of its own"
+    )
     chosen = vars(parser.parse_args(arguments))
     folder, count = chosen.pop("folder"), chosen.pop("count")
     try:

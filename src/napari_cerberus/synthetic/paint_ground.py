@@ -71,7 +71,9 @@ def paint_stroma(canvas: Canvas, rng: np.random.Generator) -> None:
     cloud = grain(settings, 40.0, rng)
     look = settings.look
     canvas.eosin[...] = (look.stroma_eosin + 0.05 * cloud + 0.13 * fibre) * (1.0 - look.looseness * gap)
-    canvas.haematoxylin[...] = (look.stroma_haematoxylin + 0.03 * cloud + 0.04 * grain(settings, 3.0, rng)) * (1.0 - 0.7 * gap)
+    canvas.haematoxylin[...] = (look.stroma_haematoxylin + 0.03 * cloud + 0.04 * grain(settings, 3.0, rng)) * (
+        1.0 - 0.7 * gap
+    )
 
 
 def paint_crypt(canvas: Canvas, ground: CryptGround, grains: tuple[Plane, Plane], rng: np.random.Generator) -> None:

@@ -312,7 +312,7 @@ def _negative_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str])
 def _load_negative(source: SourceSettings, image_path: Path) -> LoadedTile:
     plain = _load_plain(source, image_path)
     empty = np.zeros(plain.image.shape[:2], np.int32)
-    return replace(plain, labels={key: empty for key in source.tasks})
+    return replace(plain, labels=dict.fromkeys(source.tasks, empty))
 
 
 def _painted_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> Iterable[Tile]:
