@@ -318,7 +318,7 @@ def _labels(
     cropped = {key: np.ascontiguousarray(value[:, y0:y1, x0:x1]) for key, value in shares.items()}
     settings = AnnotateSettings(pixel_size_um=model.spec.pixel_size_um, repair=NO_REPAIR)
     bare = Model(network=model.network, spec=_without_types(model.spec), sha256="")
-    grid = ModelGrid(image_shape=(y1 - y0, x1 - x0), scale=1.0)
+    grid = ModelGrid(image_shape=(y1 - y0, x1 - x0), scales=(1.0, 1.0))
     return run_to_end(objects_from(Prediction(probabilities=cropped), bare, settings, grid))[0]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .grid.model_grid import ModelGrid
     from .objects.thresholds import ObjectSettings
     from .predict import Prediction
+    from .read_image import Reading
     from .tissue_readout import TissueMap
 
 __all__ = ["NO_REPAIR", "AnnotateSettings", "Annotation", "RepairSettings", "annotate"]
@@ -127,25 +129,25 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
     from ..model.stain_profile import unlike
     from .device import choose_runtime
     from .grid.model_grid import ModelGrid
-    from .grid.rescale import to_model_grid
     from .images.rgb import to_rgb8
-    from .predict import predict
+    from .read_image import read_image
 
     started = time.perf_counter()
     yield Progress("Preparing the image")
     rgb, notes = to_rgb8(image)
     if warning := unlike(rgb, model):
         notes = (warning, *notes)
-    grid = ModelGrid.of((rgb.shape[0], rgb.shape[1]), settings.pixel_size_um, model.spec.pixel_size_um)
+    finest_um = min(model.spec.tasks_by_pixel_size())
+    grid = ModelGrid.of((rgb.shape[0], rgb.shape[1]), settings.pixel_size_um, finest_um)
     notes += _check_grid(grid, settings, model)
     runtime = choose_runtime(settings.device, model_pixels=grid.shape[0] * grid.shape[1])
-    on_model_grid = to_model_grid(rgb, grid)
-    prediction = yield from predict(on_model_grid, model, runtime, tile_size_px=settings.tile_size_px)
+    reading = yield from read_image(rgb, model, runtime, settings.pixel_size_um, tile_size_px=settings.tile_size_px)
+    prediction = reading.prediction
     readings: list[Mapping[str, NDArray[np.int32]]] = []
     if settings.flips:
-        readings = yield from _flipped_readings(on_model_grid, model, runtime, settings)
-    labels, objects = yield from objects_from(prediction, model, settings, grid, readings)
-    tissue, tissue_map, tissue_notes = _tissue(prediction, on_model_grid, model, grid)
+        readings = yield from _flipped_readings(rgb, model, runtime, settings)
+    labels, objects = yield from objects_from(prediction, model, settings, reading.grid, readings)
+    tissue, tissue_map, tissue_notes = _tissue(reading, model)
     return Annotation(
         labels=labels,
         objects=objects,
@@ -154,7 +156,7 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
         probabilities=prediction.probabilities,
         model_name=model.name,
         model_sha256=model.sha256,
-        pixel_size_um=settings.pixel_size_um,
+        pixel_size_um=settings.mean_pixel_um,
         model_pixel_size_um=model.spec.pixel_size_um,
         flips=settings.flips,
         device=runtime.name,
@@ -170,14 +172,21 @@ def _flipped_readings(
 ) -> Job[list[Mapping[str, NDArray[np.int32]]]]:
     """The objects, on the model grid, that are found in the flipped image; nothing else of it is kept."""
     from .objects.flip_agreement import FLIPS, flipped, staged
-    from .predict import predict
+    from .read_image import read_image
 
     readings: list[Mapping[str, NDArray[np.int32]]] = []
     for number, axes in enumerate(FLIPS, start=1):
         stage = f"Reading the image flipped, {number} of {len(FLIPS)}"
-        job = predict(flipped(image, axes), model, runtime, tile_size_px=settings.tile_size_px)
-        prediction = yield from staged(job, stage)
-        cut = yield from staged(cut_objects(prediction, model, settings), stage)
+        job = read_image(
+            image,
+            model,
+            runtime,
+            settings.pixel_size_um,
+            tile_size_px=settings.tile_size_px,
+            turned=partial(flipped, axes=axes),
+        )
+        reading = yield from staged(job, stage)
+        cut = yield from staged(cut_objects(reading.prediction, model, settings), stage)
         readings.append({task: flipped(labels, axes) for task, labels in cut.items()})
     return readings
 
@@ -187,12 +196,12 @@ def _check_grid(grid: ModelGrid, settings: AnnotateSettings, model: Model) -> tu
     height, width = grid.shape
     if height * width > MAX_MODEL_PIXELS:
         raise ImageError(
-            f"With pixels of {settings.pixel_size_um:g} µm the model would have to read {width} × {height} pixels; "
+            f"With pixels of {settings.mean_pixel_um:g} µm the model would have to read {width} × {height} pixels; "
             "check the pixel size, or annotate a smaller region."
         )
-    if settings.pixel_size_um > _COARSE * model.spec.pixel_size_um:
+    if settings.mean_pixel_um > _COARSE * model.spec.pixel_size_um:
         return (
-            f"The image has pixels of {settings.pixel_size_um:g} µm; the model knows {model.spec.pixel_size_um:g} µm "
+            f"The image has pixels of {settings.mean_pixel_um:g} µm; the model knows {model.spec.pixel_size_um:g} µm "
             "and will miss small objects.",
         )
     return ()
@@ -207,11 +216,13 @@ def objects_from(
 ) -> Job[tuple[dict[str, NDArray[np.int32]], pd.DataFrame]]:
     """Labels of each instance task on the image grid, and the table of all their objects.
 
+    ``grid`` lies over the whole image; each task is drawn from the grid of its own pixel size.
     It does not run the network, so that one prediction can be cut with many thresholds and settings. ``readings`` are
     objects found in the flipped image; where there are any, confidence includes agreement with them.
     """
     import pandas as pd
 
+    from .grid.model_grid import ModelGrid
     from .grid.upsample import numbered_alike, to_image_grid
     from .objects.flip_agreement import agreement, of_task
     from .objects.found_objects import empty_table, object_classes, object_confidence, object_table
@@ -220,8 +231,9 @@ def objects_from(
     cut = yield from cut_objects(prediction, model, settings)
     labels: dict[str, NDArray[np.int32]] = {}
     tables: list[pd.DataFrame] = []
-    size_um = model.spec.pixel_size_um
     for task, on_model in cut.items():
+        size_um = model.spec.pixel_size_of(task)
+        grid = ModelGrid.of(grid.image_shape, settings.pixel_size_um, size_um)
         inner, contour = prediction.probabilities[task].astype(np.float32)
         level = None
         if not grid.identical:
@@ -247,9 +259,9 @@ def cut_objects(prediction: Prediction, model: Model, settings: AnnotateSettings
     for done, (task, probabilities) in enumerate(prediction.probabilities.items()):
         yield Progress(_OBJECTS, done, len(prediction.probabilities))
         inner, contour = probabilities.astype(np.float32)
-        chosen = object_settings_of(task, model, settings)
-        found = find_objects(task, inner, contour, model.spec.pixel_size_um, chosen)
-        cut[task] = repair(task, found, contour, model.spec.pixel_size_um, settings.repair)
+        chosen, size_um = object_settings_of(task, model, settings), model.spec.pixel_size_of(task)
+        found = find_objects(task, inner, contour, size_um, chosen)
+        cut[task] = repair(task, found, contour, size_um, settings.repair)
     if LUMINA in cut and GLANDS in cut:
         limit = clip_lumina if settings.repair.clip_lumina else drop_outside
         cut[LUMINA] = limit(cut[LUMINA], cut[GLANDS])
@@ -265,16 +277,15 @@ def object_settings_of(task: str, model: Model, settings: AnnotateSettings) -> O
     return chosen.leaning(settings.sensitivity)
 
 
-def _tissue(
-    prediction: Prediction, image: NDArray[np.uint8], model: Model, grid: ModelGrid
-) -> tuple[dict[str, float], TissueMap | None, tuple[str, ...]]:
+def _tissue(reading: Reading, model: Model) -> tuple[dict[str, float], TissueMap | None, tuple[str, ...]]:
     from ..model.network import STRIDE_PX
     from .tissue_readout import TissueMap, deserves_map, read_out, tissue_cells
 
+    prediction, grid = reading.prediction, reading.grid
     if prediction.tissue is None:
         return {}, None, ()
     classes = model.spec.tissue_classes
-    holds_tissue = tissue_cells(image)
+    holds_tissue = tissue_cells(reading.image)
     tissue, notes = read_out(prediction.tissue, classes, holds_tissue)
     if not deserves_map(holds_tissue.shape, model.spec.tissue_window_cells):
         return tissue, None, notes

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ..errors import SettingsError
+from ..pixel_size import PixelSize
 
 DeviceChoice = Literal["auto", "cpu", "cuda", "mps", "openvino"]
 CuttingRule = Literal["auto", "published", "ours"]
@@ -50,8 +51,8 @@ class AnnotateSettings:
 
     Attributes
     ----------
-    pixel_size_um : float
-        Side of an image pixel in µm.
+    pixel_size_um : float or PixelSize
+        Side of an image pixel in µm, or its height and width.
     device : {"auto", "cpu", "cuda", "mps", "openvino"}
         ``auto`` takes the fastest that is there.
     tile_size_px : int or None
@@ -73,7 +74,7 @@ class AnnotateSettings:
         If a value makes no sense.
     """
 
-    pixel_size_um: float
+    pixel_size_um: float | PixelSize
     device: DeviceChoice = "auto"
     tile_size_px: int | None = None
     sensitivity: float = 0.0
@@ -83,7 +84,8 @@ class AnnotateSettings:
 
     def __post_init__(self) -> None:
         low, high = PIXEL_SIZE_RANGE_UM
-        if not (math.isfinite(self.pixel_size_um) and low <= self.pixel_size_um <= high):
+        given = self.pixel_size_um
+        if not isinstance(given, PixelSize) and not (math.isfinite(given) and low <= given <= high):
             raise SettingsError(f"pixel_size_um must lie in {low}..{high} µm, not {self.pixel_size_um}.")
         if self.device not in get_args(DeviceChoice):
             raise SettingsError(f"device must be one of {', '.join(get_args(DeviceChoice))}, not {self.device!r}.")
@@ -93,3 +95,8 @@ class AnnotateSettings:
             raise SettingsError(f"tile_size_px must be 1 or more, not {self.tile_size_px}.")
         if not -1.0 <= self.sensitivity <= 1.0:
             raise SettingsError(f"sensitivity must lie in -1..1, not {self.sensitivity}.")
+
+    @property
+    def mean_pixel_um(self) -> float:
+        """Side of the square pixel of the same area."""
+        return self.pixel_size_um.mean_um if isinstance(self.pixel_size_um, PixelSize) else self.pixel_size_um

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -66,7 +66,12 @@ class Prediction:
 
 
 def predict(
-    image: NDArray[np.uint8], model: Model, runtime: Runtime, *, tile_size_px: int | None = None
+    image: NDArray[np.uint8],
+    model: Model,
+    runtime: Runtime,
+    *,
+    tile_size_px: int | None = None,
+    keys: Collection[str] | None = None,
 ) -> Job[Prediction]:
     """Run the network over a whole image.
 
@@ -79,6 +84,8 @@ def predict(
     runtime : Runtime
     tile_size_px : int, optional
         Largest side of a tile's valid part; by default an image is taken whole if it fits a large tile with margins.
+    keys : collection of str, optional
+        Only these tasks.
 
     Yields
     ------
@@ -97,7 +104,7 @@ def predict(
         If the network fails in any other way.
     """
     try:
-        return (yield from _Reader(image, model, runtime).read(tile_size_px))
+        return (yield from _Reader(image, model, runtime, keys).read(tile_size_px))
     except RuntimeError as error:  # napari's workers swallow RuntimeError, and torch raises little else
         raise CerberusError(f"The computation failed on {runtime.name}: {_first_line(error)}") from error
 
@@ -116,10 +123,13 @@ def margin_px(network: Prepared) -> int:
 class _Reader:
     """One image on its way through the network."""
 
-    def __init__(self, image: NDArray[np.uint8], model: Model, runtime: Runtime) -> None:
+    def __init__(
+        self, image: NDArray[np.uint8], model: Model, runtime: Runtime, keys: Collection[str] | None = None
+    ) -> None:
         self._spec = model.spec
         self._runtime = runtime
         self._network = prepare(model, runtime)
+        self._tasks = [task for task in self._network.tasks if keys is None or task.key in keys]
         self._size = image.shape[:2]
         self._image = pad_to_stride(image)
         self._whole = Window(0, 0, *self._image.shape[:2])
@@ -130,7 +140,7 @@ class _Reader:
         margin = margin_px(self._network)
         side = checked_tile_size(tile_size_px) if tile_size_px is not None else self._default_tile(margin)
         pending = deque(plan(self._whole.shape, side, margin))
-        done, steps = 0, 1 + sum(task.kind != "tissue" for task in self._network.tasks)
+        done, steps = 0, 1 + sum(task.kind != "tissue" for task in self._tasks)
         while pending:
             tile = pending.popleft()
             try:
@@ -156,8 +166,8 @@ class _Reader:
     def _empty_results(
         self,
     ) -> tuple[dict[str, NDArray[np.float16]], dict[str, NDArray[np.uint8]], NDArray[np.float32] | None]:
-        tasks = self._network.tasks
-        tissue = self._network.tissue_task
+        tasks = self._tasks
+        tissue = next((task for task in tasks if task.kind == "tissue"), None)
         cells = self._whole.coarser(STRIDE_PX).shape
         return (
             {task.key: np.zeros((2, *self._size), np.float16) for task in tasks if task.kind == "instances"},
@@ -193,7 +203,7 @@ class _Reader:
         yield 1
         crop = tile.valid.grown(round_up(self._network.decoder_reach_px), tile.window)
         features = [_crop(level, crop.inside(tile.window), tile.window) for level in features]
-        dense = [task for task in self._network.tasks if task.kind != "tissue"]
+        dense = [task for task in self._tasks if task.kind != "tissue"]
         for step, task in enumerate(dense, start=2):
             self._read_task(task, features, tile.valid, crop)
             yield step

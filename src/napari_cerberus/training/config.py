@@ -30,14 +30,15 @@ class SourceSettings:
     kind : {"ebhi", "pairs", "instances", "tiles", "negative", "painted"}
         ``ebhi``: category/image + category/label; ``pairs``: the same as exported by this program, with instance
         labels in sidecars (a pair without one gives its mask); ``instances``: images/ + 16-bit labels/ of its first
-        task; ``tiles``: one folder a class, no masks; ``negative``: the same, and none of ``tasks`` is on any tile (exact
-        empty labels); ``painted``: tiles of ``python -m napari_cerberus.synthetic``.
+        task; ``tiles``: one folder a class, no masks; ``negative``: the same, and none of ``tasks`` is on any tile
+        (exact empty labels); ``painted``: tiles of ``python -m napari_cerberus.synthetic``.
     path : str
         Folder, relative to the data root.
     tasks : tuple of str
         Task keys that learn from this source.
     pixel_size_um : float, (float, float) or None
-        Side of a pixel, or its height and width where they differ; None: estimated image by image from ``object_diameter_um`` (said to be an estimate), or, for
+        Side of a pixel, or its height and width where they differ; None: estimated image by image from
+        ``object_diameter_um`` (said to be an estimate), or, for
         ``pairs``, the sidecar's, which goes before this one in any case.
     object_diameter_um : float or None
         Typical diameter of an object, for images of unknown scale.

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ...errors import SettingsError
 from ...model.network import STRIDE_PX
+from ...pixel_size import PixelSize
 
 SNAP = 0.02
 """Pixel sizes that differ by less are taken as equal: resampling would blur more than it mends."""
@@ -34,37 +35,50 @@ class ModelGrid:
     ----------
     image_shape : (int, int)
         Height and width of the image.
-    scale : float
-        Image pixels per model pixel; exactly 1 where the sizes are as good as equal.
+    scales : (float, float)
+        Image pixels per model pixel along y and x; exactly 1 where the sizes are as good as equal.
     """
 
     image_shape: tuple[int, int]
-    scale: float
+    scales: tuple[float, float]
 
     @classmethod
-    def of(cls, image_shape: tuple[int, int], pixel_size_um: float, model_pixel_size_um: float) -> ModelGrid:
-        """Grid of pixels of ``model_pixel_size_um`` over an image with pixels of ``pixel_size_um``."""
-        scale = model_pixel_size_um / pixel_size_um
-        return cls(image_shape=image_shape, scale=1.0 if abs(scale - 1.0) < SNAP else scale)
+    def of(
+        cls, image_shape: tuple[int, int], pixel_size_um: float | PixelSize, model_pixel_size_um: float
+    ) -> ModelGrid:
+        """Grid of square pixels of ``model_pixel_size_um`` over an image with pixels of ``pixel_size_um``."""
+        sides = pixel_size_um.yx_um if isinstance(pixel_size_um, PixelSize) else (pixel_size_um, pixel_size_um)
+        down, across = (model_pixel_size_um / side for side in sides)
+        return cls(image_shape=image_shape, scales=(_snapped(down), _snapped(across)))
+
+    @property
+    def scale(self) -> float:
+        """Image pixels per model pixel: the geometric mean where the axes differ."""
+        return math.sqrt(self.scales[0] * self.scales[1]) if self.scales[0] != self.scales[1] else self.scales[0]
 
     @property
     def identical(self) -> bool:
         """True where the two grids are one."""
-        return self.scale == 1.0
+        return self.scales == (1.0, 1.0)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width in model pixels; together they cover the whole image."""
-        height, width = (max(1, math.ceil(side / self.scale - 1e-6)) for side in self.image_shape)
+        sides = zip(self.image_shape, self.scales, strict=True)
+        height, width = (max(1, math.ceil(side / scale - 1e-6)) for side, scale in sides)
         return height, width
 
-    def to_image(self, model_px: NDArray[np.floating[Any]] | float) -> Any:
-        """Model coordinates → image coordinates."""
-        return (model_px + 0.5) * self.scale - 0.5
+    def to_image(self, model_px: NDArray[np.floating[Any]] | float, axis: int = 0) -> Any:
+        """Model coordinates → image coordinates along an axis (0: y, 1: x)."""
+        return (model_px + 0.5) * self.scales[axis] - 0.5
 
-    def to_model(self, image_px: NDArray[np.floating[Any]] | float) -> Any:
-        """Image coordinates → model coordinates."""
-        return (image_px + 0.5) / self.scale - 0.5
+    def to_model(self, image_px: NDArray[np.floating[Any]] | float, axis: int = 0) -> Any:
+        """Image coordinates → model coordinates along an axis (0: y, 1: x)."""
+        return (image_px + 0.5) / self.scales[axis] - 0.5
+
+
+def _snapped(scale: float) -> float:
+    return 1.0 if abs(scale - 1.0) < SNAP else scale
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def to_model_grid(rgb: NDArray[np.uint8], grid: ModelGrid) -> NDArray[np.uint8]:
     if grid.identical:
         return rgb
     height, width = grid.shape
-    return weighted(rgb, axis_weights(height, rgb.shape[0], grid), axis_weights(width, rgb.shape[1], grid))
+    return weighted(rgb, axis_weights(height, rgb.shape[0], grid), axis_weights(width, rgb.shape[1], grid, 1))
 
 
 def weighted(rgb: NDArray[np.uint8], rows: sparse.csr_matrix, columns: sparse.csr_matrix) -> NDArray[np.uint8]:
@@ -49,13 +49,13 @@ def weighted(rgb: NDArray[np.uint8], rows: sparse.csr_matrix, columns: sparse.cs
     return result
 
 
-def axis_weights(model_side: int, image_side: int, grid: ModelGrid) -> sparse.csr_matrix:
+def axis_weights(model_side: int, image_side: int, grid: ModelGrid, axis: int = 0) -> sparse.csr_matrix:
     """Weights (model_side, image_side) of the image pixels in each model pixel along one axis; rows sum to 1.
 
     A triangle as wide as two model pixels, or two image pixels where those are larger, cut at the image's edge.
     """
-    support = max(grid.scale, 1.0)
-    centre = grid.to_image(np.arange(model_side, dtype=np.float64))
+    support = max(grid.scales[axis], 1.0)
+    centre = grid.to_image(np.arange(model_side, dtype=np.float64), axis)
     # The last model pixel may stick out: its centre can lie up to half a model pixel beyond the last image pixel.
     centre = np.clip(centre, 0.0, image_side - 1.0)
     reach = int(np.ceil(support))

@@ -74,7 +74,7 @@ def to_image_grid(
     height, width = there.shape
     level = agreeing_level(labels, level)
     drawn = np.zeros((height, width), np.int32)
-    columns = _Axis.of(grid, np.arange(there.x0, there.x1), labels.shape[1], here.x0)
+    columns = _Axis.of(grid, np.arange(there.x0, there.x1), labels.shape[1], here.x0, axis=1)
     step = max(1, _BAND_PIXELS // width)
     for start in range(0, height, step):
         stop = min(start + step, height)
@@ -92,12 +92,12 @@ class _Axis:
         self.before, self.after, self.weight = before, after, weight
 
     @classmethod
-    def of(cls, grid: ModelGrid, pixels: NDArray[np.intp], model_side: int, first: int = 0) -> _Axis:
+    def of(cls, grid: ModelGrid, pixels: NDArray[np.intp], model_side: int, first: int = 0, axis: int = 0) -> _Axis:
         """Neighbours of image ``pixels``; beyond the outermost centres both are the outermost pixel.
 
         ``first`` is the model pixel that is counted as 0.
         """
-        place = np.clip(grid.to_model(pixels.astype(np.float64)) - first, 0.0, model_side - 1.0)
+        place = np.clip(grid.to_model(pixels.astype(np.float64), axis) - first, 0.0, model_side - 1.0)
         before = np.minimum(np.floor(place).astype(np.intp), max(model_side - 2, 0))
         after = np.minimum(before + 1, model_side - 1)
         return cls(before, after, (place - before).astype(np.float32))
@@ -140,8 +140,8 @@ def _put_back_lost(labels: Labels, grid: ModelGrid, drawn: Labels, here: Window,
         return
     y, x = np.nonzero(lost[labels])
     rows, columns = (
-        np.clip(np.rint(grid.to_image(axis.astype(np.float64))) - first, 0, side - 1).astype(np.intp)
-        for axis, first, side in ((y + here.y0, there.y0, drawn.shape[0]), (x + here.x0, there.x0, drawn.shape[1]))
+        np.clip(np.rint(grid.to_image(places.astype(np.float64), axis)) - first, 0, drawn.shape[axis] - 1).astype(np.intp)
+        for axis, (places, first) in enumerate(((y + here.y0, there.y0), (x + here.x0, there.x0)))
     )
     for row, column, index in zip(rows, columns, labels[y, x], strict=True):
         owner = drawn[row, column]

@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ...pixel_size import PixelSize
 from .structuring import Labels
 
 COLUMNS: Mapping[str, str] = {
@@ -50,7 +51,7 @@ def empty_table() -> pd.DataFrame:
 def object_table(
     task: str,
     labels: Labels,
-    pixel_size_um: float,
+    pixel_size_um: float | PixelSize,
     *,
     confidence: NDArray[np.float64],
     classes: tuple[Sequence[str], NDArray[np.float64]] | None = None,
@@ -131,7 +132,7 @@ def object_confidence(
     return np.asarray(np.clip(margins * (1.0 - 0.5 * blurs), 0.0, 1.0)[1:])
 
 
-def _geometry(labels: Labels, count: int, pixel_size_um: float) -> Columns:
+def _geometry(labels: Labels, count: int, pixel_size_um: float | PixelSize) -> Columns:
     areas, down, across = np.zeros((3, count + 1))
     for rows in _bands(labels):
         y, x = np.nonzero(labels[rows])
@@ -141,7 +142,7 @@ def _geometry(labels: Labels, count: int, pixel_size_um: float) -> Columns:
         across += np.bincount(ids, x, count + 1)
     box = np.array([(b[0].start, b[1].start, b[0].stop, b[1].stop) for b in ndimage.find_objects(labels)])
     return {
-        "area_um2": areas[1:] * pixel_size_um**2,
+        "area_um2": areas[1:] * (pixel_size_um.area_um2 if isinstance(pixel_size_um, PixelSize) else pixel_size_um**2),
         "centroid_y_px": down[1:] / areas[1:],
         "centroid_x_px": across[1:] / areas[1:],
         **{name: box[:, place] for place, name in enumerate(("y0_px", "x0_px", "y1_px", "x1_px"))},

@@ -1,6 +1,7 @@
 """From a stored tile to an augmented crop on the model grid, image and labels alike.
 
-Geometry and sharpness come from torchvision's v2 transforms, stain from ``colour``. Randomness comes from ``torch``'s and the given numpy generator only, so a seeded step can be repeated.
+Geometry and sharpness come from torchvision's v2 transforms, stain from ``colour``. Randomness comes
+from ``torch``'s and the given numpy generator only, so a seeded step can be repeated.
 """
 
 from __future__ import annotations

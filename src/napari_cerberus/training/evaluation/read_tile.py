@@ -12,8 +12,8 @@ from ...inference.annotate import objects_from
 from ...inference.annotate_settings import AnnotateSettings, DeviceChoice
 from ...inference.device import choose_runtime
 from ...inference.grid.model_grid import ModelGrid
-from ...inference.grid.rescale import to_model_grid
-from ...inference.predict import Prediction, predict
+from ...inference.predict import Prediction
+from ...inference.read_image import read_image
 from ...inference.tissue_readout import tissue_cells
 from ...model.checkpoint import Model
 from ...progress import Job
@@ -53,10 +53,10 @@ def see_tile(model: Model, tile: Tile, *, device: DeviceChoice = "auto") -> Job[
     loaded = tile.load()
     for labels in loaded.labels.values():
         require_same_shape(labels, loaded.image[..., 0])
-    grid = ModelGrid.of(loaded.image.shape[:2], loaded.pixel_size, model.spec.pixel_size_um)
-    image = to_model_grid(loaded.image, grid)
-    prediction = yield from predict(image, model, choose_runtime(device))
-    return SeenTile(loaded=loaded, grid=grid, prediction=prediction, holds_tissue=tissue_cells(image))
+    reading = yield from read_image(loaded.image, model, choose_runtime(device), loaded.pixel_size)
+    return SeenTile(
+        loaded=loaded, grid=reading.grid, prediction=reading.prediction, holds_tissue=tissue_cells(reading.image)
+    )
 
 
 def cut_objects(

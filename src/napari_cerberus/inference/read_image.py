@@ -1,0 +1,89 @@
+"""An image read by the network at every pixel size that the model's tasks ask for, with one encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.checkpoint import Model
+from ..pixel_size import PixelSize
+from ..progress import Job
+from .device import Runtime
+from .grid.model_grid import ModelGrid
+from .grid.rescale import to_model_grid
+from .predict import Prediction, predict
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What the network says of an image, each task on its own grid.
+
+    Attributes
+    ----------
+    prediction : Prediction
+    grid : ModelGrid
+        Of the model's own pixel size: that of the tissue head.
+    image : (h, w, 3) uint8 array
+        The image on that grid.
+    """
+
+    prediction: Prediction
+    grid: ModelGrid
+    image: Pixels
+
+
+def read_image(
+    rgb: Pixels,
+    model: Model,
+    runtime: Runtime,
+    pixel_size: float | PixelSize,
+    *,
+    tile_size_px: int | None = None,
+    turned: Callable[[Pixels], Pixels] | None = None,
+) -> Job[Reading]:
+    """Run the network once for each pixel size of the model's tasks.
+
+    Parameters
+    ----------
+    rgb : (H, W, 3) uint8 array
+    model : Model
+    runtime : Runtime
+    pixel_size : float or PixelSize
+        Of the image.
+    tile_size_px : int, optional
+    turned : callable, optional
+        Applied to the image on each grid; mirrors it.
+
+    Raises
+    ------
+    DeviceError, CerberusError
+        As ``predict``.
+    """
+    shape = (rgb.shape[0], rgb.shape[1])
+    own = ModelGrid.of(shape, pixel_size, model.spec.pixel_size_um)
+    own_image = to_model_grid(rgb, own)
+    whole = Prediction()
+    for size_um, tasks in model.spec.tasks_by_pixel_size().items():
+        is_own = size_um == model.spec.pixel_size_um
+        image = own_image if is_own else to_model_grid(rgb, ModelGrid.of(shape, pixel_size, size_um))
+        keys = None if len(tasks) == len(model.spec.tasks) else [task.key for task in tasks]
+        seen = image if turned is None else turned(image)
+        part = yield from predict(seen, model, runtime, tile_size_px=tile_size_px, keys=keys)
+        whole = _joined(whole, part)
+    order = [task.key for task in model.spec.tasks if task.key in whole.probabilities]
+    whole = replace(whole, probabilities={key: whole.probabilities[key] for key in order})
+    return Reading(prediction=whole, grid=own, image=own_image)
+
+
+def _joined(first: Prediction, second: Prediction) -> Prediction:
+    return Prediction(
+        probabilities={**first.probabilities, **second.probabilities},
+        type_maps={**first.type_maps, **second.type_maps},
+        tissue=second.tissue if first.tissue is None else first.tissue,
+        notes=(*first.notes, *(note for note in second.notes if note not in first.notes)),
+    )
