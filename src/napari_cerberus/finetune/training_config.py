@@ -130,10 +130,13 @@ def _model(recipe: Recipe) -> dict[str, Any]:
     values, base = recipe.settings.values, recipe.base.spec
     tissue = next((task.classes for task in recipe.training.model_tasks if task.kind == "tissue"), None)
     views = recipe.cache_views or None
+    own_sizes = {key: um for key, um in base.task_pixel_size_um.items() if key in recipe.all_tasks}
     return {
         "tasks": list(recipe.all_tasks),
         "tissue_classes": list(tissue) if tissue else None,
         "pixel_size_um": base.pixel_size_um,
+        "task_pixel_size_um": {key: um for key, um in base.task_pixel_size_um.items() if key in recipe.all_tasks}
+        or None,
         "tissue_window_cells": base.tissue_window_cells,
         "start": _start(recipe.base),
         "start_sha256": recipe.base.sha256,
@@ -157,7 +160,7 @@ def _course(recipe: Recipe) -> dict[str, Any]:
         "validation_tiles": VALIDATION_TILES[recipe.settings.preset],
         "checkpoint_every_s": _CHECKPOINT_EVERY_S,
         "split_file": SPLIT_FILE,
-        "sampling": recipe.settings.sampling,
+        "sampling": recipe.settings.sampling if len(_grids(recipe)) == 1 else "fixed",
         "dice_weight": 0.5,
         "device": "auto",
         "threads": max(1, cores() - 1),
@@ -166,9 +169,15 @@ def _course(recipe: Recipe) -> dict[str, Any]:
 
 def table(heading: str, values: Mapping[str, Any]) -> str:
     """One TOML table; None is left out."""
-    # JSON's strings, numbers, booleans and lists of strings are TOML's too.
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value is not None]
+    lines = [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
     return "\n".join([*([heading] if heading else []), *lines]) + "\n"
+
+
+def _toml(value: Any) -> str:
+    # JSON's strings, numbers, booleans and lists of strings are TOML's too.
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def cores() -> int:
@@ -179,11 +188,20 @@ def cores() -> int:
 
 
 def _batches(recipe: Recipe) -> list[dict[str, Any]]:
-    """``fixed``: one kind of batch, all tasks of its tiles; ``mixed``: every batch holds tiles for each task."""
+    """``fixed``: all tasks of a tile that are read at one pixel size; ``mixed``: every batch holds tiles for each task."""
     shape = {"size": recipe.batch_size, "crop_px": recipe.crop_px}
-    if recipe.settings.sampling == "fixed":
-        return [{"tasks": list(recipe.training.tasks), **shape}]
+    grids = _grids(recipe)
+    if recipe.settings.sampling == "fixed" or len(grids) > 1:
+        return [{"tasks": tasks, **shape} for tasks in grids]
     return [{"tasks": [key], **shape} for key in recipe.training.tasks]
+
+
+def _grids(recipe: Recipe) -> list[list[str]]:
+    """Tasks that train, in groups of one pixel size: a batch holds tasks of one."""
+    groups: dict[float, list[str]] = {}
+    for key in recipe.training.tasks:
+        groups.setdefault(recipe.base.spec.pixel_size_of(key), []).append(key)
+    return list(groups.values())
 
 
 def _start(base: Model) -> str:

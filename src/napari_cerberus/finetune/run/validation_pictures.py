@@ -14,6 +14,7 @@ from scipy import ndimage
 from ...files import atomic_path
 from ...tasks import TASK_COLOURS
 from ...training.config import TrainConfig
+from ...training.data.augment import nearest_index
 from ...training.data.tile_sources import LoadedTile, Tile
 from ...training.engine.callbacks import ValidationResult
 from ...training.validation import chosen_tiles, cut, foreground, look, on_model_grid
@@ -50,13 +51,26 @@ def draw_overlays(run_folder: Path, view: ValidationResult) -> tuple[Path, ...]:
 def _picture(view: ValidationResult, tile: Tile, loaded: LoadedTile, config: TrainConfig) -> NDArray[np.uint8]:
     image, masks = on_model_grid(loaded, config.pixel_size_um)
     keys = [key for key in masks if key in TASK_COLOURS and key in view.network.decoders]
-    logits = look(view.network, image, keys, config) if keys else {}
+    found = _found(view, loaded, keys, config)
     picture = cut(image, next(iter(masks.values()), image[0, 0]))[0].permute(1, 2, 0).to(torch.uint8).numpy().copy()
     for key in keys:
         _outline(picture, (masks[key] > 0).numpy(), _DRAWN)
     for key in keys:
-        _outline(picture, foreground(cut(logits[key], masks[key])).numpy(), _rgb(TASK_COLOURS[key]))
+        rows, columns = (nearest_index(*sides) for sides in zip(found[key].shape, picture.shape, strict=False))
+        _outline(picture, found[key][rows][:, columns], _rgb(TASK_COLOURS[key]))
     return picture
+
+
+def _found(
+    view: ValidationResult, loaded: LoadedTile, keys: Sequence[str], config: TrainConfig
+) -> dict[str, NDArray[np.bool_]]:
+    """What is found of each task, on the task's own grid."""
+    found: dict[str, NDArray[np.bool_]] = {}
+    for size_um, some in config.grids(keys).items():
+        image, masks = on_model_grid(loaded, size_um)
+        logits = look(view.network, image, some, config)
+        found |= {key: foreground(cut(logits[key], masks[key])).numpy() for key in some}
+    return found
 
 
 def _outline(picture: NDArray[np.uint8], mask: NDArray[np.bool_], colour: Sequence[int]) -> None:

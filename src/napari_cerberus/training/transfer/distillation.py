@@ -72,12 +72,14 @@ def teacher_targets_of(
     maps, answers = [], []
     frozen.network.eval()
     side, count = config.batches[0].crop_px, TILES + len(out_of_domain)
+    sizes_um = list(config.grids(keys))
     for number in range(count if keys else 0):
         yield Progress("Asking the base model", number, count)
-        drawn = _drawn(side, config.pixel_size_um, _FIRST_SEED + number % TILES)
+        size_um = sizes_um[number % len(sizes_um)]
+        drawn = _drawn(side, size_um, _FIRST_SEED + number % TILES)
         image = torch.from_numpy(drawn).permute(2, 0, 1)[None].float()
         if number >= TILES:
-            image = stain_matched(out_of_domain[number - TILES], drawn, side, config.pixel_size_um)
+            image = stain_matched(out_of_domain[number - TILES], drawn, side, size_um)
         maps.append(frozen.compute(image, keys))
         with torch.no_grad():
             logits = frozen.logits(_batch(frozen, maps[-1:], keys))
