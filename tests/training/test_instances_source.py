@@ -27,7 +27,7 @@ def tiles_of(tmp_path, sides):
 
 
 def test_an_image_without_objects_has_the_usual_pixel_size(tmp_path):
-    sizes = [tile.load().pixel_size_um for tile in tiles_of(tmp_path, (8, 0, 16, 10))]
+    sizes = [tile.load().pixel_size.mean_um for tile in tiles_of(tmp_path, (8, 0, 16, 10))]
     assert sizes[0] == pytest.approx(8 / (8 * np.sqrt(4 / np.pi)))
     assert sizes[0] == pytest.approx(2 * sizes[2])
     assert sizes[1] == pytest.approx(sizes[3])

@@ -62,7 +62,7 @@ def test_without_a_sidecar_the_mask_gives_glands_and_the_source_the_pixel_size(f
         tiles(folder)
     plain, *others = tiles(folder, pixel_size_um=0.7)
     assert plain.tasks == {"glands", "tissue"}
-    assert plain.load().pixel_size_um == 0.7
+    assert plain.load().pixel_size.mean_um == 0.7
     assert set(plain.load().labels) == {"glands"}
     assert all("nuclei" in tile.tasks for tile in others)
 

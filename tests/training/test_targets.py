@@ -88,7 +88,7 @@ def test_weak_lumina_are_bright_enclosed_and_large_enough():
     image[15:35, 20:40] = 245  # a lumen
     image[15:17, 60:62] = 245  # too small
     image[38:60, 50:60] = 245  # opens to the outside
-    lumina = weak_lumina(image, glands, 1.0)
+    lumina = weak_lumina(image, glands, (1.0, 1.0))
     assert set(np.unique(lumina)) == {0, 1}
     inside = np.zeros_like(glands, bool)
     inside[15:35, 20:40] = True
@@ -98,4 +98,4 @@ def test_weak_lumina_are_bright_enclosed_and_large_enough():
 
 def test_no_gland_no_lumen():
     image = np.full((20, 20, 3), 250, np.uint8)
-    assert not weak_lumina(image, np.zeros((20, 20), np.int32), 1.0).any()
+    assert not weak_lumina(image, np.zeros((20, 20), np.int32), (1.0, 1.0)).any()

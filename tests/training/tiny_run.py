@@ -30,11 +30,7 @@ def config(**changes) -> TrainConfig:
         "checkpoint_every_s": 3600,
         "precision": "fp32",
         "device": "cpu",
-        "sources": (
-            SourceSettings(
-                name="s", kind="ebhi", path=".", tasks=("glands", "tissue"), pixel_size=PixelSize.square(1.0)
-            ),
-        ),
+        "sources": (SourceSettings(name="s", kind="ebhi", path=".", tasks=("glands", "tissue"), pixel_size_um=1.0),),
         "batches": (
             BatchSettings(tasks=("glands", "tissue"), size=2, crop_px=32),
             BatchSettings(tasks=("nuclei",), size=2, crop_px=32),

@@ -135,8 +135,7 @@ def _model(recipe: Recipe) -> dict[str, Any]:
         "tasks": list(recipe.all_tasks),
         "tissue_classes": list(tissue) if tissue else None,
         "pixel_size_um": base.pixel_size_um,
-        "task_pixel_size_um": {key: um for key, um in base.task_pixel_size_um.items() if key in recipe.all_tasks}
-        or None,
+        "task_pixel_size_um": own_sizes or None,
         "tissue_window_cells": base.tissue_window_cells,
         "start": _start(recipe.base),
         "start_sha256": recipe.base.sha256,
@@ -188,7 +187,7 @@ def cores() -> int:
 
 
 def _batches(recipe: Recipe) -> list[dict[str, Any]]:
-    """``fixed``: all tasks of a tile that are read at one pixel size; ``mixed``: every batch holds tiles for each task."""
+    """``fixed``: all tasks of a tile that share a pixel size; ``mixed``: every batch holds tiles for each task."""
     shape = {"size": recipe.batch_size, "crop_px": recipe.crop_px}
     grids = _grids(recipe)
     if recipe.settings.sampling == "fixed" or len(grids) > 1:

@@ -92,6 +92,10 @@ def annotate_slide(
     """
     if settings.flips:
         raise SettingsError("flips: a whole slide is read once; switch the check under flips off.")
+    if len(model.spec.tasks_by_pixel_size()) > 1:
+        raise SettingsError(
+            f"Model {model.name!r} reads its tasks at several pixel sizes; a slide needs a model of one."
+        )
     try:
         return (yield from _annotate(slide, model, settings, folder, block_px, runtime))
     except RuntimeError as error:  # napari's workers swallow RuntimeError
@@ -101,19 +105,19 @@ def annotate_slide(
 def _annotate(
     slide: Slide, model: Model, settings: AnnotateSettings, folder: Path, block_px: int, runtime: Runtime | None
 ) -> Job[SlideResult]:
-    started = time.perf_counter()
-    grid = ModelGrid.of(slide.shape, settings.pixel_size_um, model.spec.pixel_size_um)
+    started, size_um = time.perf_counter(), settings.mean_pixel_um
+    grid = ModelGrid.of(slide.shape, size_um, model.spec.pixel_size_um)
     layout = Layout.of(grid, block_px)
     run = RunFolder(folder, layout)
     with run.locked():
         tasks = tuple(task.key for task in model.spec.tasks if task.kind == "instances")
-        run.begin(provenance(slide, model, settings, layout), tasks, settings.pixel_size_um)
-        tissue = yield from find_tissue(slide, settings.pixel_size_um)
+        run.begin(provenance(slide, model, settings, layout), tasks, size_um)
+        tissue = yield from find_tissue(slide, size_um)
         chosen = runtime or choose_runtime(settings.device, model_pixels=grid.shape[0] * grid.shape[1])
         work = SlideWork(slide, model, settings, run, layout, tissue, chosen)
         yield from _blocks("Reading the slide", work.network_places(), run.network_path, work.read_block, layout)
         yield from _blocks("Finding objects", layout.label_blocks(), run.table_path, work.cut, layout)
-        area = tissue_mm2(tissue, settings.pixel_size_um)
+        area = tissue_mm2(tissue, size_um)
         work.write_overviews()
         count = run.finish(layout.label_blocks(), {"tissue_mm2": round(area, 4), "device": chosen.name})
     return SlideResult(folder=folder, objects=count, tissue_mm2=area, seconds=time.perf_counter() - started)
@@ -125,7 +129,7 @@ def provenance(slide: Slide, model: Model, settings: AnnotateSettings, layout: L
         "slide": slide.name,
         "image_key": slide.key,
         "image_shape_px": list(slide.shape),
-        "pixel_size_um": settings.pixel_size_um,
+        "pixel_size_um": settings.mean_pixel_um,
         "model": model.name,
         "model_sha256": model.sha256,
         "sensitivity": settings.sensitivity,

@@ -48,14 +48,14 @@ def select(folder, split_path=None, side=None, pixel_size_um=None, tasks=EBHI_TA
 def test_a_tree_without_a_split_is_scored_whole_at_the_estimated_pixel_size(tree):
     chosen = select(tree)
     assert (chosen.side, len(chosen.tiles), chosen.split) == ("all", 5, None)
-    assert chosen.tiles[0].load().pixel_size_um == 1.3
+    assert chosen.tiles[0].load().pixel_size.mean_um == 1.3
     assert any("estimate" in note for note in chosen.notes)
     assert chosen.weak == {"lumina"}
     assert any("weak labels" in note for note in chosen.notes)
 
 
 def test_a_given_pixel_size_is_used(tree):
-    assert select(tree, pixel_size_um=0.7).tiles[0].load().pixel_size_um == 0.7
+    assert select(tree, pixel_size_um=0.7).tiles[0].load().pixel_size.mean_um == 0.7
 
 
 def test_the_test_side_of_a_split_under_another_source_name(tree, split):

@@ -140,7 +140,7 @@ def _put_back_lost(labels: Labels, grid: ModelGrid, drawn: Labels, here: Window,
         return
     y, x = np.nonzero(lost[labels])
     rows, columns = (
-        np.clip(np.rint(grid.to_image(places.astype(np.float64), axis)) - first, 0, drawn.shape[axis] - 1).astype(np.intp)
+        np.rint(grid.to_image(places.astype(np.float64), axis) - first).clip(0, drawn.shape[axis] - 1).astype(np.intp)
         for axis, (places, first) in enumerate(((y + here.y0, there.y0), (x + here.x0, there.x0)))
     )
     for row, column, index in zip(rows, columns, labels[y, x], strict=True):
