@@ -92,10 +92,7 @@ def annotate_slide(
     """
     if settings.flips:
         raise SettingsError("flips: a whole slide is read once; switch the check under flips off.")
-    if len(model.spec.tasks_by_pixel_size()) > 1:
-        raise SettingsError(
-            f"Model {model.name!r} reads its tasks at several pixel sizes; a slide needs a model of one."
-        )
+    refuse_several_pixel_sizes(model)
     try:
         return (yield from _annotate(slide, model, settings, folder, block_px, runtime))
     except RuntimeError as error:  # napari's workers swallow RuntimeError
@@ -121,6 +118,14 @@ def _annotate(
         work.write_overviews()
         count = run.finish(layout.label_blocks(), {"tissue_mm2": round(area, 4), "device": chosen.name})
     return SlideResult(folder=folder, objects=count, tissue_mm2=area, seconds=time.perf_counter() - started)
+
+
+def refuse_several_pixel_sizes(model: Model) -> None:
+    """Blocks of a slide are read once. Raises ``SettingsError`` for a model that reads at several pixel sizes."""
+    if len(model.spec.tasks_by_pixel_size()) > 1:
+        raise SettingsError(
+            f"Model {model.name!r} reads its tasks at several pixel sizes; a slide needs a model of one."
+        )
 
 
 def provenance(slide: Slide, model: Model, settings: AnnotateSettings, layout: Layout) -> dict[str, Any]:

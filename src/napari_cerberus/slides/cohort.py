@@ -21,7 +21,7 @@ from ..inference.device import Runtime, choose_runtime
 from ..inference.grid.model_grid import ModelGrid
 from ..model.checkpoint import Model
 from ..progress import Job, Progress
-from .annotating import DEFAULT_BLOCK_PX, SlideResult, SlideWork, provenance, tissue_mm2
+from .annotating import DEFAULT_BLOCK_PX, SlideResult, SlideWork, provenance, refuse_several_pixel_sizes, tissue_mm2
 from .layout import Layout, Place
 from .opening import open_slide
 from .run_folder import OBJECTS, RunFolder
@@ -69,19 +69,20 @@ def annotate_on_cluster(task: SlideTask, client: Any) -> Job[SlideResult]:
     """
     started = time.perf_counter()
     slide, model = open_slide(task.path), task.open_model()
+    refuse_several_pixel_sizes(model)
     layout = _layout(slide.shape, task, model)
     run = RunFolder(task.folder, layout)
     with run.locked():
         tasks = tuple(one.key for one in model.spec.tasks if one.kind == "instances")
-        run.begin(provenance(slide, model, task.settings, layout), tasks, task.settings.pixel_size_um)
-        tissue = yield from find_tissue(slide, task.settings.pixel_size_um)
+        run.begin(provenance(slide, model, task.settings, layout), tasks, task.settings.mean_pixel_um)
+        tissue = yield from find_tissue(slide, task.settings.mean_pixel_um)
         runtime = task.runtime or choose_runtime(task.settings.device)
         work = SlideWork(slide, model, task.settings, run, layout, tissue, runtime)
         yield from _submitted(
             "Reading the slide", "read_block", work.network_places(), run.network_path, task, tissue, client
         )
         yield from _submitted("Finding objects", "cut", layout.label_blocks(), run.table_path, task, tissue, client)
-        area = tissue_mm2(tissue, task.settings.pixel_size_um)
+        area = tissue_mm2(tissue, task.settings.mean_pixel_um)
         work.write_overviews()
         count = run.finish(layout.label_blocks(), {"tissue_mm2": round(area, 4), "device": runtime.name})
     return SlideResult(folder=task.folder, objects=count, tissue_mm2=area, seconds=time.perf_counter() - started)
@@ -150,7 +151,7 @@ def write_cohort_table(folders: Sequence[Path], target: Path) -> pd.DataFrame:
 
 
 def _row(folder: Path) -> dict[str, Any]:
-    grid = ModelGrid(image_shape=(1, 1), scale=1.0)
+    grid = ModelGrid(image_shape=(1, 1), scales=(1.0, 1.0))
     about = RunFolder(folder, Layout.of(grid, 1)).about()
     area = float(about["tissue_mm2"])
     row: dict[str, Any] = {name: about[name] for name in ("slide", "model", "pixel_size_um", "tissue_mm2")}
