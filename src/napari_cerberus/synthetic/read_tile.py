@@ -35,7 +35,7 @@ def read_painted(folder: Path) -> SyntheticTile:
     """
     try:
         truth = json.loads((folder / TRUTH_FILE).read_text(encoding="utf-8"))
-        with Image.open(folder / "image.png") as picture:
+        with Image.open(folder / "image.png", formats=("PNG",)) as picture:
             image = np.asarray(picture.convert("RGB"))
         labels = {key: tifffile.imread(folder / f"{key}.tif").astype(np.int32) for key in INSTANCE_TASKS}
         classes = {int(id_): str(name) for id_, name in truth["nucleus_classes"].items()}
