@@ -177,7 +177,7 @@ class Demo:
     def _finish(self) -> None:
         readout, size = self._session.readout, self._session.pixel_size
         if readout is not None and size is not None:
-            sys.stdout.write(summary(readout, f"{size.um:g} µm, {size.source.value}"))
+            sys.stdout.write(summary(readout, f"{size.mean_um:g} µm, {size.source.value}"))
             sys.stdout.flush()
         if self._screenshot is None:
             return

@@ -51,7 +51,7 @@ class PixelSize:
         low, high = RANGE_UM
         for side in (self.y_um, self.x_um):
             if not (math.isfinite(side) and low <= side <= high):
-                raise SettingsError(f"The pixel size must lie in {low:g} to {high:g} µm, not {side:g} µm.")
+                raise SettingsError(f"Pixel size must lie in {low:g} to {high:g} µm, not {side:g} µm.")
 
     @classmethod
     def square(cls, um: float, source: PixelSizeSource = PixelSizeSource.USER) -> PixelSize:

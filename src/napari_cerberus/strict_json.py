@@ -54,7 +54,7 @@ def loads(text: str, source: str, *, allow_nan: bool = False) -> Any:
     try:
         return json.loads(
             text,
-            parse_int=_whole_or_endless if allow_nan else _whole,
+            parse_int=_whole_or_infinite if allow_nan else _whole,
             parse_constant=float if allow_nan else _refuse_constant,
         )
     except (ValueError, RecursionError) as error:
@@ -67,13 +67,9 @@ def _whole(digits: str) -> int:
     return int(digits)
 
 
+def _whole_or_infinite(digits: str) -> float:
+    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
-
-
-def _whole_or_endless(digits: str) -> float:
-    """A number that is too long is infinite where numbers that are none are allowed."""
-    try:
-        return _whole(digits)
-    except ValueError:
-        return float("inf")

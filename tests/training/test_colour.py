@@ -12,8 +12,8 @@ from napari_cerberus.training.data.colour import (
     elastic_alpha,
     palette_of,
     picture,
-    restained,
     stain_jitter,
+    with_stain_of,
 )
 
 
@@ -42,8 +42,8 @@ def test_a_tile_takes_on_another_ones_stain_and_keeps_its_own_at_no_share():
     palettes = palette_of(own), palette_of(other)
     assert palettes[0] is not None
     assert palettes[1] is not None
-    torch.testing.assert_close(restained(own, *palettes, 0.0), own, atol=0, rtol=0)
-    taken = palette_of(restained(own, *palettes, 1.0))
+    torch.testing.assert_close(with_stain_of(own, *palettes, 0.0), own, atol=0, rtol=0)
+    taken = palette_of(with_stain_of(own, *palettes, 1.0))
     assert taken is not None
     before = (palettes[0].mean - palettes[1].mean).norm()
     assert (taken.mean - palettes[1].mean).norm() < 0.6 * before

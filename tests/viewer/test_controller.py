@@ -15,9 +15,9 @@ from pytestqt.qtbot import QtBot
 
 from fake_jobs import FakeAnnotate, he_like, no_pixel_size, tissue_map, two_models
 from napari_cerberus.errors import ModelError, SettingsError
+from napari_cerberus.pixel_size import PixelSizeSource
 from napari_cerberus.progress import Job, Progress
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.pixel_size_lookup import Source
 from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import ColourBy, JobState, JobStatus, ModelChoice, Region, Session
 
@@ -294,14 +294,14 @@ def test_the_users_pixel_size_is_remembered_for_the_content(make: Callable[..., 
     bench.controller.choose.pixel_size(0.37)
     again = make(memory=bench.memory, scale=(1, 1), units=("pixel", "pixel"))
     assert again.session.pixel_size is not None
-    assert (again.session.pixel_size.um, again.session.pixel_size.source) == (0.37, Source.USER)
+    assert (again.session.pixel_size.mean_um, again.session.pixel_size.source) == (0.37, PixelSizeSource.USER)
 
 
 def test_a_changed_scale_changes_the_pixel_size(make: Callable[..., Bench]) -> None:
     bench = make()
     bench.image.scale = (0.25, 0.25)
     assert bench.session.pixel_size is not None
-    assert bench.session.pixel_size.um == 0.25
+    assert bench.session.pixel_size.mean_um == 0.25
 
 
 def test_choices_are_remembered_for_the_next_dock(make: Callable[..., Bench]) -> None:

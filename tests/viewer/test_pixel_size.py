@@ -13,7 +13,8 @@ from napari.layers import Image
 
 from fake_jobs import he_like, no_pixel_size
 from napari_cerberus.errors import ImageError, SettingsError
-from napari_cerberus.viewer.pixel_size_lookup import PixelSize, Source, find_pixel_size, layer_pixel_size_um
+from napari_cerberus.pixel_size import PixelSize, PixelSizeSource
+from napari_cerberus.viewer.pixel_size_lookup import find_pixel_size, layer_pixel_size_um
 from napari_cerberus.viewer.preferences import Memory, Preferences
 
 
@@ -38,8 +39,8 @@ def found(image: Image, memory: Memory | None = None, read: Any = no_pixel_size)
 )
 def test_scale_and_units_of_the_layer(settings: Any, um: float) -> None:
     size = found(layer(**settings))
-    assert size.um == pytest.approx(um)
-    assert size.source is Source.LAYER
+    assert size.mean_um == pytest.approx(um)
+    assert size.source is PixelSizeSource.LAYER
     assert not size.assumed
 
 
@@ -54,12 +55,12 @@ def test_oblong_pixels_are_refused_with_both_sides() -> None:
 
 def test_nobody_knows() -> None:
     size = found(layer())
-    assert (size.um, size.assumed) == (0.5, True)
+    assert (size.mean_um, size.assumed) == (0.5, True)
 
 
 def test_a_scale_without_units_is_a_marked_guess() -> None:
     size = found(layer(scale=(0.25, 0.25)))
-    assert (size.um, size.assumed) == (0.25, True)
+    assert (size.mean_um, size.assumed) == (0.25, True)
 
 
 def test_an_impossible_scale_is_no_answer() -> None:
@@ -72,7 +73,7 @@ def test_the_file_is_asked_where_the_layer_says_nothing(tmp_path: Path) -> None:
     image = layer()
     image._source = image.source.model_copy(update={"path": str(path)})
     size = found(image, read=lambda asked: 0.23 if asked == path else None)
-    assert (size.um, size.source) == (0.23, Source.FILE)
+    assert (size.mean_um, size.source) == (0.23, PixelSizeSource.FILE)
 
     def unreadable(asked: Path) -> float:
         raise ImageError("no TIFF")
@@ -84,14 +85,14 @@ def test_the_users_word_wins_for_this_content_only() -> None:
     memory = Memory()
     memory.remember_pixel_size("print", 0.37)
     image = layer(scale=(0.25, 0.25), units=("um", "um"))
-    assert found(image, memory) == PixelSize(um=0.37, source=Source.USER)
-    assert find_pixel_size(image, "other", memory, no_pixel_size).source is Source.LAYER
+    assert found(image, memory) == PixelSize.square(0.37, PixelSizeSource.USER)
+    assert find_pixel_size(image, "other", memory, no_pixel_size).source is PixelSizeSource.LAYER
 
 
 @pytest.mark.parametrize("um", [0, -1, 0.01, 21, float("nan"), float("inf")])
 def test_impossible_sizes_are_refused(um: float) -> None:
     with pytest.raises(SettingsError, match="Pixel size"):
-        PixelSize(um=um, source=Source.USER)
+        PixelSize.square(um, PixelSizeSource.USER)
 
 
 def test_memory_survives_a_restart(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def reference_set(base: Model, training_patients: Collection[str]) -> Reference:
     Parameters
     ----------
     base : Model
-    taught : collection of str
+    training_patients : collection of str
         Patients the candidate has learnt from, without their source: left out.
     """
     own = _own_validation(base.spec, frozenset(training_patients))

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -95,20 +96,37 @@ def write_geojson(
     chosen = settings or GeoJsonSettings()
     check_table(objects, str(path))
     rows = rows_by_object(objects)
-    count = 0
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-        stream.write('{"type": "FeatureCollection", "features": [')
+    with feature_stream(path) as features:
         for task, plane in labels.items():
             for id_, mask, y0, x0 in _masks(plane):
-                if count % _EVERY == 0:
-                    yield Progress(f"Writing {task}", count)
+                if features.count % _EVERY == 0:
+                    yield Progress(f"Writing {task}", features.count)
                 shapes = shapes_of(mask, y0=y0, x0=x0)
-                feature = feature_of(task, id_, shapes, rows.get((task, id_), {}), chosen)
-                stream.write(",\n" if count else "\n")
-                stream.write(json.dumps(feature, ensure_ascii=False))  # the whole text at once: much faster
-                count += 1
+                features.add(feature_of(task, id_, shapes, rows.get((task, id_), {}), chosen))
+    return features.count
+
+
+@dataclass
+class FeatureStream:
+    """A FeatureCollection that is being written, one feature after the other; ``count`` of them so far."""
+
+    stream: TextIO
+    count: int = 0
+
+    def add(self, feature: Mapping[str, Any]) -> None:
+        """Write one feature."""
+        self.stream.write(",\n" if self.count else "\n")
+        self.stream.write(json.dumps(feature, ensure_ascii=False))  # the whole text at once: much faster
+        self.count += 1
+
+
+@contextmanager
+def feature_stream(path: Path) -> Iterator[FeatureStream]:
+    """Open a FeatureCollection for writing, atomically. Raises ``OutputError``; a file that was there is as it was."""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+        stream.write('{"type": "FeatureCollection", "features": [')
+        yield FeatureStream(stream)
         stream.write("\n]}\n")
-    return count
 
 
 def _masks(labels: NDArray[np.integer]) -> Iterator[tuple[int, NDArray[np.bool_], int, int]]:

@@ -20,11 +20,12 @@ import pyarrow.parquet as pq
 import zarr
 from numpy.typing import NDArray
 
-from ..errors import OutputError
+from ..errors import DataError, OutputError
 from ..files import atomic_path, write_text
 from ..inference.grid.model_grid import Window
 from ..inference.predict import Prediction
 from ..locks import lock, open_lock_file
+from ..strict_json import read_object
 from .layout import LABEL_CHUNK_PX, Layout, Place
 
 LABELS, OBJECTS, RUN, TISSUE = "labels.ome.zarr", "objects.parquet", "run.json", "overviews.npz"
@@ -86,8 +87,8 @@ class RunFolder:
     def about(self) -> dict[str, Any]:
         """What ``run.json`` says. Raises ``OutputError`` where it is damaged."""
         try:
-            return dict(json.loads((self.folder / RUN).read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
+            return read_object(self.folder / RUN)
+        except DataError as error:
             raise OutputError(f"{self.folder / RUN} is damaged; choose another folder.") from error
 
     def _make_labels(self, tasks: tuple[str, ...], pixel_size_um: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,11 @@ import pyarrow.parquet as pq
 import zarr
 
 from ..errors import DataError
-from ..files import atomic_path
 from ..inference.grid.model_grid import Window
-from ..interop.geojson import GeoJsonSettings, feature_of
+from ..interop.geojson import GeoJsonSettings, feature_of, feature_stream
 from ..interop.outlines import shapes_of
 from ..progress import Job, Progress
+from ..strict_json import read_object
 from .run_folder import LABELS, OBJECTS, RUN
 
 
@@ -45,19 +44,15 @@ def write_slide_geojson(folder: Path, path: Path) -> Job[int]:
     """
     if not (folder / OBJECTS).is_file():
         raise DataError(f"{folder} holds no finished annotation of a slide; run it to its end first.")
-    about = json.loads((folder / RUN).read_text(encoding="utf-8"))
+    about = read_object(folder / RUN)
     settings = GeoJsonSettings(image_key=str(about["image_key"]))
     table = pq.ParquetFile(folder / OBJECTS)
-    count = 0
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
-        stream.write('{"type": "FeatureCollection", "features": [')
+    with feature_stream(path) as features:
         for number in range(table.num_row_groups):
             yield Progress("Writing outlines", number, table.num_row_groups)
             for feature in _features(folder, table.read_row_group(number).to_pandas(), settings):
-                stream.write((",\n" if count else "\n") + json.dumps(feature, ensure_ascii=False))
-                count += 1
-        stream.write("\n]}\n")
-    return count
+                features.add(feature)
+    return features.count
 
 
 def _features(folder: Path, objects: pd.DataFrame, settings: GeoJsonSettings) -> Iterator[dict[str, Any]]:

@@ -239,7 +239,7 @@ class TrainConfig:
         CPU threads; 0: as many as torch takes. Another number gives sums in another order, so other last digits.
     workers : int or None
         Processes that prepare batches; None: as ``prefetch.workers_for`` says. The batches are the same with any.
-    ending : EndSettings
+    early_stopping : EarlyStopping
     head_weights : mapping
         Loss weight of each task.
     dice_weight : float

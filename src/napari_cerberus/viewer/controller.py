@@ -165,7 +165,7 @@ class Controller:
     def _pixel_size_of(self, image_id: str) -> float | None:
         """In µm; None where ``image_id`` is not the chosen image."""
         size = self.session.pixel_size
-        return size.um if size is not None and image_id == self.session.image_id else None
+        return size.mean_um if size is not None and image_id == self.session.image_id else None
 
     def _image(self) -> Any:
         layer = self.layers.find(self.session.image_id)
@@ -181,7 +181,7 @@ class Controller:
             raise ImageError(session.image_problem)
         return Request(
             picture=picture,
-            pixel_size_um=session.pixel_size.um * sum(picture.factors) / 2,
+            pixel_size_um=session.pixel_size.mean_um * sum(picture.factors) / 2,
             pixel_size_source=session.pixel_size.source.value,
             model_name=session.model_name,
             device=session.device,

@@ -2,57 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import CerberusError, ImageError, SettingsError
+from ..errors import CerberusError, ImageError
+from ..pixel_size import RANGE_UM, PixelSize, PixelSizeSource
 from .placement import data_to_physical
 from .preferences import Memory
 
-RANGE_UM = (0.05, 20.0)
 DEFAULT_UM = 0.5
 PRESETS = (("40×", 0.25), ("20×", 0.5), ("10×", 1.0), ("EBHI biopsy tile", 1.3))
 """Scanner magnifications and their usual pixel size in µm."""
 _LARGEST_ANISOTROPY = 1.05
-
-
-class Source(StrEnum):
-    """Where a pixel size comes from; the value is the words a user reads beside it."""
-
-    USER = "set by you"
-    LAYER = "from the layer"
-    FILE = "from the file"
-    ASSUMED = "assumed"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PixelSize:
-    """Side of a pixel in µm and where the number comes from.
-
-    Raises
-    ------
-    SettingsError
-        If the size is not a number in ``RANGE_UM``.
-    """
-
-    um: float
-    source: Source
-
-    def __post_init__(self) -> None:
-        low, high = RANGE_UM
-        if not (math.isfinite(self.um) and low <= self.um <= high):
-            raise SettingsError(f"Pixel size must lie in {low} to {high} µm, not {self.um:g} µm.")
-
-    @property
-    def assumed(self) -> bool:
-        """Whether nobody has said so."""
-        return self.source is Source.ASSUMED
 
 
 def find_pixel_size(
@@ -75,15 +39,15 @@ def find_pixel_size(
     """
     remembered = memory.pixel_size_um(fingerprint)
     candidates = (
-        (remembered, Source.USER),
-        (layer_pixel_size_um(layer), Source.LAYER),
-        (_file_pixel_size_um(layer, read_from_file), Source.FILE),
-        (_unitless_scale(layer), Source.ASSUMED),
+        (remembered, PixelSizeSource.USER),
+        (layer_pixel_size_um(layer), PixelSizeSource.LAYER),
+        (_file_pixel_size_um(layer, read_from_file), PixelSizeSource.FILE),
+        (_unitless_scale(layer), PixelSizeSource.ASSUMED),
     )
     for um, source in candidates:
         if um is not None and RANGE_UM[0] <= um <= RANGE_UM[1]:
-            return PixelSize(um=um, source=source)
-    return PixelSize(um=assumed_um, source=Source.ASSUMED)
+            return PixelSize.square(um, source)
+    return PixelSize.square(assumed_um, PixelSizeSource.ASSUMED)
 
 
 def layer_pixel_size_um(layer: Any) -> float | None:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 from psygnal import SignalGroupDescriptor
 
 from ..model.stain_profile import ModelStain
-from .pixel_size_lookup import PixelSize
+from ..pixel_size import PixelSize
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda", "mps")

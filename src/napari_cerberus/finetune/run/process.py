@@ -77,7 +77,7 @@ def begin(plan: Plan) -> Path:
 
 
 def resume(folder: Path) -> None:
-    """Go on with a run that was interrupted or failed, from its last checkpoint, or prove one that was not compared.
+    """Go on with a run that was interrupted or failed, from its last checkpoint, or compare one that was not compared.
 
     Raises
     ------

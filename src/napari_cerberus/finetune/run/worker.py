@@ -1,4 +1,4 @@
-"""What the child process does once it is its turn: train, put the model into the library, prove it."""
+"""What the child process does once it is its turn: train, put the model into the library, compare it with its base."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MAX_PAIRS_BYTES = 256 << 20
 
 
 def learn(reporter: Reporter) -> None:
-    """Train from the run folder's config, or go on with it; register the model; prove it.
+    """Train from the run folder's config, or go on with it; register the model; compare it with its base.
 
     Raises
     ------

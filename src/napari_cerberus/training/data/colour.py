@@ -69,7 +69,7 @@ def palette_of(image: Tensor) -> Palette | None:
     return Palette(mean=amounts.mean(1), spread=amounts.std(1) + 1e-3)
 
 
-def restained(image: Tensor, own: Palette, other: Palette, share: float) -> Tensor:
+def with_stain_of(image: Tensor, own: Palette, other: Palette, share: float) -> Tensor:
     """A tile in the stain of another one, in part (``share`` 0..1); bare glass stays as it is."""
     dense = density(image)
     gain = (other.spread / own.spread).clamp(1 / _MAX_GAIN, _MAX_GAIN)

@@ -15,7 +15,7 @@ from torch import Tensor
 from ...errors import DataError
 from ..config import BatchSettings, TrainConfig
 from .augment import augment, crop_window, margin_factor
-from .colour import Palette, palette_of, restained
+from .colour import Palette, palette_of, with_stain_of
 from .targets import instance_target, neighbour_weights
 from .tile_sources import LoadedTile, Tile
 
@@ -154,7 +154,7 @@ class TaskSampler:
             return image
         ids = self._by_source[int(source * len(self._by_source))]
         other = self._palette(ids[int(member * len(ids))])
-        return image if other is None else restained(image, own, other, float(share))
+        return image if other is None else with_stain_of(image, own, other, float(share))
 
     def _palette(self, id_: str) -> Palette | None:
         if id_ not in self._palettes:

@@ -60,7 +60,7 @@ def train(
         Run folder; checkpoint and metrics go there.
     resume : bool
         Go on from the folder's checkpoint.
-    watch : Watch or None
+    callback : Callback or None
         Looks on, and may ask for a checkpoint or the end.
 
     Raises

@@ -51,7 +51,7 @@ class Trainer:
         self._config = config
         self._frequency = frequency
         self._types = {task.key for task in config.tasks if task.kind == "types"}
-        self._us = group or ProcessGroup()
+        self._group = group or ProcessGroup()
         self.device = _device(config.device)
         self._bf16 = config.precision == "bf16" or (config.precision == "auto" and has_bfloat16(self.device))
         network, self.notes = starting_network(config)
@@ -135,12 +135,12 @@ class Trainer:
                 total = total + self._config.distillation * self._memory.loss(self.frozen, self.step)
             self._refuse_endless(total, "loss is")
             total.backward()  # type: ignore[no-untyped-call]
-            self._us.average_gradients(self.network.parameters())
+            self._group.average_gradients(self.network.parameters())
             limit = self._config.optimiser.clip_norm or math.inf
             self._refuse_endless(nn.utils.clip_grad_norm_(self.network.parameters(), limit), "gradients are")
             self._optimiser.step()
             self._schedule.step()
-            self._us.share_statistics(self.network)
+            self._group.share_statistics(self.network)
             self._ema.update_parameters(self.network)
         self.step += 1
         self._seconds += time.monotonic() - began

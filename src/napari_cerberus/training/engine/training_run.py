@@ -70,7 +70,7 @@ def run_training(
         Run folder: config, split, metrics, checkpoint and, at the end, ``model/``.
     resume : bool
         Go on from the folder's last checkpoint, with the folder's own split; the config must be the folder's own too.
-    watch : Watch or None
+    callback : Callback or None
         Looks on, and may ask for a checkpoint or the end.
 
     Raises

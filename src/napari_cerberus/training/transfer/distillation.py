@@ -1,6 +1,6 @@
 """What a fine-tune holds on to: the base model's answers on drawn tissue (Li and Hoiem 2016, "Learning without
 forgetting"). The base model's own training data are seldom at hand; drawn tissue always is, and needs no labels here.
-Training tiles in an unknown stain are remembered too, in the colours of the drawn ones (``restained``).
+Training tiles in an unknown stain are remembered too, in the colours of the drawn ones (``stain_matched``).
 """
 
 from __future__ import annotations

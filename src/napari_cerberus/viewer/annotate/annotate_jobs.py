@@ -20,7 +20,7 @@ class Request:
 
     Attributes
     ----------
-    picture : Picture
+    picture : ImageRegion
     pixel_size_um : float
         Side of a pixel of the picture (of its level, not of full resolution).
     pixel_size_source : str

@@ -8,9 +8,10 @@ from typing import Any
 
 from ...errors import ImageError, SettingsError
 from ...model.library.opening import promoted
+from ...pixel_size import PixelSize, PixelSizeSource
 from ..layer_events import LayerWatch
 from ..layers import ViewerLayers
-from ..pixel_size_lookup import PixelSize, Source, find_pixel_size
+from ..pixel_size_lookup import find_pixel_size
 from ..preferences import Memory
 from ..session import DEVICES, ColourBy, Region, Session
 from .image_region import fingerprint, why_not
@@ -64,7 +65,7 @@ class Choices:
 
     def pixel_size(self, um: float) -> None:
         """Take the user's word for the chosen image and remember it. Raises ``SettingsError``."""
-        size = PixelSize(um=um, source=Source.USER)
+        size = PixelSize.square(um, PixelSizeSource.USER)
         layer = self._layers.find(self._session.image_id)
         if layer is not None:
             self._memory.remember_pixel_size(fingerprint(layer), um)

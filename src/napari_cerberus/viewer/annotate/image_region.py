@@ -114,7 +114,7 @@ _EMPTY = {
 
 
 def read_again(layer: Any, box: Box, factors: tuple[float, float]) -> Callable[[], np.ndarray[Any, Any]]:
-    """``Picture.read`` for a part that was taken before.
+    """``ImageRegion.read`` for a part that was taken before.
 
     Raises
     ------

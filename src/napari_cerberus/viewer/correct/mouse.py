@@ -33,7 +33,7 @@ class MouseTools:
     Parameters
     ----------
     corrections : Corrections
-    marks : Marks
+    overlay : Overlay
         Shows the line that is being pulled.
     run : callable
         Makes one correction of the active layer and says what became of it.

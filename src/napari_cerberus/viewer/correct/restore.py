@@ -9,11 +9,11 @@ from psygnal import Signal
 
 from ...annotation.journal import Replay, find_journals
 from ...annotation.journal.record import RESULT, Record
+from ...pixel_size import PixelSize
 from ..annotate.image_region import fingerprint, why_not
 from ..layer_features import features_of
 from ..layer_provenance import MODEL_LABELS, LayerRecord
 from ..layers import labels_layer
-from ..pixel_size_lookup import PixelSize
 from ..placement import placement
 from ..session import Session
 from .autosave import Autosave
@@ -33,7 +33,7 @@ class Restoring:
     Parameters
     ----------
     corrections : Corrections
-    keeping : Keeping
+    autosave : Autosave
     session : Session
     """
 
@@ -114,7 +114,7 @@ def _record(replay: Replay, task: str, image: Any, size: PixelSize) -> LayerReco
         image_path=str(image.source.path or ""),
         region=replay.frame.region,
         factors=factors,
-        pixel_size_um=size.um * sum(factors) / 2,
+        pixel_size_um=size.mean_um * sum(factors) / 2,
         pixel_size_source=size.source.value,
         model_name=last.model_name if last else "",
         model_sha256=last.model_sha256 if last else "",

@@ -27,13 +27,13 @@ class ToolBox:
 
     Attributes
     ----------
-    pointer : Pointer
+    pointer : MouseTools
         The mouse, and the tool that waits for it.
 
     Parameters
     ----------
     corrections : Corrections
-    marks : Marks
+    overlay : Overlay
     """
 
     def __init__(self, corrections: Corrections, overlay: Overlay) -> None:

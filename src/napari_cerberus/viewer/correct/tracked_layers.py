@@ -45,7 +45,7 @@ class Corrections:
         A sentence for the user, and whether it tells of a problem.
     active_changed : Signal
         Another layer, or another object of it, is meant.
-    stirred : Signal
+    edited_externally : Signal
         A layer was painted on or undone: call ``sync`` soon.
 
     Parameters

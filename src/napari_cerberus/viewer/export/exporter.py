@@ -27,7 +27,7 @@ class ImageDetails:
 
     Attributes
     ----------
-    subject : Subject
+    candidate : ExportCandidate
     patient_id : str
     patient_unknown : bool
         The user chose "not known"; ``patient_id`` is not used.
@@ -94,7 +94,7 @@ class Exporter:
     Parameters
     ----------
     session : Session
-    subjects : Subjects
+    candidates : OpenImages
     """
 
     preview_changed = Signal(object)

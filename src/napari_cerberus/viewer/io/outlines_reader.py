@@ -77,7 +77,7 @@ def _record(image: Any, shape: tuple[int, int]) -> LayerRecord:
         image_path=str(image.source.path or ""),
         region=(0, 0, *shape),
         factors=(1.0, 1.0),
-        pixel_size_um=size.um,
+        pixel_size_um=size.mean_um,
         pixel_size_source=size.source.value,
         model_name="",
         model_sha256="",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 
-from ...viewer.pixel_size_lookup import PRESETS, RANGE_UM, PixelSize
+from ...pixel_size import RANGE_UM, PixelSize
+from ...viewer.pixel_size_lookup import PRESETS
 from ..base.style import SMALL, SPACING_PX, guard_wheel
 
 _ASSUMED = "background-color: #e0a526; color: #1d1d1d; border-radius: 3px; padding: 1px 5px;" + SMALL
@@ -49,7 +50,7 @@ class PixelSizeField(QWidget):
         if size is None:
             return
         self.spin.blockSignals(True)
-        self.spin.setValue(size.um)
+        self.spin.setValue(size.mean_um)
         self.spin.blockSignals(False)
         self.source.setText("assumed: set it if you know it" if size.assumed else size.source.value)
         self.source.setStyleSheet(_ASSUMED if size.assumed else SMALL)

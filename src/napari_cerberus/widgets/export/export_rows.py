@@ -23,7 +23,7 @@ class ExportRow:
 
     Parameters
     ----------
-    subject : Subject
+    candidate : ExportCandidate
     earlier : ImageAnswer or None
         What the user said about it before.
     chosen : bool
