@@ -76,7 +76,7 @@ def test_labels_outside_never_reach_what_is_taught() -> None:
     counted = np.zeros((48, 64), bool)
     counted[8:30, 10:40] = True
     inside = rng.integers(0, 4, counted.shape)
-    grid = ModelGrid(image_shape=(48, 64), scale=1.0)
+    grid = ModelGrid(image_shape=(48, 64), scales=(1.0, 1.0))
     grounds = [
         Ground.of(np.where(counted, inside, rng.integers(0, 9, counted.shape)), counted, None, grid) for _ in range(2)
     ]

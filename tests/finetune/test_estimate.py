@@ -38,7 +38,7 @@ MEASURED = {
 
 
 def test_a_real_trial_gives_minutes_and_memory_and_leaves_nothing(computer, plan, monkeypatch, tmp_path):
-    monkeypatch.setattr(module, "TRIAL", (str(Path(__file__).with_name("tiny_child.py")), "trial"))
+    monkeypatch.setattr(module, "TRIAL", (str(Path(__file__).with_name("tiny_child.py")), "timing_trial"))
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     found = run_to_end(estimate(plan))

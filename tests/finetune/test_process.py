@@ -23,7 +23,7 @@ from napari_cerberus.progress import run_to_end
 PATIENCE_S = 240
 """A child loads torch, which takes a busy machine its time."""
 
-CHILD = (str(Path(__file__).with_name("tiny_child.py")), "child")
+CHILD = (str(Path(__file__).with_name("tiny_child.py")), "run.child")
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes by signal")
 
 
@@ -150,7 +150,7 @@ def test_the_child_outlives_its_parent(computer, pairs):
     assert plan.stops == ()
     code = (
         "import sys; from pathlib import Path\n"
-        "from napari_cerberus.finetune import process\n"
+        "from napari_cerberus.finetune.run import process\n"
         f"process.CHILD = {CHILD!r}\n"
         f"process._start(Path({str(computer)!r}) / 'runs' / sys.argv[1])\n"
     )

@@ -19,6 +19,7 @@ from napari_cerberus.finetune.comparison.gallery import BEST, WORST, chosen_tile
 from napari_cerberus.finetune.comparison.model_comparison import SCORES_FOLDER, Fold, compare_models
 from napari_cerberus.model.library.opening import entry_of, read_record
 from napari_cerberus.pairs.split import Split, write_split
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.evaluation import scoring
 from training.evaluation import trees
@@ -144,7 +145,7 @@ def test_a_candidate_from_the_library_keeps_its_verdict(run, told, tmp_path, mon
 
 def test_only_held_out_tiles_are_looked_at_at_their_own_pixel_size(run, told):
     run_to_end(compare_models(run, base=model("base"), candidate=model("new")))
-    on_tissue = [name for name, size in told if size == 1.3]
+    on_tissue = [name for name, size in told if size == PixelSize.square(1.3)]
     assert (on_tissue.count("base"), on_tissue.count("new")) == (6, 6)
 
 

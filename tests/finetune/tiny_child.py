@@ -1,6 +1,6 @@
 """The child process with the tiny network and a comparison that takes no time; arguments as for the module named.
 
-``python tiny_child.py child|trial ...``; TINY_STEP_S makes every batch last that long.
+``python tiny_child.py run.child|timing_trial ...``; TINY_STEP_S makes every batch last that long.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> int:
         compare_models=compare_models
     )
     module = import_module(f"napari_cerberus.finetune.{sys.argv[1]}")
-    if sys.argv[1] == "child":
+    if sys.argv[1] == "run.child":
         wait = module._wait_for_turn
         module._wait_for_turn = lambda *given: (wait(*given), make_tiny())
     else:

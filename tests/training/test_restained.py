@@ -10,6 +10,7 @@ from napari_cerberus.model.checkpoint import save_model
 from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.model.stain_profile import FIELD, ModelStain, fit_source, profile_of
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.synthetic import TileSettings, make_tile
 from napari_cerberus.training.engine.trainer import Trainer
@@ -41,7 +42,10 @@ def learning(base):
     images = {tile.id: drawn(20 + number) for number, tile in enumerate(tiles)}
     for tile in tiles[len(tiles) // 2 :]:
         images[tile.id] = images[tile.id][..., [1, 0, 1]]
-    loaded = {tile.id: replace(tile.load(), image=images[tile.id], labels={}, pixel_size_um=1.0) for tile in tiles}
+    loaded = {
+        tile.id: replace(tile.load(), image=images[tile.id], labels={}, pixel_size=PixelSize.square(1.0))
+        for tile in tiles
+    }
     return config, tiles, loaded
 
 

@@ -94,9 +94,12 @@ def test_one_image_from_the_dock_to_the_folder(desk: Desk, tmp_path: Path) -> No
     desk.type(row.category.lineEdit(), "Normal")
     desk.wait_for_preview(dialog, "1 new pair")
     assert dialog.export.text() == "Export 1 pair into “Normal”"
-    shown = [label.text() for label in dialog.preview.findChildren(QLabel) if label.isVisible()]
-    assert "GT2012149-1-400-001.png" in shown
-    assert "Normal · 1 object · new" in shown
+
+    def shown() -> list[str]:  # Qt shows new labels when it comes round to it
+        return [label.text() for label in dialog.preview.findChildren(QLabel) if label.isVisible()]
+
+    desk.qtbot.waitUntil(lambda: "GT2012149-1-400-001.png" in shown(), timeout=20_000)
+    assert "Normal · 1 object · new" in shown()
     assert not (tmp_path / "my pairs").exists()
 
     desk.type(row.category.lineEdit(), "Polyp")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from napari_cerberus.errors import DataError, DeviceError, OutputError
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import EBHI_CLASSES
 from napari_cerberus.training.evaluation import scoring
@@ -28,7 +29,7 @@ def test_a_tile_is_annotated_at_its_own_pixel_size_and_scored_on_its_own_grid(mo
     found = {"glands": trees.square(4, 8, 8)}
     monkeypatch.setattr(scoring, "annotate", trees.always(trees.annotation(found), asked))
     scored = run_to_end(score_tile(trees.model(), trees.tile("one"), ScoreSettings(sensitivity=0.5)))
-    assert [settings.pixel_size_um for _, settings in asked] == [1.3]
+    assert [settings.pixel_size_um for _, settings in asked] == [PixelSize.square(1.3)]
     assert asked[0][1].sensitivity == 0.5
     pixels = scored.score.tasks["glands"].pixels
     assert (pixels.tp, pixels.fp, pixels.fn) == (32, 32, 32)

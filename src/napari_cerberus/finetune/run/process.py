@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -224,7 +225,7 @@ def _start(folder: Path) -> None:
 def child_environment() -> dict[str, str]:
     """One core stays free for the window; the package is found where this process found it."""
     threads = str(max(1, (os.cpu_count() or 1) - 1))
-    here = str(Path(__file__).resolve().parents[2])
+    here = str(Path(str(resources.files("napari_cerberus"))).parent)
     path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
     own = {name: os.environ.get(name, threads) for name in _THREAD_VARIABLES}
     return {**os.environ, **own, "PYTHONPATH": path}

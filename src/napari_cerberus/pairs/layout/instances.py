@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,7 +95,7 @@ def index_instances(folder: Path) -> tuple[list[InstanceRecord], list[Problem]]:
         for part in ("images", "labels"):
             if not (folder / part).is_dir():
                 raise DataError(f"{folder} is no instance folder: it has no folder {part!r} inside.")
-        patients = _patients(folder / "index.csv")
+        patients = _patients(folder / "index.csv", ("id", "name"))
         images, problems = files_by_stem(folder / "images")
         labels, doubled = files_by_stem(folder / "labels")
     problems += doubled
@@ -141,7 +141,7 @@ def index_class_folders(root: Path) -> tuple[list[TileRecord], list[Problem]]:
     with listing(root):
         if not root.is_dir():
             raise DataError(f"{root} is not a folder; choose the folder that holds one folder for each class.")
-        patients = _patients(root / "index.csv")
+        patients = _patients(root / "index.csv", ("id",))
         folders = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
         for folder in sorted(folders):
             tiles, doubled = files_by_stem(folder)
@@ -163,8 +163,8 @@ def _tile(category: str, stem: str, path: Path, patients: Mapping[str, str]) -> 
     )
 
 
-def _patients(index: Path) -> dict[str, str]:
-    """Patient of each id in ``index.csv``; empty if there is no such file or no such column."""
+def _patients(index: Path, id_columns: Sequence[str]) -> dict[str, str]:
+    """Patient of each id in ``index.csv``, in the first of the columns; empty if there is no such file."""
     if not index.exists():
         return {}
     try:
@@ -172,7 +172,7 @@ def _patients(index: Path) -> dict[str, str]:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{index} cannot be read as a CSV table: {error}.") from error
-    name = next((column for column in ("id", "name") if rows and column in rows[0]), None)
+    name = next((column for column in id_columns if rows and column in rows[0]), None)
     if rows and name is None:
-        raise DataError(f"{index} has no column 'id' or 'name'.")
+        raise DataError(f"{index} has no column {' or '.join(map(repr, id_columns))}.")
     return {row[name]: row["patient"] for row in rows if name and row.get(name) and row.get("patient")}
