@@ -23,6 +23,7 @@ BASE = {
     "files",
     "whole_folders",
     "strict_json",
+    "schemas",
     "locks",
     "decode_errors",
     "installation",
@@ -169,8 +170,8 @@ def is_room(name: str) -> bool:
     return (SOURCE / name).is_dir() or (SOURCE / f"{name}.py").is_file()
 
 
-def test_the_base_needs_the_standard_library_and_numpy_only() -> None:
-    known = set(sys.stdlib_module_names) | {"numpy", PACKAGE}
+def test_the_base_needs_the_standard_library_numpy_and_pydantic_only() -> None:
+    known = set(sys.stdlib_module_names) | {"numpy", "pydantic", "pydantic_core", PACKAGE}
     breaches = [str(one) for one in IMPORTS if room_of(one.file) in BASE and one.target.split(".")[0] not in known]
     assert breaches == []
 
