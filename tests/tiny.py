@@ -7,7 +7,7 @@ and untiled answers can be compared bit by bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -143,10 +143,15 @@ def tiny_model(
     seed: int = 1,
     tissue_window_cells: int = 3,
     sha256: str = "",
+    task_pixel_size_um: Mapping[str, float] | None = None,
 ) -> Model:
     """A model around a ``TinyNetwork``; without a SHA-256 its network is prepared afresh for every run."""
     spec = ModelSpec(
-        name="tiny", tasks=tuple(tasks), pixel_size_um=pixel_size_um, tissue_window_cells=tissue_window_cells
+        name="tiny",
+        tasks=tuple(tasks),
+        pixel_size_um=pixel_size_um,
+        task_pixel_size_um=task_pixel_size_um or {},
+        tissue_window_cells=tissue_window_cells,
     )
     network = TinyNetwork(tasks, seed=seed, tissue_window_cells=tissue_window_cells)
     return Model(network=network.eval(), spec=spec, sha256=sha256)  # type: ignore[arg-type]

@@ -35,15 +35,17 @@ def labels_of(folder: Path, task: str, level: int = 0) -> np.ndarray:
     return np.asarray(zarr.open_array(folder / "labels.ome.zarr" / "labels" / task / str(level), mode="r")[:])
 
 
+@pytest.mark.parametrize("nuclei_um", [0.5, 0.25])
 def test_the_folder_holds_the_objects_of_the_whole(
-    slide: Slide, pixels: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    slide: Slide, pixels: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nuclei_um: float
 ) -> None:
     monkeypatch.setattr("napari_cerberus.inference.device.choose_runtime", lambda *_choice, **_size: EXACT)
-    whole = run_to_end(annotate(pixels, tiny_model(), SETTINGS))
+    model = tiny_model(task_pixel_size_um={"nuclei": nuclei_um})
+    whole = run_to_end(annotate(pixels, model, SETTINGS))
     tables = []
     for block in (96, 160, 1024):
         folder = tmp_path / str(block)
-        result = run_to_end(annotate_slide(slide, tiny_model(), SETTINGS, folder, block_px=block, runtime=EXACT))
+        result = run_to_end(annotate_slide(slide, model, SETTINGS, folder, block_px=block, runtime=EXACT))
         table = pd.read_parquet(folder / "objects.parquet").sort_values(["task", "index"], ignore_index=True)
         tables.append(table)
         assert result.objects == len(table) == len(whole.objects)
@@ -66,7 +68,7 @@ def test_a_run_that_was_stopped_goes_on(slide: Slide, tmp_path: Path, monkeypatc
     job.close()
     done = {path.name for path in (folder / ".blocks").iterdir()}
     assert any(name.startswith("objects") for name in done)
-    monkeypatch.setattr("napari_cerberus.slides.annotating.predict", None)  # the network's part is done
+    monkeypatch.setattr("napari_cerberus.slides.block_work.predict", None)  # the network's part is done
     result = run_to_end(annotate_slide(slide, tiny_model(), SETTINGS, folder, block_px=96, runtime=EXACT))
     assert result.objects == expected.objects
     np.testing.assert_array_equal(labels_of(folder, "glands"), labels_of(tmp_path / "a", "glands"))

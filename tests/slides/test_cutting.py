@@ -14,6 +14,8 @@ from napari_cerberus.inference.annotate import AnnotateSettings, annotate
 from napari_cerberus.inference.grid.model_grid import ModelGrid, Window
 from napari_cerberus.inference.grid.rescale import to_model_grid
 from napari_cerberus.inference.predict import Prediction, predict
+from napari_cerberus.model.checkpoint import Model
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.slides import cutting
 from napari_cerberus.slides.cutting import cut_block
@@ -30,12 +32,13 @@ def part_of(prediction: Prediction, window: Window) -> Prediction:
 
 
 def in_blocks(
-    prediction: Prediction, layout: Layout, chosen: AnnotateSettings
+    predictions: dict[float, Prediction], layouts: dict[float, Layout], model: Model, chosen: AnnotateSettings
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     labels: dict[str, np.ndarray] = {}
     tables = []
+    layout = next(iter(layouts.values()))
     for place in layout.label_blocks():
-        found = cut_block(place, layout, lambda window: part_of(prediction, window), tiny_model(), chosen)
+        found = cut_block(place, layouts, lambda size, window: part_of(predictions[size], window), model, chosen)
         for task, block in found.labels.items():
             labels.setdefault(task, np.zeros(layout.grid.image_shape, np.uint64))[layout.label_window(place).slices] = (
                 block
@@ -51,21 +54,25 @@ def in_blocks(
     height=st.integers(60, 420),
     width=st.integers(60, 420),
     labels_px=st.sampled_from([64, 100, 177]),
-    pixel_size_um=st.sampled_from([0.5, 0.31, 0.249, 0.7]),
+    pixel_size=st.sampled_from([0.5, 0.31, 0.249, 0.7, PixelSize(0.3, 0.36)]),
+    nuclei_um=st.sampled_from([0.5, 0.25]),
 )
 def test_objects_are_those_of_the_whole_slide(
-    seed: int, height: int, width: int, labels_px: int, pixel_size_um: float
+    seed: int, height: int, width: int, labels_px: int, pixel_size: float | PixelSize, nuclei_um: float
 ) -> None:
     image = spotted((height, width), seed=seed, spots=60, radius_px=16.0)
-    chosen, model = AnnotateSettings(pixel_size_um=pixel_size_um), tiny_model()
+    chosen, model = AnnotateSettings(pixel_size_um=pixel_size), tiny_model(task_pixel_size_um={"nuclei": nuclei_um})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("napari_cerberus.inference.device.choose_runtime", lambda *_choice, **_size: EXACT)
         patch.setattr(cutting, "_FIRST_CONTEXT_PX", 16)
         patch.setattr(cutting, "_STEP_PX", 24)
         whole = run_to_end(annotate(image, model, chosen))
-        grid = ModelGrid.of((height, width), pixel_size_um, 0.5)
-        prediction = run_to_end(predict(to_model_grid(image, grid), model, EXACT))
-        labels, objects = in_blocks(prediction, Layout(grid=grid, network_px=64, labels_px=labels_px), chosen)
+        layouts, predictions = {}, {}
+        for size, tasks in model.spec.tasks_by_pixel_size().items():
+            grid, keys = ModelGrid.of((height, width), pixel_size, size), [task.key for task in tasks]
+            layouts[size] = Layout(grid=grid, network_px=64, labels_px=labels_px)
+            predictions[size] = run_to_end(predict(to_model_grid(image, grid), model, EXACT, keys=keys))
+        labels, objects = in_blocks(predictions, layouts, model, chosen)
     for task, expected in whole.labels.items():
         names, first, back = np.unique(labels[task], return_index=True, return_inverse=True)
         assert len(names) - (names[0] == 0) == expected.max()
@@ -87,8 +94,9 @@ def test_a_giant_is_parted_along_lines_of_the_slide(monkeypatch: pytest.MonkeyPa
     both[0, 20:280, 30:290] = 0.95
     prediction = Prediction(probabilities={"glands": both}, type_maps={})
     grid = ModelGrid.of((300, 310), 0.5, 0.5)
+    chosen = AnnotateSettings(pixel_size_um=0.5)
     results = [
-        in_blocks(prediction, Layout(grid=grid, network_px=64, labels_px=side), AnnotateSettings(pixel_size_um=0.5))
+        in_blocks({0.5: prediction}, {0.5: Layout(grid=grid, network_px=64, labels_px=side)}, tiny_model(), chosen)
         for side in (50, 128, 400)
     ]
     first = results[0]

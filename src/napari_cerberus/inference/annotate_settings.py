@@ -100,3 +100,9 @@ class AnnotateSettings:
     def mean_pixel_um(self) -> float:
         """Side of the square pixel of the same area."""
         return self.pixel_size_um.mean_um if isinstance(self.pixel_size_um, PixelSize) else self.pixel_size_um
+
+    @property
+    def pixel_yx_um(self) -> tuple[float, float]:
+        """Height and width of a pixel."""
+        given = self.pixel_size_um
+        return given.yx_um if isinstance(given, PixelSize) else (given, given)

@@ -21,11 +21,13 @@ from ..inference.device import Runtime, choose_runtime
 from ..inference.grid.model_grid import ModelGrid
 from ..model.checkpoint import Model
 from ..progress import Job, Progress
-from .annotating import DEFAULT_BLOCK_PX, SlideResult, SlideWork, provenance, refuse_several_pixel_sizes, tissue_mm2
-from .layout import Layout, Place
+from .annotating import DEFAULT_BLOCK_PX, AnyPlace, SlideResult, any_of, begin, finish
+from .block_work import SlideWork
+from .layout import Layout, Layouts
 from .opening import open_slide
+from .overviews import overviews_of
 from .run_folder import OBJECTS, RunFolder
-from .tissue import TissueMask, find_tissue
+from .tissue import TissueMask
 
 COHORT_TABLE = "cohort.csv"
 _RETRIES = 3
@@ -69,34 +71,29 @@ def annotate_on_cluster(task: SlideTask, client: Any) -> Job[SlideResult]:
     """
     started = time.perf_counter()
     slide, model = open_slide(task.path), task.open_model()
-    refuse_several_pixel_sizes(model)
-    layout = _layout(slide.shape, task, model)
-    run = RunFolder(task.folder, layout)
+    layouts = _layouts(slide.shape, task, model)
+    run = RunFolder(task.folder, any_of(layouts))
     with run.locked():
-        tasks = tuple(one.key for one in model.spec.tasks if one.kind == "instances")
-        run.begin(provenance(slide, model, task.settings, layout), tasks, task.settings.mean_pixel_um)
-        tissue = yield from find_tissue(slide, task.settings.mean_pixel_um)
+        tissue = yield from begin(run, slide, model, task.settings, layouts)
         runtime = task.runtime or choose_runtime(task.settings.device)
-        work = SlideWork(slide, model, task.settings, run, layout, tissue, runtime)
-        yield from _submitted(
-            "Reading the slide", "read_block", work.network_places(), run.network_path, task, tissue, client
-        )
-        yield from _submitted("Finding objects", "cut", layout.label_blocks(), run.table_path, task, tissue, client)
-        area = tissue_mm2(tissue, task.settings.mean_pixel_um)
-        work.write_overviews()
-        count = run.finish(layout.label_blocks(), {"tissue_mm2": round(area, 4), "device": runtime.name})
-    return SlideResult(folder=task.folder, objects=count, tissue_mm2=area, seconds=time.perf_counter() - started)
+        work = SlideWork(slide, model, task.settings, run, layouts, tissue, runtime)
+        places = work.network_places()
+        blocks = any_of(layouts).label_blocks()
+        yield from _submitted("Reading the slide", "read_block", places, run.network_path, task, tissue, client)
+        yield from _submitted("Finding objects", "cut", blocks, run.table_path, task, tissue, client)
+        overviews_of(run, places, layouts, model.spec, tissue).write(task.folder)
+        return finish(run, layouts, task.settings, tissue, runtime, started)
 
 
-def _layout(shape: tuple[int, int], task: SlideTask, model: Model) -> Layout:
-    return Layout.of(ModelGrid.of(shape, task.settings.pixel_size_um, model.spec.pixel_size_um), task.block_px)
+def _layouts(shape: tuple[int, int], task: SlideTask, model: Model) -> Layouts:
+    return Layout.of_model(shape, task.settings.pixel_size_um, model.spec, task.block_px)
 
 
 def _submitted(
     stage: str,
     method: str,
-    places: list[Place],
-    path: Callable[[Place], Path],
+    places: Sequence[AnyPlace],
+    path: Callable[[AnyPlace], Path],
     task: SlideTask,
     tissue: TissueMask,
     client: Any,
@@ -124,13 +121,14 @@ def _submitted(
         client.cancel(futures)
 
 
-def do_block(task: SlideTask, tissue: TissueMask, method: str, place: Place) -> None:
+def do_block(task: SlideTask, tissue: TissueMask, method: str, place: Any) -> None:
     """Runs on a worker."""
     if _open.get("folder") != task.folder:
         slide, model = open_slide(task.path), task.open_model()
-        layout = _layout(slide.shape, task, model)
+        layouts = _layouts(slide.shape, task, model)
         runtime = task.runtime or choose_runtime(task.settings.device)
-        work = SlideWork(slide, model, task.settings, RunFolder(task.folder, layout), layout, tissue, runtime)
+        run = RunFolder(task.folder, any_of(layouts))
+        work = SlideWork(slide, model, task.settings, run, layouts, tissue, runtime)
         _open.update(folder=task.folder, work=work)
     _open["work"].do(method, place)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -25,14 +26,14 @@ from ..inference.predict import Prediction
 from ..model.checkpoint import Model
 from ..progress import run_to_end
 from ..tasks import NUCLEI
-from .layout import Layout, Place
+from .layout import Layout, Layouts, Place
 
 GIANT_PX = 1024
 """In model pixels."""
 _NEAR_PX, _FIRST_CONTEXT_PX, _STEP_PX = 32, 96, 160
 _EIGHT = np.ones((3, 3), bool)
 Labels = dict[str, NDArray[np.uint64]]
-Probabilities = Callable[[Window], Prediction]
+Probabilities = Callable[[float, Window], Prediction]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,25 +45,55 @@ class BlockObjects:
 
 
 def cut_block(
-    place: Place, layout: Layout, probabilities: Probabilities, model: Model, settings: AnnotateSettings
+    place: Place, layouts: Layouts, probabilities: Probabilities, model: Model, settings: AnnotateSettings
 ) -> BlockObjects:
-    """Find the objects of a block of labels; ``probabilities`` gives those of any window of the model grid."""
-    block = layout.label_window(place)
-    window, near, prediction = _window_around(layout.on_model(block), layout, probabilities, model, settings)
-    cut = run_to_end(cut_objects(prediction, model, settings))
-    inside = near.inside(window).slices
+    """Find the objects of a block of labels.
+
+    Parameters
+    ----------
+    place : Place
+        Of the block of labels.
+    layouts : mapping of pixel size to Layout
+    probabilities : callable
+        Gives those of the tasks of a pixel size, in any window of its model grid.
+    model : Model
+    settings : AnnotateSettings
+    """
     labels: Labels = {}
     tables = []
-    for task, found in cut.items():
-        drawn, table = _drawn(task, found, near, inside, layout, prediction, model, settings)
-        labels[task], owned = _placed(drawn, table, layout.on_image(near), block, layout.grid.image_shape[1])
-        tables.append(owned)
+    for size_um, layout in layouts.items():
+        for task, (found, owned) in _cut_at(place, layout, partial(probabilities, size_um), model, settings).items():
+            labels[task] = found
+            tables.append(owned)
     filled = [table for table in tables if len(table)]
     return BlockObjects(labels=labels, objects=pd.concat(filled, ignore_index=True) if filled else empty_table())
 
 
+def _cut_at(
+    place: Place,
+    layout: Layout,
+    probabilities: Callable[[Window], Prediction],
+    model: Model,
+    settings: AnnotateSettings,
+) -> dict[str, tuple[NDArray[np.uint64], pd.DataFrame]]:
+    """Labels and table of each task that is read at one pixel size."""
+    block = layout.label_window(place)
+    window, near, prediction = _window_around(layout.on_model(block), layout, probabilities, model, settings)
+    cut = run_to_end(cut_objects(prediction, model, settings))
+    inside = near.inside(window).slices
+    found = {}
+    for task, on_model in cut.items():
+        drawn, table = _drawn(task, on_model, near, inside, layout, prediction, model, settings)
+        found[task] = _placed(drawn, table, layout.on_image(near), block, layout.grid.image_shape[1])
+    return found
+
+
 def _window_around(
-    block: Window, layout: Layout, probabilities: Probabilities, model: Model, settings: AnnotateSettings
+    block: Window,
+    layout: Layout,
+    probabilities: Callable[[Window], Prediction],
+    model: Model,
+    settings: AnnotateSettings,
 ) -> tuple[Window, Window, Prediction]:
     """A window that is large enough, the part of it that is right, and its probabilities without giants."""
     context = _FIRST_CONTEXT_PX
@@ -157,7 +188,7 @@ def _drawn(
     level = None
     if not layout.grid.identical:
         chosen = object_settings_of(task, model, settings)
-        level = foreground_level(task, inner, contour, model.spec.pixel_size_um, chosen)[inside]
+        level = foreground_level(task, inner, contour, model.spec.pixel_size_of(task), chosen)[inside]
     on_model = found[inside]
     part = near, layout.on_image(near)
     drawn, on_model = numbered_alike(run_to_end(to_image_grid(on_model, level, layout.grid, part=part)), on_model)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,16 +14,20 @@ from numpy.typing import NDArray
 
 from ..inference.grid.model_grid import ModelGrid, Window, round_up
 from ..inference.grid.rescale import axis_weights, weighted
+from ..model.spec import ModelSpec
+from ..pixel_size import PixelSize
 from .slide import Slide
 
 LABEL_CHUNK_PX = 256
 Place = tuple[int, int]
 """Row and column of a block."""
+NetworkPlace = tuple[float, int, int]
+"""Pixel size in µm, row and column of a block for the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """The blocks of a slide; whatever their size, the objects are the same.
+    """The blocks of a slide at one pixel size; whatever their size, the objects are the same.
 
     Attributes
     ----------
@@ -43,6 +47,13 @@ class Layout:
         """Blocks of about ``block_px`` model pixels."""
         labels = max(1, round(block_px * grid.scale / LABEL_CHUNK_PX)) * LABEL_CHUNK_PX
         return cls(grid=grid, network_px=round_up(block_px), labels_px=labels)
+
+    @classmethod
+    def of_model(cls, shape: tuple[int, int], pixel_size: float | PixelSize, spec: ModelSpec, block_px: int) -> Layouts:
+        """The blocks at each pixel size of a model's tasks; those of labels are the same at all of them."""
+        layouts = {size: cls.of(ModelGrid.of(shape, pixel_size, size), block_px) for size in spec.tasks_by_pixel_size()}
+        labels_px = min(layout.labels_px for layout in layouts.values())
+        return {size: replace(layout, labels_px=labels_px) for size, layout in layouts.items()}
 
     @property
     def whole(self) -> Window:
@@ -67,8 +78,10 @@ class Layout:
 
     def on_model(self, image: Window) -> Window:
         """The model pixels that image pixels are drawn from."""
-        top, left = (math.floor(self.grid.to_model(float(first))) for first in (image.y0, image.x0))
-        bottom, right = (math.ceil(self.grid.to_model(float(stop - 1))) + 1 for stop in (image.y1, image.x1))
+        top, left = (math.floor(self.grid.to_model(float(n), axis)) for axis, n in enumerate((image.y0, image.x0)))
+        bottom, right = (
+            math.ceil(self.grid.to_model(float(n - 1), axis)) + 1 for axis, n in enumerate((image.y1, image.x1))
+        )
         height, width = self.grid.shape
         top, left = min(max(top, 0), height - 1), min(max(left, 0), width - 1)
         return Window(top, left, max(min(bottom, height), top + 1), max(min(right, width), left + 1))
@@ -77,12 +90,14 @@ class Layout:
         """The image pixels that can be drawn from a window of model pixels; at the slide's edge all of them."""
         (top, bottom), (left, right) = (
             (
-                0 if first == 0 else math.ceil(self.grid.to_image(float(first))),
-                image if stop == side else math.floor(self.grid.to_image(float(stop - 1))) + 1,
+                0 if first == 0 else math.ceil(self.grid.to_image(float(first), axis)),
+                image if stop == side else math.floor(self.grid.to_image(float(stop - 1), axis)) + 1,
             )
-            for first, stop, side, image in (
-                (model.y0, model.y1, self.grid.shape[0], self.grid.image_shape[0]),
-                (model.x0, model.x1, self.grid.shape[1], self.grid.image_shape[1]),
+            for axis, (first, stop, side, image) in enumerate(
+                (
+                    (model.y0, model.y1, self.grid.shape[0], self.grid.image_shape[0]),
+                    (model.x0, model.x1, self.grid.shape[1], self.grid.image_shape[1]),
+                )
             )
         )
         return Window(top, left, bottom, right)
@@ -93,6 +108,10 @@ class Layout:
         rows = range(window.y0 // size, (window.y1 - 1) // size + 1)
         columns = range(window.x0 // size, (window.x1 - 1) // size + 1)
         return itertools.product(rows, columns)
+
+
+Layouts = Mapping[float, Layout]
+"""The blocks at each pixel size, in µm, that the model's tasks are read at."""
 
 
 def read_model_window(slide: Slide, grid: ModelGrid, window: Window) -> NDArray[np.uint8]:
@@ -108,7 +127,7 @@ def read_model_window(slide: Slide, grid: ModelGrid, window: Window) -> NDArray[
 
 @lru_cache(maxsize=8)
 def _weights(axis: int, grid: ModelGrid) -> Any:
-    return axis_weights(grid.shape[axis], grid.image_shape[axis], grid)
+    return axis_weights(grid.shape[axis], grid.image_shape[axis], grid, axis)
 
 
 def _places(shape: tuple[int, int], side: int) -> list[Place]:

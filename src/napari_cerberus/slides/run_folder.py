@@ -26,7 +26,7 @@ from ..inference.grid.model_grid import Window
 from ..inference.predict import Prediction
 from ..locks import lock, open_lock_file
 from ..strict_json import read_object
-from .layout import LABEL_CHUNK_PX, Layout, Place
+from .layout import LABEL_CHUNK_PX, Layout, NetworkPlace, Place
 
 LABELS, OBJECTS, RUN, TISSUE = "labels.ome.zarr", "objects.parquet", "run.json", "overviews.npz"
 _WORK = ".blocks"
@@ -57,7 +57,7 @@ class RunFolder:
             raise OutputError(f"{self.folder} is being written by another run; wait for it, or choose another folder.")
         return stream
 
-    def begin(self, about: Mapping[str, Any], tasks: tuple[str, ...], pixel_size_um: float) -> None:
+    def begin(self, about: Mapping[str, Any], tasks: tuple[str, ...], pixel_yx_um: tuple[float, float]) -> None:
         """Say what the run is made with and make empty labels; goes on with a run of the same.
 
         Raises
@@ -71,7 +71,7 @@ class RunFolder:
         elif any(child.name != ".lock" for child in self.folder.iterdir()):
             raise OutputError(f"{self.folder} holds other files; choose another folder.")
         else:
-            self._make_labels(tasks, pixel_size_um)
+            self._make_labels(tasks, pixel_yx_um)
             write_text(path, json.dumps({**about, "finished": False}, indent=2))
         self._work.mkdir(exist_ok=True)
 
@@ -91,7 +91,7 @@ class RunFolder:
         except DataError as error:
             raise OutputError(f"{self.folder / RUN} is damaged; choose another folder.") from error
 
-    def _make_labels(self, tasks: tuple[str, ...], pixel_size_um: float) -> None:
+    def _make_labels(self, tasks: tuple[str, ...], pixel_yx_um: tuple[float, float]) -> None:
         """Empty OME-Zarr 0.4 label images, one group a task, each with its resolutions."""
         height, width = self._layout.grid.image_shape
         kind = "uint32" if height * width <= _UINT32_MAX else "uint64"
@@ -113,7 +113,7 @@ class RunFolder:
                         dtype=kind,
                         chunk_key_encoding={"name": "v2", "separator": "/"},
                     )
-                    scale = {"type": "scale", "scale": [pixel_size_um * step] * 2}
+                    scale = {"type": "scale", "scale": [side * step for side in pixel_yx_um]}
                     datasets.append({"path": str(number), "coordinateTransformations": [scale]})
                 axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
                 group.attrs["multiscales"] = [{"version": "0.4", "name": task, "axes": axes, "datasets": datasets}]
@@ -125,15 +125,16 @@ class RunFolder:
             number += 1
         return number
 
-    def network_path(self, place: Place) -> Path:
+    def network_path(self, place: NetworkPlace) -> Path:
         """Where the probabilities of a block lie."""
-        return self._work / f"network_{place[0]}_{place[1]}.npz"
+        size_um, row, column = place
+        return self._work / f"network_{size_um:g}um_{row}_{column}.npz"
 
     def table_path(self, place: Place) -> Path:
         """Where the objects of a block of labels lie; written last."""
         return self._work / f"objects_{place[0]}_{place[1]}.parquet"
 
-    def write_network(self, place: Place, prediction: Prediction, uncertainty: NDArray[np.uint8]) -> None:
+    def write_network(self, place: NetworkPlace, prediction: Prediction, uncertainty: NDArray[np.uint8]) -> None:
         """Keep the probabilities of a block."""
         arrays: dict[str, Any] = {f"p_{task}": both for task, both in prediction.probabilities.items()}
         arrays |= {f"t_{task}": types for task, types in prediction.type_maps.items()}
@@ -142,7 +143,7 @@ class RunFolder:
         with atomic_path(self.network_path(place)) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(stream, **{**arrays, "uncertainty": uncertainty})
 
-    def read_network(self, place: Place) -> dict[str, NDArray[Any]]:
+    def read_network(self, place: NetworkPlace) -> dict[str, NDArray[Any]]:
         """The probabilities of a block as they were kept."""
         with np.load(self.network_path(place), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}

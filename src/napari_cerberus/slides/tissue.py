@@ -38,10 +38,12 @@ class TissueMask:
     def on(self, window: Window, grid: ModelGrid) -> NDArray[np.bool_]:
         """The mask at the centres of a window of model pixels, (h, w) bool; the same however the slide is cut."""
         rows, columns = (
-            np.clip(grid.to_image(np.arange(first, stop) + 0.0) // self.cell_px, 0, side - 1).astype(int)
-            for first, stop, side in (
-                (window.y0, window.y1, self.cells.shape[0]),
-                (window.x0, window.x1, self.cells.shape[1]),
+            np.clip(grid.to_image(np.arange(first, stop) + 0.0, axis) // self.cell_px, 0, side - 1).astype(int)
+            for axis, (first, stop, side) in enumerate(
+                (
+                    (window.y0, window.y1, self.cells.shape[0]),
+                    (window.x0, window.x1, self.cells.shape[1]),
+                )
             )
         )
         return np.asarray(self.cells[np.ix_(rows, columns)])
