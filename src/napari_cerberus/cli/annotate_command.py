@@ -19,7 +19,7 @@ from ..model.checkpoint import Model
 from ..model.library.opening import open_model, promoted_and_note
 from ..pairs.layout.tile_pixels import pixels_sha256
 from ..progress import run_to_end
-from ..slides.opening import looks_like_slide
+from ..slides.files.opening import looks_like_slide
 from .main import EXIT_FAILED, PROGRAM, one_line
 from .progress_line import ProgressLine
 from .slides.slide_jobs import add_slide_arguments, annotate_slides, stated_size_um

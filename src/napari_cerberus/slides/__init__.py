@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .opening import open_slide
-from .slide import Slide
+from .files.opening import open_slide
+from .files.slide import Slide
 
 __all__ = ["Slide", "open_slide"]

@@ -16,10 +16,10 @@ from ..inference.device import Runtime, choose_runtime
 from ..model.checkpoint import Model
 from ..progress import Job, Progress
 from .block_work import SlideWork
+from .files.slide import Slide
 from .layout import Layout, Layouts
 from .overviews import overviews_of
 from .run_folder import RunFolder
-from .slide import Slide
 from .tissue import TissueMask, find_tissue
 
 DEFAULT_BLOCK_PX = 512

@@ -24,10 +24,10 @@ from ..model.network import STRIDE_PX
 from ..progress import run_to_end
 from ..tasks import TaskSpec
 from .cutting import cut_block
+from .files.slide import Slide
 from .layout import Layout, Layouts, NetworkPlace, Place, read_model_window
 from .overviews import uncertainty_of
 from .run_folder import RunFolder
-from .slide import Slide
 from .tissue import TissueMask
 
 _KEPT_BLOCKS = 24

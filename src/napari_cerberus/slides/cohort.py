@@ -23,8 +23,8 @@ from ..model.checkpoint import Model
 from ..progress import Job, Progress
 from .annotating import DEFAULT_BLOCK_PX, AnyPlace, SlideResult, any_of, begin, finish
 from .block_work import SlideWork
+from .files.opening import open_slide
 from .layout import Layout, Layouts
-from .opening import open_slide
 from .overviews import overviews_of
 from .run_folder import OBJECTS, RunFolder
 from .tissue import TissueMask

@@ -16,7 +16,7 @@ from ..inference.grid.model_grid import ModelGrid, Window, round_up
 from ..inference.grid.rescale import axis_weights, weighted
 from ..model.spec import ModelSpec
 from ..pixel_size import PixelSize
-from .slide import Slide
+from .files.slide import Slide
 
 LABEL_CHUNK_PX = 256
 Place = tuple[int, int]

@@ -11,10 +11,10 @@ import numpy as np
 import tifffile
 import zarr
 
-from ..decode_errors import reason_of
-from ..errors import ImageError
-from ..inference.grid.model_grid import Window
-from ..inference.images.stated_size import from_tiff
+from ...decode_errors import reason_of
+from ...errors import ImageError
+from ...inference.grid.model_grid import Window
+from ...inference.images.stated_size import from_tiff
 from .slide import Level, OpenFile, Pixels, Slide, believed, lazy
 
 _SIDE_IMAGES = ("label", "macro", "thumbnail", "map", "overview", "probability")

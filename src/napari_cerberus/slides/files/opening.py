@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..decode_errors import DECODE_ERRORS, reason_of
-from ..errors import ImageError
+from ...decode_errors import DECODE_ERRORS, reason_of
+from ...errors import ImageError
 from .slide import Slide
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..decode_errors import reason_of
-from ..errors import ImageError, InstallationError
-from ..inference.grid.model_grid import Window
+from ...decode_errors import reason_of
+from ...errors import ImageError, InstallationError
+from ...inference.grid.model_grid import Window
 from .slide import Level, OpenFile, Pixels, Slide, believed, lazy
 
 _TILE_PX = 512

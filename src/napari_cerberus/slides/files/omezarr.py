@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import zarr
 
-from ..decode_errors import DECODE_ERRORS
-from ..errors import ImageError
-from ..inference.grid.model_grid import Window
+from ...decode_errors import DECODE_ERRORS
+from ...errors import ImageError
+from ...inference.grid.model_grid import Window
 from .slide import Level, Pixels, Slide, believed, lazy
 
 _MARKS = (".zattrs", ".zgroup", ".zarray", "zarr.json")

@@ -15,11 +15,11 @@ import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
-from ..annotation.frame import image_key
-from ..decode_errors import DECODE_ERRORS, reason_of
-from ..errors import ImageError
-from ..inference.grid.model_grid import Window
-from ..pixel_size import PixelSize, PixelSizeSource
+from ...annotation.frame import image_key
+from ...decode_errors import DECODE_ERRORS, reason_of
+from ...errors import ImageError
+from ...inference.grid.model_grid import Window
+from ...pixel_size import PixelSize, PixelSizeSource
 
 Pixels = NDArray[np.uint8]
 

@@ -1,0 +1,1 @@
+"""Slide files of every maker, opened lazily as one kind of slide."""
