@@ -1,6 +1,6 @@
 """How often a verdict is wrong where nothing differs, and right where something does, through the real functions.
 
-    python benchmarks/verdict_errors.py [--quick]
+    python benchmarks/verdict_errors.py [--quick] [--tasks 1 2 3 4] [--runs 1000]
 
 First table: base and candidate differ by chance alone; printed are the shares of comparisons that say "better" and
 "worse", each to be at most 5 %. Second table: the candidate is better by a known amount in every task, on as many
@@ -102,9 +102,12 @@ def _true_spread(rng: np.random.Generator) -> tuple[float, float]:
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="1, 2 and 4 tasks and fewer runs a cell")
-    quick = parser.parse_args().quick
-    runs, tasks = (400, (1, 4)) if quick else (1000, (1, 2, 3, 4))
+    parser.add_argument("--quick", action="store_true", help="1 and 4 tasks, 400 runs a cell")
+    parser.add_argument("--tasks", type=int, nargs="+", choices=range(1, len(TASKS) + 1), help="judged together")
+    parser.add_argument("--runs", type=int, help="comparisons a cell")
+    chosen = parser.parse_args()
+    runs = chosen.runs or (400 if chosen.quick else 1000)
+    tasks = chosen.tasks or ((1, 4) if chosen.quick else (1, 2, 3, 4))
     print(f"Nothing differs, {runs:,} comparisons a cell: % better / % worse")
     print("patients tasks " + "".join(f"{shape:>16}" for shape in SHAPES))
     for patients in PATIENTS:
