@@ -6,7 +6,8 @@ import csv
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import yaml
 from PIL import Image
 from safetensors.torch import save_file
 
-from exporting.make_saved import journal_of, save_corrected, save_result, write_image
+from exporting.make_saved import save_corrected, save_result, write_image
 from model.official_layout import TASKS
 from napari_cerberus.annotation.journal import open_journal
 from napari_cerberus.annotation.journal.journal_lock import lock_folder
@@ -30,6 +31,7 @@ from napari_cerberus.exporting.saved_annotations import find_saved
 from napari_cerberus.finetune.comparison.comparison_record import ModelComparison, Row, read_comparison, write_record
 from napari_cerberus.finetune.run_command import RunCommand, read_command, write_command
 from napari_cerberus.finetune.run_state import Point, RunState, find_runs, read_state, write_state
+from napari_cerberus.inference.grid.model_grid import Window
 from napari_cerberus.inference.images.image_files import pixel_size_of_file, read_image
 from napari_cerberus.inference.images.rgb import to_rgb8
 from napari_cerberus.inference.result_reading import is_annotation as is_result
@@ -38,6 +40,7 @@ from napari_cerberus.interop.coco import CocoImage, write_coco
 from napari_cerberus.interop.coco_reading import read_coco
 from napari_cerberus.interop.geojson import write_geojson
 from napari_cerberus.interop.geojson_reading import read_geojson
+from napari_cerberus.interop.ome_tiff import read_label_tiff
 from napari_cerberus.model import published
 from napari_cerberus.model.library import entries
 from napari_cerberus.model.library.exchange import import_model
@@ -53,23 +56,26 @@ from napari_cerberus.pairs.write.export_plan import plan_export
 from napari_cerberus.pairs.write.transaction import recover
 from napari_cerberus.pairs.write.write_pairs import write_export
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.slides.opening import looks_like_slide, open_slide
+from napari_cerberus.slides.files.opening import looks_like_slide, open_slide
 from napari_cerberus.synthetic import TileSettings, make_tile
 from napari_cerberus.synthetic.read_tile import index_painted, read_painted
 from napari_cerberus.synthetic.write_tile import write_tile
 from napari_cerberus.tasks import CERBERUS_TASKS, GLANDS, instances
 from napari_cerberus.training.config import BatchSettings, SourceSettings, TrainConfig, read_config
 from napari_cerberus.training.data.tile_sources import collect
-from napari_cerberus.training.evaluation.model_card import read_report
+from napari_cerberus.training.evaluation.model_card import _TASK_COLUMNS, _TISSUE_ROWS, card, read_report
+from napari_cerberus.training.evaluation.outcome import REPORT_FORMAT
 from napari_cerberus.training.evaluation.score_store import _read_scores
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, load_checkpoint, read_metrics
 from pairs.make_labels import table_of
 from pairs.make_source import make_settings, make_source
 from slides.make_slides import write_pyramid, write_zarr
+from tiny import tiny_model
 
 from .harness import Format
 from .mutations import of_csv, of_journal, of_json, of_json_lines, of_toml, of_zip
 
+_SHOWN = [key for key, _ in (*_TASK_COLUMNS, *_TISSUE_ROWS)]
 _STARTER = Path(__file__).parents[2] / "configs" / "starter.toml"
 
 
@@ -136,7 +142,9 @@ def _pairs_config(folder: Path) -> TrainConfig:
     keys = tuple(task.key for task in CERBERUS_TASKS)
     source = SourceSettings(name="p", kind="pairs", path="pairs", tasks=keys, pixel_size_um=0.5)
     batch = BatchSettings(tasks=keys)
-    return TrainConfig(name="p", seed=0, sources=(source,), batches=(batch,), tasks=CERBERUS_TASKS, pixel_size_um=0.5, steps=1)
+    return TrainConfig(
+        name="p", seed=0, sources=(source,), batches=(batch,), tasks=CERBERUS_TASKS, pixel_size_um=0.5, steps=1
+    )
 
 
 def _read_pairs(folder: Path) -> None:
@@ -145,8 +153,17 @@ def _read_pairs(folder: Path) -> None:
         lambda: open_dataset(folder / "pairs").survey(),
         lambda: run_to_end(check_data(folder / "pairs")),
         lambda: [tile.load() for tile in collect(_pairs_config(folder), folder)],
-        lambda: run_to_end(write_export(run_to_end(plan_export(folder / "pairs", make_source(seed=1), make_settings(
-            checked=("glands",), when_changed="replace"))))),
+        lambda: run_to_end(
+            write_export(
+                run_to_end(
+                    plan_export(
+                        folder / "pairs",
+                        make_source(seed=1),
+                        make_settings(checked=("glands",), when_changed="replace"),
+                    )
+                )
+            )
+        ),
     )
 
 
@@ -267,7 +284,8 @@ def _read_published(folder: Path) -> None:
 def _configs(folder: Path) -> None:
     (folder / "starter.toml").write_bytes(_STARTER.read_bytes())
     (folder / "small.toml").write_text(
-        'name = "a"\nseed = 1\nsteps = 10\nstart = "starter"\nsplit_file = "split.json"\ntasks = ["glands"]\n'
+        'name = "a"\nseed = 1\nsteps = 10\npixel_size_um = 0.5\nstart = "starter"\nsplit_file = "split.json"\n'
+        'tasks = ["glands"]\n'
         '[[source]]\nname = "p"\nkind = "pairs"\npath = "pairs"\ntasks = ["glands"]\npixel_size_um = 0.5\n'
         '[[batch]]\ntasks = ["glands"]\nsize = 2\ncrop_px = 64\n[optimiser]\nlearning_rate = 0.001\n'
         "[augment]\nstain = 0.1\n[early_stopping]\npatience = 3\n"
@@ -280,19 +298,16 @@ def _read_configs(folder: Path) -> None:
 
 def _follow_config(path: Path) -> None:
     config = read_config(path)
-    try:
-        collect(config, config.root(path.parent))  # no data are here: what it says of its paths is looked at
-    except CerberusError:
-        pass
+    with suppress(CerberusError):  # no data are here: what it says of its paths is looked at
+        collect(config, config.root(path.parent))
 
 
 def _split(folder: Path) -> None:
     from napari_cerberus.pairs.layout.ebhi import index_tree
 
     for patient in "1234":
-        run_to_end(
-            write_export(run_to_end(plan_export(folder / "pairs", make_source(), make_settings(patient_id=patient))))
-        )
+        source = make_source(seed=int(patient))
+        run_to_end(write_export(run_to_end(plan_export(folder / "pairs", source, make_settings(patient_id=patient)))))
     write_split(folder / "split.json", split_by_patient(index_tree(folder / "pairs")[0], (0.5, 0.25, 0.25), 1))
 
 
@@ -339,8 +354,9 @@ def _read_images(folder: Path) -> None:
     steps = []
     for path in sorted(folder.iterdir()):
         steps += [partial(_as_rgb, path), partial(pixel_size_of_file, path), partial(read_rgb, path)]
-        steps += [partial(read_mask, path), partial(read_labels, path)]
-    _tried(*steps)
+        steps += [partial(read_mask, path), partial(read_labels, path), partial(read_label_tiff, path)]
+    with suppress(CerberusError):  # not every picture can be everything
+        _tried(*steps)
 
 
 def _as_rgb(path: Path) -> None:
@@ -362,15 +378,9 @@ def _read_slides(folder: Path) -> None:
 def _read_slide(path: Path) -> None:
     looks_like_slide(path)
     slide = open_slide(path)
-    slide.read(0, (0, 0, 40, 40)) if hasattr(slide, "read") else None
-    for level in slide.levels:
-        level.read(_window(level))
-
-
-def _window(level: object) -> object:
-    from napari_cerberus.inference.grid.model_grid import Window
-
-    return Window(0, 0, min(level.height, 64), min(level.width, 64))  # type: ignore[attr-defined]
+    for number, level in enumerate(slide.levels):
+        height, width = level.shape[:2]
+        slide.read(Window(0, 0, min(height, 64), min(width, 64)), number)
 
 
 def _runs(folder: Path) -> None:
@@ -381,7 +391,9 @@ def _runs(folder: Path) -> None:
     write_state(replace(state, overlays=(run / "a.png",)))
     write_command(run, RunCommand(what="pause"))
     row = Row(task="glands", figure="dice", tiles=3, patients=3, base=0.5, candidate=0.6, difference=0.1, primary=True)
-    comparison = ModelComparison(verdict="better", sentence="Better.", rows=(row,), held_out=("1", "2"), gained={"g": 1})
+    comparison = ModelComparison(
+        verdict="better", sentence="Better.", rows=(row,), held_out=("1", "2"), gained={"g": 1}
+    )
     (run / "comparison").mkdir()
     write_record(run / "comparison", comparison)
     (run / "metrics.jsonl").write_text('{"step": 1, "loss": {"glands": 0.5}}\n{"step": 2}\n')
@@ -396,8 +408,17 @@ def _read_runs(folder: Path) -> None:
 
 
 def _reports(folder: Path) -> None:
-    estimate = {"value": 0.5, "low": 0.4, "high": 0.6, "tiles": 3, "patients": 3}
-    report = {"leakage_status": {"kind": "held out", "sentence": "s"}, "tasks": {"glands": {"dice": estimate}}}
+    estimate = {"value": 0.5, "low": 0.4, "high": 0.6}
+    metrics = dict.fromkeys(("dice", "f1", "pq", "aji", "object_dice", "sq", *_SHOWN), estimate)
+    group = {"name": "all", "tiles": 3, "patients": 3, "metrics": metrics}
+    classed = {"name": "a", "cases": 3, **dict.fromkeys(("recall", "precision", "f1"), estimate)}
+    report = {
+        "format": REPORT_FORMAT,
+        "leakage_status": {"kind": "held out", "sentence": "s"},
+        "split": {"side": "test"},
+        "tasks": [{"task": "glands", "weak": False, "groups": [group]}],
+        "tissue": {"metrics": metrics, "classes": [classed]},
+    }
     (folder / "report.json").write_text(json.dumps(report))
     line = {"id": "a/b", "patient": "a:1", "stratum": "a", "tissue_truth": -1, "tissue": [], "tasks": {}, "types": {}}
     (folder / "scores.jsonl").write_text(json.dumps(line) + "\n")
@@ -407,7 +428,10 @@ def _reports(folder: Path) -> None:
 
 def _read_reports(folder: Path) -> None:
     _read_scores(folder / "scores.jsonl")
-    _tried(lambda: read_report(folder / "report.json"), lambda: read_index(folder / "index.csv"))
+    _tried(
+        lambda: card(tiny_model(), "about", read_report(folder / "report.json")),
+        lambda: read_index(folder / "index.csv"),
+    )
 
 
 def _painted(folder: Path) -> None:
@@ -524,5 +548,7 @@ FORMATS = (
         read=_read_reports,
         share=5,
     ),
-    Format(name="drawn tile", make=_painted, files={"0/truth.json": (of_json,), "0/*": ()}, read=_read_painted, share=4),
+    Format(
+        name="drawn tile", make=_painted, files={"0/truth.json": (of_json,), "0/*": ()}, read=_read_painted, share=4
+    ),
 )

@@ -12,7 +12,7 @@ import pandas as pd
 import tifffile
 from numpy.typing import NDArray
 
-from ..decode_errors import DECODE_ERRORS, reason_of
+from ..decode_errors import DECODE_ERRORS, hollow, reason_of
 from ..errors import DataError
 from ..strict_json import read_object
 from ..tasks import INSTANCE_TASKS
@@ -37,6 +37,8 @@ def read_labels(path: Path, shape: tuple[int, int]) -> NDArray[np.int32]:
             dtype = np.dtype(page.dtype)
             if page.shape != shape or dtype.kind not in "iu" or dtype.itemsize > 4:
                 raise DataError(f"{path} does not hold labels of {shape[0]} × {shape[1]} px.")
+            if reason := hollow(path, shape[0] * shape[1] * dtype.itemsize):
+                raise DataError(f"{path} is not read: {reason}.")
             labels = np.asarray(page.asarray())
     except (*DECODE_ERRORS, tifffile.TiffFileError) as error:
         raise DataError(f"{path} cannot be read as a label image: {reason_of(error)}.") from error

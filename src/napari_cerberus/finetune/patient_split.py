@@ -17,7 +17,7 @@ from ..pairs.split import SUBSETS, Split, Splittable, split_by_patient
 from ..pairs.words import counted
 from ..progress import Job, Progress
 from ..training.data.tile_sources import Tile
-from .training_patients import bare_patient, patients_of
+from .training_patients import bare_patient, patients_of, taught_by
 
 SHARES = (0.6, 0.2, 0.2)
 ENOUGH_HELD_OUT = 5
@@ -51,6 +51,7 @@ class _Member:
     id: str
     patient: str
     stratum: str
+    patients: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -112,8 +113,8 @@ def _grouped(tiles: Sequence[Tile]) -> Job[list[_Member]]:
     groups = DisjointSet(sorted({tile.patient for tile in tiles}))
     for i, j in chain(near_duplicates(whole), views_of_one_field(fields)):
         groups.merge(tiles[i].patient, tiles[j].patient)
-    name_of = {name: min(group) for group in groups.subsets() for name in group}
-    return [_Member(tile.id, name_of[tile.patient], tile.stratum) for tile in tiles]
+    alike = {name: frozenset(group) for group in groups.subsets() for name in group}
+    return [_Member(tile.id, min(alike[tile.patient]), tile.stratum, alike[tile.patient]) for tile in tiles]
 
 
 def _assign(members: Sequence[_Member], base: ModelSpec, seed: int) -> tuple[dict[str, str], list[str]]:
@@ -164,11 +165,12 @@ def _fill_validation(members: Sequence[_Member], sides: dict[str, str]) -> None:
 
 
 def _by_history(members: Sequence[_Member], base: ModelSpec) -> _Groups:
-    compared, learned = patients_of(base, "test"), patients_of(base, "train") | patients_of(base, "validation")
+    """What the base model, or any model before it, has to do with them; a group is what any of its patients is."""
+    compared, learned = patients_of(base, "test"), taught_by(base)
     groups = _Groups()
     for member in members:
-        name = bare_patient(member.patient)
-        bin_ = groups.seen if name in learned else groups.held if name in compared else groups.free
+        names = frozenset(map(bare_patient, member.patients))
+        bin_ = groups.seen if names & learned else groups.held if names & compared else groups.free
         bin_.append(member)
     return groups
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..model.ancestry import all_patients, named, own_patients
 from ..model.checkpoint import Model
 from ..model.spec import ModelSpec
 from ..pairs.split import Subset
@@ -19,10 +20,14 @@ def patients_of(spec: ModelSpec, side: Subset) -> frozenset[str]:
 
 def recorded(spec: ModelSpec, side: Subset) -> frozenset[str]:
     """The same as the model's record names them, with their source."""
-    listed = spec.provenance.get(f"{side}_patients")
-    return frozenset(name for name in listed if isinstance(name, str)) if isinstance(listed, list) else frozenset()
+    return named(spec, f"{side}_patients")
 
 
 def training_patients(model: Model) -> frozenset[str]:
-    """Patients that a model was trained on, or that have chosen its weights."""
-    return patients_of(model.spec, "train") | patients_of(model.spec, "validation")
+    """Patients that a model was trained on, or that have chosen its weights, in its own training."""
+    return frozenset(map(bare_patient, own_patients(model.spec)))
+
+
+def taught_by(spec: ModelSpec) -> frozenset[str]:
+    """These, and those of every model that it was made from."""
+    return frozenset(map(bare_patient, all_patients(spec)))

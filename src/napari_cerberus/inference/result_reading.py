@@ -12,7 +12,7 @@ import pandas as pd
 import tifffile
 from numpy.typing import NDArray
 
-from ..decode_errors import DECODE_ERRORS, reason_of
+from ..decode_errors import DECODE_ERRORS, hollow, reason_of
 from ..errors import DataError
 from ..strict_json import read_object
 from ..tasks import INSTANCE_TASKS
@@ -104,7 +104,11 @@ def _shape(path: Path) -> tuple[int, ...]:
 
 def _read_labels(path: Path) -> NDArray[np.integer]:
     try:
-        labels = tifffile.imread(path)
+        with tifffile.TiffFile(path) as file:
+            series = file.series[0]
+            if reason := hollow(path, int(np.prod(series.shape, dtype=np.int64)) * np.dtype(series.dtype).itemsize):
+                raise DataError(f"{path} is not read: {reason}.")
+            labels = series.asarray()
     except (*DECODE_ERRORS, tifffile.TiffFileError) as error:
         raise DataError(f"{path} is not a readable TIFF: {reason_of(error)}.") from error
     if labels.ndim != 2 or labels.dtype.kind not in "ui" or labels.max(initial=0) > np.iinfo(np.int32).max:

@@ -12,6 +12,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from ..decode_errors import hollow
 from ..errors import DataError, SettingsError
 from ..files import atomic_path
 from ..pairs.layout.tile_pixels import TIFF_ERRORS, unreadable
@@ -90,7 +91,10 @@ def read_label_tiff(path: Path) -> LabelFile:
     """
     try:
         with tifffile.TiffFile(path) as file:
-            stack = file.asarray()
+            series = file.series[0]
+            if reason := hollow(path, int(np.prod(series.shape, dtype=np.int64)) * np.dtype(series.dtype).itemsize):
+                raise DataError(f"{path} is not read: {reason}.")
+            stack = series.asarray()
             names = _names(file)
             pixel_size_um = _ome_pixel_size(file) or _tag_pixel_size(file)
     except TIFF_ERRORS as error:

@@ -17,7 +17,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from ..decode_errors import DECODE_ERRORS
+from ..decode_errors import DECODE_ERRORS, reason_of
 from ..errors import ModelError
 from ..files import sha256_of
 from ..tasks import CERBERUS_TASKS, TaskSpec
@@ -138,7 +138,7 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
             f"{path} holds more than tensors and could run code, so it was not opened. Ask for a plain state dict."
         ) from error
     except DECODE_ERRORS as error:
-        raise ModelError(f"{path} is not a readable torch file: {error}") from error
+        raise ModelError(f"{path} is not a readable torch file: {reason_of(error)}") from error
     if isinstance(content, Mapping):
         for wrapper in ("desc", "state_dict", "model"):
             if isinstance(content.get(wrapper), Mapping):

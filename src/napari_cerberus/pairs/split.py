@@ -198,19 +198,19 @@ def read_split(path: Path) -> Split:
     """
     content = read_object(path, max_bytes=_MAX_BYTES)
     if content.get("format") != FORMAT:
-        raise DataError(f"{path}: format is {content.get('format')!r}, but {FORMAT!r} is needed.")
+        raise DataError(f"{path}: format is {_shown(content.get('format'))}, but {FORMAT!r} is needed.")
     unknown = sorted(content.keys() - {"format", "seed", "unit", "counts", *SUBSETS})
     if unknown:
-        raise DataError(f"{path}: unknown field {unknown[0]!r}.")
+        raise DataError(f"{path}: unknown field {_shown(unknown[0])}.")
     sides = {side: _id_list(path, side, content.get(side)) for side in SUBSETS}
     times = Counter(id_ for ids in sides.values() for id_ in ids)
     if any(number > 1 for number in times.values()):
-        raise DataError(f"{path}: tile {max(times, key=times.__getitem__)!r} is named more than once.")
+        raise DataError(f"{path}: tile {_shown(max(times, key=times.__getitem__))} is named more than once.")
     seed, unit = content.get("seed"), content.get("unit")
     if not isinstance(seed, int) or isinstance(seed, bool):
-        raise DataError(f"{path}: seed must be a whole number, not {seed!r}.")
+        raise DataError(f"{path}: seed must be a whole number, not {_shown(seed)}.")
     if unit not in UNITS:
-        raise DataError(f"{path}: unit must be one of {', '.join(UNITS)}, not {unit!r}.")
+        raise DataError(f"{path}: unit must be one of {', '.join(UNITS)}, not {_shown(unit)}.")
     return Split(
         seed=seed,
         unit=unit,
@@ -289,3 +289,7 @@ def _checked_counts(path: Path, value: object, sides: Mapping[Subset, Sequence[s
         if min(counts.values(), default=1) < 1 or sum(counts.values()) != len(sides[side]):
             raise DataError(message)
     return value
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:80]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import tifffile
+from numpy.typing import NDArray
 from PIL import Image
 
+from ..decode_errors import DECODE_ERRORS, hollow, reason_of
 from ..errors import DataError
+from ..strict_json import read_object
 from ..tasks import INSTANCE_TASKS
 from .tile_settings import SyntheticTile
 from .write_tile import TRUTH_FILE
+
+_MAX_BYTES = 16 << 20
 
 
 def index_painted(root: Path) -> list[Path]:
@@ -34,12 +38,20 @@ def read_painted(folder: Path) -> SyntheticTile:
         If a file of it is missing or damaged.
     """
     try:
-        truth = json.loads((folder / TRUTH_FILE).read_text(encoding="utf-8"))
+        truth = read_object(folder / TRUTH_FILE, max_bytes=_MAX_BYTES)
         with Image.open(folder / "image.png", formats=("PNG",)) as picture:
             image = np.asarray(picture.convert("RGB"))
-        labels = {key: tifffile.imread(folder / f"{key}.tif").astype(np.int32) for key in INSTANCE_TASKS}
+        labels = {key: _labels(folder / f"{key}.tif") for key in INSTANCE_TASKS}
         classes = {int(id_): str(name) for id_, name in truth["nucleus_classes"].items()}
         size_um = float(truth["settings"]["pixel_size_um"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{folder} is no drawn tile, or it is damaged: {error}. Draw it again.") from error
+    except (*DECODE_ERRORS, tifffile.TiffFileError, Image.DecompressionBombError) as error:
+        raise DataError(f"{folder} is no drawn tile, or it is damaged: {reason_of(error)}. Draw it again.") from error
     return SyntheticTile(image=image, labels=labels, nucleus_classes=classes, pixel_size_um=size_um)
+
+
+def _labels(path: Path) -> NDArray[np.int32]:
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+        if reason := hollow(path, int(np.prod(page.shape, dtype=np.int64)) * np.dtype(page.dtype).itemsize):
+            raise ValueError(reason)
+        return np.asarray(page.asarray(), dtype=np.int32)

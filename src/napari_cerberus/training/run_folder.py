@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ..decode_errors import DECODE_ERRORS
+from ..decode_errors import DECODE_ERRORS, reason_of
 from ..errors import DataError, OutputError
 from ..files import atomic_path, sha256_of, write_text
 from ..locks import lock, open_lock_file
@@ -84,7 +84,7 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
     try:
         return dict(torch.load(path, map_location="cpu", weights_only=True))
     except (*DECODE_ERRORS, pickle.UnpicklingError) as error:
-        raise DataError(f"{path} is damaged and cannot be resumed from: {error}") from error
+        raise DataError(f"{path} is damaged and cannot be resumed from: {reason_of(error)}") from error
 
 
 def append_metrics(folder: Path, row: Mapping[str, Any]) -> None:

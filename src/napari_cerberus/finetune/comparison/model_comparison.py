@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
+from ...model.ancestry import silent_teacher
 from ...model.checkpoint import Model
 from ...model.library.opening import library_folder, set_verdict
 from ...pairs.split import apply_split, read_split
@@ -28,7 +29,7 @@ from ...training.evaluation.selection import weak_tasks
 from ...training.run_folder import SPLIT_FILE
 from ...whole_folders import atomic_folder
 from ..old_domain import Reference, reference_set
-from ..training_patients import bare_patient, training_patients
+from ..training_patients import bare_patient, taught_by, training_patients
 from .comparison_record import COMPARISON_FILE, COMPARISON_FOLDER, ModelComparison, Verdict, write_record
 from .comparison_scores import Trial, TrialScores, gained_and_lost, score_trial
 from .forgetting import forgetting_rows, forgetting_sentence
@@ -208,10 +209,14 @@ def _notes(compared: Compared, pairs: Sequence[PairedScores], base: Model, trial
     patients = {bare_patient(pair.candidate.patient) for pair in pairs}
     if trials > 1:
         notes.append(f"Cross-validation: {trials} models, each on the patients it has not seen; the folds are pooled.")
-    if seen := patients & training_patients(base):
+    if seen := patients & taught_by(base.spec):
         notes.append(
-            f"The base model has learnt from {len(seen)} of the {len(patients)} held-out patients, so it looks better "
-            "here than it is."
+            f"The base model, or one that it was made from, has learnt from {len(seen)} of the {len(patients)} "
+            "held-out patients, so it looks better here than it is, and so may the new one."
+        )
+    elif silent := silent_teacher(base.spec):
+        notes.append(
+            f"{silent} does not say whom it learned from: whether these patients were among them is not known."
         )
     if compared.fresh:
         notes.append(f"The base model has no {', '.join(compared.fresh)} of this kind: shown without a comparison.")

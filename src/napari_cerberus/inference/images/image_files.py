@@ -14,7 +14,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from ...decode_errors import DECODE_ERRORS, PICTURE_FORMATS, reason_of
+from ...decode_errors import DECODE_ERRORS, PICTURE_FORMATS, hollow, reason_of
 from ...errors import ImageError
 from .stated_size import checked_side, from_dots_per_inch, from_tiff
 
@@ -142,7 +142,8 @@ def _tiff_pixels(path: Path, file: tifffile.TiffFile) -> NDArray[Any]:
     if series.axes == _PAGES:
         series = file.pages.first
     sides = [length for axis, length in zip(series.axes, series.shape, strict=True) if axis in "YX"]
-    _check_pixels(path, int(np.prod(sides, dtype=np.int64)), int(np.prod(series.shape, dtype=np.int64)))
+    values = int(np.prod(series.shape, dtype=np.int64))
+    _check_pixels(path, int(np.prod(sides, dtype=np.int64)), values, np.dtype(series.dtype).itemsize)
     pixels = np.asarray(series.asarray())
     axes = series.axes
     for axis in "SC":  # colours last, however they are stored
@@ -163,6 +164,8 @@ def _picture(path: Path) -> Iterator[Image.Image]:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         picture = Image.open(path, formats=PICTURE_FORMATS)
     with picture:
+        area = picture.width * picture.height
+        _check_pixels(path, area, area * len(picture.getbands()), 1)
         yield picture
 
 
@@ -175,6 +178,8 @@ def _picture_pixels(picture: Image.Image) -> NDArray[Any]:
     return np.array(picture.convert("L") if picture.mode in ("LA", "La") else picture)
 
 
-def _check_pixels(path: Path, area: int, values: int) -> None:
+def _check_pixels(path: Path, area: int, values: int, bytes_each: int) -> None:
+    if reason := hollow(path, values * bytes_each):
+        raise ImageError(f"{path} is not read: {reason}.")
     if area > MAX_PIXELS or values > 4 * MAX_PIXELS:
         raise ImageError(f"{path} holds {area / 1e6:.0f} million pixels, too many at once; cut out a region first.")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ..spec import WEIGHTS_FILE
+from ..ancestry import ancestor_patients, silent_ancestor
+from ..spec import WEIGHTS_FILE, ModelSpec
 from .entries import ModelEntry
 from .manage import read_record
 
@@ -72,11 +73,19 @@ def _facts(entry: ModelEntry) -> Iterator[tuple[str, str]]:
     for what in ("tiles", "patients"):
         for side, count in _mapping(record, what).items():
             yield f"{what.capitalize()}, {side}", str(count)
+    yield "Patients of the models before it", _before(spec)
     yield from _settings(record)
     yield from _metrics(record)
     yield "Verdict", kept.verdict or _DASH
     yield "Notes", kept.notes or _DASH
     yield "SHA-256 of the weights", _short(entry.sha256)
+
+
+def _before(spec: ModelSpec) -> str:
+    known, silent = ancestor_patients(spec), silent_ancestor(spec)
+    if silent:
+        return f"{len(known)}, and those of {silent}, which does not say" if known else f"{silent} does not say"
+    return str(len(known))
 
 
 def _settings(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

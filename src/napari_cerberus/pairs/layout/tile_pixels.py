@@ -11,7 +11,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...decode_errors import DECODE_ERRORS, PICTURE_FORMATS, reason_of
+from ...decode_errors import DECODE_ERRORS, PICTURE_FORMATS, hollow, reason_of
 from ...errors import DataError
 
 IMAGE_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
@@ -128,7 +128,10 @@ def read_labels(path: Path) -> NDArray[np.int32]:
 def read_stack(path: Path) -> NDArray[np.generic]:
     """Read a TIFF of any shape and type as it is. Raises ``DataError`` if it is missing or damaged."""
     try:
-        return np.asarray(tifffile.imread(path))
+        with tifffile.TiffFile(path) as file:
+            series = file.series[0]
+            _refuse_hollow(path, int(np.prod(series.shape, dtype=np.int64)) * np.dtype(series.dtype).itemsize)
+            return np.asarray(series.asarray())
     except TIFF_ERRORS as error:
         raise unreadable(path, error) from error
 
@@ -160,10 +163,16 @@ def _open(path: Path) -> Image.Image:
             # Pillow warns of large pictures and odd metadata; neither matters once the pixels are here.
             warnings.simplefilter("ignore")
             with Image.open(path, formats=PICTURE_FORMATS) as picture:
+                _refuse_hollow(path, picture.width * picture.height * len(picture.getbands()))
                 picture.load()
                 return picture
     except _PICTURE_ERRORS as error:
         raise unreadable(path, error) from error
+
+
+def _refuse_hollow(path: Path, unpacked_bytes: int) -> None:
+    if reason := hollow(path, unpacked_bytes):
+        raise DataError(f"{path} is not read: {reason}.")
 
 
 def unreadable(path: Path, error: BaseException) -> DataError:

@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 import zarr
 
-from ...decode_errors import reason_of
+from ...decode_errors import DECODE_ERRORS, reason_of
 from ...errors import ImageError
 from ...inference.grid.model_grid import Window
 from ...inference.images.stated_size import from_tiff
@@ -48,7 +48,7 @@ def is_slide(path: Path) -> bool:
     try:
         with tifffile.TiffFile(path) as file:
             return _scanner(file) is not None or any(len(series.levels) > 1 for series in file.series)
-    except (tifffile.TiffFileError, OSError, ValueError, TypeError, LookupError):
+    except (tifffile.TiffFileError, *DECODE_ERRORS):
         return False
 
 

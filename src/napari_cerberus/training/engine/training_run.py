@@ -36,7 +36,7 @@ from ..run_folder import (
     environment,
     held,
 )
-from ..transfer.initial_weights import base_record
+from ..transfer.initial_weights import ancestors, base_record
 from ..transfer.stain_record import base_spec, measure_stain
 from .callbacks import Callback
 from .loop import TrainingData, train
@@ -217,6 +217,7 @@ def finish(
         provenance={
             **json.loads((folder / RUN_FILE).read_text(encoding="utf-8")),
             "started_from": base_record(config),
+            **ancestors(config),
             "best_step": trained.step,
             **({"ended": trained.ended} if trained.ended else {}),
             "training_seconds": round(trained.seconds),

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ...model.ancestry import ancestor_patients, named, silent_ancestor
 from ...model.spec import ModelSpec
 from ...pairs.split import SUBSETS
 from .selection import Selection
@@ -32,11 +33,16 @@ def leakage_status(spec: ModelSpec, selection: Selection) -> LeakageStatus:
     """Judge by the patients that the model's provenance names, else by whether the split is the model's own.
 
     ``provenance`` may hold ``train_patients``, ``validation_patients``, ``test_patients`` (lists of
-    ``source:patient``) and ``split_sha256``; a model that holds none of them tells nothing.
+    ``source:patient``) and ``split_sha256``; a model that holds none of them tells nothing. What the models that it
+    was made from have seen counts like what it has seen itself.
     """
-    record = spec.provenance
     scored = {tile.patient for tile in selection.tiles}
-    known = {side: _named(record, side) for side in SUBSETS}
+    return _with_ancestors(_own_status(spec, selection, scored), spec, scored)
+
+
+def _own_status(spec: ModelSpec, selection: Selection, scored: Collection[str]) -> LeakageStatus:
+    record = spec.provenance
+    known = {side: named(spec, f"{side}_patients") for side in SUBSETS}
     if known["train"]:
         learnt_from = known["train"] | known["validation"]
         if not _sources(scored) & _sources(learnt_from):
@@ -44,13 +50,39 @@ def leakage_status(spec: ModelSpec, selection: Selection) -> LeakageStatus:
         return _by_patients(scored, known["train"], known["validation"])
     if selection.split is not None and is_own_split(record, selection):
         return _by_side(selection)
-    if known["test"] and scored <= known["test"]:
+    if known["test"] and known["test"].issuperset(scored):
         return _held_out("All scored patients are test patients of the model.")
     return LeakageStatus(
         kind="unknown",
         sentence="Whether the model was trained on these patients is not known: "
         "its record does not name them, or the split is not the one it was trained with.",
     )
+
+
+def _with_ancestors(status: LeakageStatus, spec: ModelSpec, scored: Collection[str]) -> LeakageStatus:
+    before = ancestor_patients(spec)
+    if status.kind == "training":
+        return status
+    if seen := before.intersection(scored):
+        return _training(
+            f"{len(seen)} of the {len(scored)} scored patients taught a model that this one was made from."
+        )
+    if status.kind != "held out":
+        return status
+    numbers = {_number(patient) for patient in before}
+    if alike := sum(_number(patient) in numbers for patient in scored):
+        return LeakageStatus(
+            kind="unknown",
+            sentence=f"{alike} of the {len(scored)} scored patients have the numbers of patients who taught a model "
+            "that this one was made from, under another name of the data.",
+        )
+    if silent := silent_ancestor(spec):
+        return LeakageStatus(
+            kind="unknown",
+            sentence=f"The model's own record names none of the scored patients, but {silent}, which it was made "
+            "from, does not say whom it learned from.",
+        )
+    return status
 
 
 def is_own_split(record: Mapping[str, Any], selection: Selection) -> bool:
@@ -62,7 +94,7 @@ def is_own_split(record: Mapping[str, Any], selection: Selection) -> bool:
     test = set(selection.split.test)
     here = {tile.patient for tile in selection.everything if tile.id in test}
     sources = _sources(tile.patient for tile in selection.everything)
-    return bool(here) and here == {patient for patient in _named(record, "test") if _source(patient) in sources}
+    return bool(here) and here == {patient for patient in _listed(record) if _source(patient) in sources}
 
 
 def _by_patients(scored: Collection[str], train: Collection[str], validation: Collection[str]) -> LeakageStatus:
@@ -108,12 +140,6 @@ def _training(why: str) -> LeakageStatus:
     return LeakageStatus(kind="training", sentence=f"{why} The figures say nothing about new patients.")
 
 
-def _named(record: Mapping[str, Any], side: str) -> frozenset[str]:
-    """Patients of a side in an untrusted record; empty where it holds something else."""
-    names = record.get(f"{side}_patients")
-    return frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
-
-
 def _sources(patients: Iterable[str]) -> set[str]:
     return {_source(patient) for patient in patients}
 
@@ -124,3 +150,9 @@ def _source(patient: str) -> str:
 
 def _number(patient: str) -> str:
     return patient.partition(":")[2]
+
+
+def _listed(record: Mapping[str, Any]) -> list[str]:
+    """Test patients of an untrusted record."""
+    names = record.get("test_patients")
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []

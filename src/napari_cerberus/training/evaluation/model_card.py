@@ -38,14 +38,25 @@ def release(model: Model, about: str, report: Mapping[str, Any], folder: Path) -
     OutputError
         If the folder cannot be written.
     """
-    if (reported := report["model"]["sha256"]) != model.sha256:
+    about_model = report.get("model")
+    reported = str(about_model.get("sha256", "?")) if isinstance(about_model, Mapping) else "?"
+    if reported != model.sha256:
         raise DataError(f"The report is of the model {reported[:12]}…, not of {model.sha256[:12]}….")
     return save_model(folder, model.network, model.spec, card=card(model, about, report), half_precision=True)
 
 
 def card(model: Model, about: str, report: Mapping[str, Any]) -> str:
-    """Markdown: ``about``, then how the model was made, then the figures of ``report``."""
-    return "\n".join([about.rstrip(), "", *_making(model), "", *_metrics(report)]).rstrip() + "\n"
+    """Markdown: ``about``, then how the model was made, then the figures of ``report``.
+
+    Raises
+    ------
+    DataError
+        If the report, or the model's record of its making, lacks something.
+    """
+    try:
+        return "\n".join([about.rstrip(), "", *_making(model), "", *_metrics(report)]).rstrip() + "\n"
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"The report or the model's record is damaged ({error}); evaluate the model anew.") from error
 
 
 def read_report(path: Path) -> Mapping[str, Any]:

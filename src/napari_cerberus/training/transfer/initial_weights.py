@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ...errors import ModelError
+from ...model.ancestry import inherited
 from ...model.library.opening import open_model
 from ...model.network import LAST_LAYER, Cerberus, Decoder
 from ...model.published import load_encoder
@@ -69,6 +70,15 @@ def base_record(config: TrainConfig) -> dict[str, Any] | None:
     kept = ("command", "seed", "steps", "best_step", "training_seconds", "environment")
     making = {key: base.spec.provenance[key] for key in kept if key in base.spec.provenance}
     return {"name": base.name, "sha256": base.sha256, **making}
+
+
+def ancestors(config: TrainConfig) -> dict[str, Any]:
+    """Whom the models before this one have learned from, for its record."""
+    if config.start in (SCRATCH, IMAGENET):
+        return inherited(None)
+    if Path(config.start).is_file():
+        return inherited(None, unknown=Path(config.start).name)
+    return inherited(open_model(config.start, config.start_sha256).spec)
 
 
 def take_over(network: Cerberus, source: Cerberus) -> tuple[str, ...]:
