@@ -10,7 +10,8 @@ import torch
 
 from napari_cerberus.errors import CerberusError, DeviceError
 from napari_cerberus.inference.free_memory import free_memory_bytes
-from napari_cerberus.inference.predict import default_input_px, is_out_of_memory, predict, window_means
+from napari_cerberus.inference.needed_memory import memory_sentence, needed_bytes
+from napari_cerberus.inference.predict import default_tile_px, is_out_of_memory, predict, window_means
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.progress import Progress, run_to_end
 from tiny import EXACT, TinyNetwork, spotted, tiny_model
@@ -142,8 +143,13 @@ def test_the_window_of_an_image_as_large_as_it_is_the_heads_own_answer() -> None
 
 
 def test_tiles_are_smaller_where_little_memory_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert default_input_px(None, 288) == default_input_px(1 << 40, 288) == 1024 + 2 * 288
-    assert default_input_px(3 << 30, 288) ** 2 * 1500 <= 3 << 29
+    large = (8192, 8192)
+    assert default_tile_px(large, None, 288, 4) == default_tile_px(large, 1 << 40, 288, 4) == 1024
+    assert default_tile_px((1024, 1600), 1 << 40, 288, 4) == 1600
+    tile = default_tile_px(large, 6 << 30, 288, 4)
+    assert (tile + 2 * 288) ** 2 * 650 <= 1 << 30
+    assert default_tile_px((1024, 1024), 6 << 30, 288, 4) == 1024
+    monkeypatch.setattr("napari_cerberus.inference.predict.SMALLEST_DEFAULT_PX", 64)
     monkeypatch.setattr("napari_cerberus.inference.predict.free_memory_bytes", lambda _device: 1 << 20)
     steps: list[Progress] = []
     tiled = run_to_end(predict(IMAGE, tiny_model(), EXACT), steps.append)
@@ -157,3 +163,16 @@ def test_free_memory_is_a_number_or_unknown() -> None:
     free = free_memory_bytes(torch.device("cpu"))
     assert free is None or free > 1 << 20
     assert free_memory_bytes(torch.device("mps")) is None
+
+
+def test_memory_is_told_before_it_is_taken() -> None:
+    spec = tiny_model().spec
+    needs = [
+        needed_bytes((side, side), 0.5, spec, free_bytes=6 << 30, margin=288, bytes_per_value=4)
+        for side in (4096, 8192)
+    ]
+    assert needs[0] < needs[1]
+    assert needs[1] > 8192**2 * (3 + 3 * 4 + 1 + 3 * 4)  # image, probabilities, types, labels
+    assert memory_sentence(1 << 20, 1 << 33) == ""
+    assert "2.0 GB" in memory_sentence(2_000_000_000, 1 << 33)
+    assert "close other programs" in memory_sentence(2_000_000_000, 1_000_000_000)

@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_cerberus.inference.annotate import AnnotateSettings, annotate
+from napari_cerberus.inference.blocks import block_objects
+from napari_cerberus.inference.blocks.block_objects import cut_block
+from napari_cerberus.inference.blocks.layout import Layout
 from napari_cerberus.inference.grid.model_grid import ModelGrid, Window
 from napari_cerberus.inference.grid.rescale import to_model_grid
 from napari_cerberus.inference.predict import Prediction, predict
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.slides import cutting
-from napari_cerberus.slides.cutting import cut_block
-from napari_cerberus.slides.layout import Layout
 from tiny import EXACT, spotted, tiny_model
 
 
@@ -64,8 +64,8 @@ def test_objects_are_those_of_the_whole_slide(
     chosen, model = AnnotateSettings(pixel_size_um=pixel_size), tiny_model(task_pixel_size_um={"nuclei": nuclei_um})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("napari_cerberus.inference.device.choose_runtime", lambda *_choice, **_size: EXACT)
-        patch.setattr(cutting, "_FIRST_CONTEXT_PX", 16)
-        patch.setattr(cutting, "_STEP_PX", 24)
+        patch.setattr(block_objects, "_FIRST_CONTEXT_PX", 16)
+        patch.setattr(block_objects, "_STEP_PX", 24)
         whole = run_to_end(annotate(image, model, chosen))
         layouts, predictions = {}, {}
         for size, tasks in model.spec.tasks_by_pixel_size().items():
@@ -88,8 +88,8 @@ def test_objects_are_those_of_the_whole_slide(
 
 
 def test_a_giant_is_parted_along_lines_of_the_slide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cutting, "GIANT_PX", 96)
-    monkeypatch.setattr(cutting, "_FIRST_CONTEXT_PX", 16)
+    monkeypatch.setattr(block_objects, "GIANT_PX", 96)
+    monkeypatch.setattr(block_objects, "_FIRST_CONTEXT_PX", 16)
     both = np.zeros((2, 300, 310), np.float16)
     both[0, 20:280, 30:290] = 0.95
     prediction = Prediction(probabilities={"glands": both}, type_maps={})

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..inference.annotate import object_settings_of
 from ..inference.annotate_settings import AnnotateSettings
+from ..inference.cut_objects import object_settings_of
 from ..inference.device import Runtime
 from ..inference.grid.model_grid import Window, round_up
 from ..inference.objects.postprocess import find_objects

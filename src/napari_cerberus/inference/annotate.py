@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import CerberusError, DeviceError, ImageError
 from ..progress import Job, Progress
-from ..tasks import GLANDS, LUMINA
 from .annotate_settings import NO_REPAIR, AnnotateSettings, RepairSettings
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from ..model.checkpoint import Model
     from .device import Runtime
     from .grid.model_grid import ModelGrid
-    from .objects.thresholds import ObjectSettings
     from .predict import Prediction
     from .read_image import Reading
     from .tissue_readout import TissueMap
@@ -35,7 +33,8 @@ __all__ = ["NO_REPAIR", "AnnotateSettings", "Annotation", "RepairSettings", "ann
 MAX_MODEL_PIXELS = 400_000_000
 """An image is refused if it were larger than this on the model grid (20,000 px square)."""
 _COARSE = 2.5
-_OBJECTS = "Finding objects"
+_LARGE_PIXELS = 4 << 20
+"""An image is cut in blocks if its finest model grid has more pixels than this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,8 +115,10 @@ def annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job[
     CerberusError
         If the computation fails in any other way; never ``RuntimeError``.
     """
+    job = _annotate(image, model, settings)
+    del image  # once it is copied, the caller's array is not held
     try:
-        return (yield from _annotate(image, model, settings))
+        return (yield from job)
     except MemoryError as error:
         raise DeviceError("There is not enough memory for this image; annotate a smaller region.") from error
     except RuntimeError as error:  # napari's workers swallow RuntimeError
@@ -126,6 +127,7 @@ def annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job[
 
 def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job[Annotation]:
     # These need torch and scikit-image, which take seconds to load: not before the job runs.
+    from ..model.runtime import give_back_memory
     from ..model.stain_profile import unlike
     from .device import choose_runtime
     from .grid.model_grid import ModelGrid
@@ -135,19 +137,23 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
     started = time.perf_counter()
     yield Progress("Preparing the image")
     rgb, notes = to_rgb8(image)
+    del image
     if warning := unlike(rgb, model):
         notes = (warning, *notes)
     finest_um = min(model.spec.tasks_by_pixel_size())
     grid = ModelGrid.of((rgb.shape[0], rgb.shape[1]), settings.pixel_size_um, finest_um)
     notes += _check_grid(grid, settings, model)
     runtime = choose_runtime(settings.device, model_pixels=grid.shape[0] * grid.shape[1])
+    yield Progress("Preparing the image", message=_memory_sentence(rgb.shape[:2], model, settings, runtime))
     reading = yield from read_image(rgb, model, runtime, settings.pixel_size_um, tile_size_px=settings.tile_size_px)
-    prediction = reading.prediction
     readings: list[Mapping[str, NDArray[np.int32]]] = []
     if settings.flips:
         readings = yield from _flipped_readings(rgb, model, runtime, settings)
-    labels, objects = yield from objects_from(prediction, model, settings, reading.grid, readings)
     tissue, tissue_map, tissue_notes = _tissue(reading, model)
+    prediction = reading.prediction
+    del rgb, reading  # the labels need the room
+    give_back_memory()
+    labels, objects = yield from _all_objects(prediction, model, settings, grid, readings)
     return Annotation(
         labels=labels,
         objects=objects,
@@ -167,10 +173,47 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
     )
 
 
+def _memory_sentence(shape: tuple[int, ...], model: Model, settings: AnnotateSettings, runtime: Runtime) -> str:
+    from .free_memory import free_memory_bytes
+    from .needed_memory import memory_sentence, needed_bytes
+    from .predict import margin_px
+    from .prepared_network import prepare
+
+    if runtime.device.type != "cpu":  # the card's memory is not what results lie in
+        return ""
+    free = free_memory_bytes(runtime.device)
+    needed = needed_bytes(
+        (shape[0], shape[1]),
+        settings.pixel_size_um,
+        model.spec,
+        free_bytes=free,
+        margin=margin_px(prepare(model, runtime)),
+        bytes_per_value=runtime.dtype.itemsize,
+    )
+    return memory_sentence(needed, free)
+
+
+def _all_objects(
+    prediction: Prediction,
+    model: Model,
+    settings: AnnotateSettings,
+    grid: ModelGrid,
+    readings: Sequence[Mapping[str, NDArray[np.int32]]],
+) -> Job[tuple[dict[str, NDArray[np.int32]], pd.DataFrame]]:
+    """In one piece, or block by block where the image is large; ``grid`` is the finest. Flips need one piece."""
+    from .blocks.by_blocks import MAX_PIXELS, objects_by_blocks
+
+    (height, width), image = grid.shape, grid.image_shape
+    if readings or height * width <= _LARGE_PIXELS or image[0] * image[1] > MAX_PIXELS:
+        return (yield from objects_from(prediction, model, settings, grid, readings))
+    return (yield from objects_by_blocks(prediction, model, settings, image))
+
+
 def _flipped_readings(
     image: NDArray[np.uint8], model: Model, runtime: Runtime, settings: AnnotateSettings
 ) -> Job[list[Mapping[str, NDArray[np.int32]]]]:
     """The objects, on the model grid, that are found in the flipped image; nothing else of it is kept."""
+    from .cut_objects import cut_objects
     from .objects.flip_agreement import FLIPS, flipped, staged
     from .read_image import read_image
 
@@ -222,6 +265,7 @@ def objects_from(
     """
     import pandas as pd
 
+    from .cut_objects import cut_objects, object_settings_of
     from .grid.model_grid import ModelGrid
     from .grid.upsample import numbered_alike, to_image_grid
     from .objects.flip_agreement import agreement, of_task
@@ -248,33 +292,6 @@ def objects_from(
         tables.append(object_table(task, labels[task], settings.pixel_size_um, confidence=confidence, classes=classes))
     filled = [table for table in tables if len(table)]
     return labels, pd.concat(filled, ignore_index=True) if filled else empty_table()
-
-
-def cut_objects(prediction: Prediction, model: Model, settings: AnnotateSettings) -> Job[dict[str, NDArray[np.int32]]]:
-    """Instance labels of each task on the model grid, repaired; lumina outside every gland are removed."""
-    from .objects.postprocess import drop_outside, find_objects
-    from .objects.repair import clip_lumina, repair
-
-    cut: dict[str, NDArray[np.int32]] = {}
-    for done, (task, probabilities) in enumerate(prediction.probabilities.items()):
-        yield Progress(_OBJECTS, done, len(prediction.probabilities))
-        inner, contour = probabilities.astype(np.float32)
-        chosen, size_um = object_settings_of(task, model, settings), model.spec.pixel_size_of(task)
-        found = find_objects(task, inner, contour, size_um, chosen)
-        cut[task] = repair(task, found, contour, size_um, settings.repair)
-    if LUMINA in cut and GLANDS in cut:
-        limit = clip_lumina if settings.repair.clip_lumina else drop_outside
-        cut[LUMINA] = limit(cut[LUMINA], cut[GLANDS])
-    return cut
-
-
-def object_settings_of(task: str, model: Model, settings: AnnotateSettings) -> ObjectSettings:
-    from ..model.published import is_published
-    from .objects.thresholds import settings_for
-
-    published = settings.rule == "published" or (settings.rule == "auto" and is_published(model.spec))
-    chosen = settings_for(task, model.spec.thresholds.get(task), published=published)
-    return chosen.leaning(settings.sensitivity)
 
 
 def _tissue(reading: Reading, model: Model) -> tuple[dict[str, float], TissueMap | None, tuple[str, ...]]:

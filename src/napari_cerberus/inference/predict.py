@@ -1,8 +1,9 @@
 """From an image on the model grid to probabilities, tile by tile; tiling changes nothing.
 
-Peak memory, in bytes per pixel of the model grid: 3 for the image, 3 for its padded copy, 4 per instance task and 1
-per type task for the results; 4·classes/256 for the tissue. Features live only as long as their tile: about 1.5 kB
-(float32; half of it in bfloat16) per pixel of the tile with its margin.
+Peak memory, in bytes per pixel of the model grid: 3 for the image, 3 for a padded copy where one is needed, 4 per
+instance task and 1 per type task for the results; 4·classes/256 for the tissue. Features live only as long as their
+tile: 0.65 kB per pixel of the tile with its margins while the encoder runs, 1.6 kB per pixel of the tile while a
+decoder runs (float32).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch import Tensor
 from ..errors import CerberusError, DeviceError
 from ..model.checkpoint import Model
 from ..model.network import STRIDE_PX, TissueHead
+from ..model.runtime import give_back_memory
 from ..progress import Job, Progress
 from ..tasks import TaskSpec
 from .device import Runtime
@@ -31,7 +33,12 @@ from .prepared_network import Prepared, prepare
 
 DEFAULT_TILE_PX = 1024
 SMALLEST_TILE_PX = 64
-FEATURE_BYTES_PER_PX = 1500
+SMALLEST_DEFAULT_PX = 256
+"""Smaller tiles are mostly margin; they are taken only when memory has run short."""
+WHOLE_BYTES_PER_PX = {2: 1000, 4: 1600, 8: 3200}
+"""By bytes of a number: a pixel whose features are kept while a decoder runs; measured on a CPU."""
+WINDOW_BYTES_PER_PX = {2: 370, 4: 650, 8: 1300}
+"""The same for a pixel of a tile with its margins while the encoder runs."""
 _STAGE = "Reading the image"
 _OUT_OF_MEMORY = (
     "out of memory",
@@ -109,15 +116,25 @@ def predict(
         raise CerberusError(f"The computation failed on {runtime.name}: {_first_line(error)}") from error
 
 
-def default_input_px(free_bytes: int | None, margin: int) -> int:
-    """Side of the largest square that the network reads at once: at most half of the free memory goes into it."""
-    side = DEFAULT_TILE_PX + 2 * margin
-    return side if free_bytes is None else min(side, math.isqrt(free_bytes // 2 // FEATURE_BYTES_PER_PX))
+def default_tile_px(shape: tuple[int, int], free_bytes: int | None, margin: int, bytes_per_value: int) -> int:
+    """Side of the tiles for a padded image: all of it where that fits a third of the free memory.
+
+    Otherwise the tiles take no more than a sixth, so that a laptop has room for the results.
+    """
+    height, width = shape
+    whole, window = (costs[bytes_per_value] for costs in (WHOLE_BYTES_PER_PX, WINDOW_BYTES_PER_PX))
+    largest = (DEFAULT_TILE_PX + 2 * margin) ** 2
+    if height * width <= (largest if free_bytes is None else min(largest, free_bytes // 3 // whole)):
+        return max(height, width)
+    side = DEFAULT_TILE_PX
+    if free_bytes is not None:
+        side = min(side, math.isqrt(free_bytes // 6 // window) - 2 * margin, math.isqrt(free_bytes // 6 // whole))
+    return max(SMALLEST_DEFAULT_PX, side // STRIDE_PX * STRIDE_PX)
 
 
-def margin_px(network: Prepared) -> int:
+def margin_px(network: Prepared, keys: Collection[str] | None = None) -> int:
     """Margin at inner seams: as far as the network, or its tissue window, can see; a multiple of ``STRIDE_PX``."""
-    return round_up(network.encoder_reach_px + max(network.decoder_reach_px, _tissue_reach_px(network)))
+    return round_up(network.encoder_reach_px + max(network.decoder_reach_px, _tissue_reach_px(network, keys)))
 
 
 class _Reader:
@@ -137,7 +154,7 @@ class _Reader:
         self._probabilities, self._type_maps, self._tissue = self._empty_results()
 
     def read(self, tile_size_px: int | None) -> Job[Prediction]:
-        margin = margin_px(self._network)
+        margin = margin_px(self._network, [task.key for task in self._tasks])
         side = checked_tile_size(tile_size_px) if tile_size_px is not None else self._default_tile(margin)
         pending = deque(plan(self._whole.shape, side, margin))
         done, steps = 0, 1 + sum(task.kind != "tissue" for task in self._tasks)
@@ -156,6 +173,8 @@ class _Reader:
                 yield Progress(_STAGE, done * steps, (done + len(pending)) * steps, message=self._notes[-1])
             else:
                 done += 1
+                if pending:
+                    give_back_memory()
         return Prediction(
             probabilities=self._probabilities,
             type_maps=self._type_maps,
@@ -176,12 +195,8 @@ class _Reader:
         )
 
     def _default_tile(self, margin: int) -> int:
-        """The whole image as one tile where it has no more pixels than the largest tile with its margins."""
-        height, width = self._whole.shape
-        largest = default_input_px(free_memory_bytes(self._runtime.device), margin)
-        if height * width <= largest**2:
-            return max(height, width)
-        return max(SMALLEST_TILE_PX, (largest - 2 * margin) // STRIDE_PX * STRIDE_PX)
+        free = free_memory_bytes(self._runtime.device)
+        return default_tile_px(self._whole.shape, free, margin, self._runtime.dtype.itemsize)
 
     def _smaller(self, side: int) -> int:
         """Half the tile, noted once for each size. Raises ``DeviceError`` where it gets too small."""
@@ -210,7 +225,7 @@ class _Reader:
 
     @torch.inference_mode()
     def _encode(self, window: Window) -> list[Tensor]:
-        pixels = torch.from_numpy(self._image[window.slices]).permute(2, 0, 1)[None]
+        pixels = torch.from_numpy(self._image[window.slices].copy()).permute(2, 0, 1)[None]
         pixels = pixels.to(self._runtime.device).to(self._runtime.dtype, memory_format=torch.channels_last)
         return list(self._network.encode(pixels))
 
@@ -267,9 +282,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY)
 
 
-def _tissue_reach_px(network: Prepared) -> int:
+def _tissue_reach_px(network: Prepared, keys: Collection[str] | None) -> int:
     task = network.tissue_task
-    return cast(TissueHead, network.heads[task.key]).window_cells // 2 * STRIDE_PX if task else 0
+    if task is None or (keys is not None and task.key not in keys):
+        return 0
+    return cast(TissueHead, network.heads[task.key]).window_cells // 2 * STRIDE_PX
 
 
 def _crop(level: Tensor, part: Window, whole: Window) -> Tensor:

@@ -31,6 +31,19 @@ def keep_freed_memory() -> bool:
     return all(done)
 
 
+def give_back_memory() -> bool:
+    """Return freed memory to the system, which ``keep_freed_memory`` holds back; between the stages of a job.
+
+    Returns
+    -------
+    bool
+        True where something was returned.
+    """
+    if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
+        return False
+    return bool(ctypes.CDLL(None).malloc_trim(0))
+
+
 def has_bfloat16(device: torch.device) -> bool:
     """True where a device multiplies bfloat16 natively, so that it is faster.
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..inference.annotate import AnnotateSettings
+from ..inference.blocks.block_objects import cut_block
+from ..inference.blocks.layout import Layout, Layouts, NetworkPlace, Place
 from ..inference.device import Runtime
 from ..inference.grid.model_grid import Window, round_up
 from ..inference.objects.found_objects import empty_table
@@ -23,9 +25,8 @@ from ..model.checkpoint import Model
 from ..model.network import STRIDE_PX
 from ..progress import run_to_end
 from ..tasks import TaskSpec
-from .cutting import cut_block
 from .files.slide import Slide
-from .layout import Layout, Layouts, NetworkPlace, Place, read_model_window
+from .model_pixels import read_model_window
 from .overviews import uncertainty_of
 from .run_folder import RunFolder
 from .tissue import TissueMask

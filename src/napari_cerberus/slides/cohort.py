@@ -17,6 +17,7 @@ import pandas as pd
 from ..errors import CerberusError
 from ..files import atomic_path
 from ..inference.annotate import AnnotateSettings
+from ..inference.blocks.layout import Layout, Layouts
 from ..inference.device import Runtime, choose_runtime
 from ..inference.grid.model_grid import ModelGrid
 from ..model.checkpoint import Model
@@ -24,7 +25,6 @@ from ..progress import Job, Progress
 from .annotating import DEFAULT_BLOCK_PX, AnyPlace, SlideResult, any_of, begin, finish
 from .block_work import SlideWork
 from .files.opening import open_slide
-from .layout import Layout, Layouts
 from .overviews import overviews_of
 from .run_folder import OBJECTS, RunFolder
 from .tissue import TissueMask

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..files import atomic_path
+from ..inference.blocks.layout import Layouts, NetworkPlace
 from ..inference.grid.model_grid import ModelGrid, Window
 from ..model.network import STRIDE_PX
 from ..model.spec import ModelSpec
-from .layout import Layouts, NetworkPlace
 from .run_folder import TISSUE, RunFolder
 from .tissue import TissueMask
 

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, OutputError
 from ..files import atomic_path, write_text
+from ..inference.blocks.layout import LABEL_CHUNK_PX, Layout, NetworkPlace, Place
 from ..inference.grid.model_grid import Window
 from ..inference.predict import Prediction
 from ..locks import lock, open_lock_file
 from ..strict_json import read_object
-from .layout import LABEL_CHUNK_PX, Layout, NetworkPlace, Place
 
 LABELS, OBJECTS, RUN, TISSUE = "labels.ome.zarr", "objects.parquet", "run.json", "overviews.npz"
 _WORK = ".blocks"

@@ -136,8 +136,13 @@ class Tile:
 
 
 def pad_to_stride(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Mirror an (h, w, 3) image beyond its bottom and right edge, to multiples of ``STRIDE_PX``."""
+    """Mirror an (h, w, 3) image beyond its bottom and right edge, to multiples of ``STRIDE_PX``.
+
+    It is returned itself where its sides are multiples already.
+    """
     below, right = (-side % STRIDE_PX for side in image.shape[:2])
+    if not (below or right):
+        return image
     return np.pad(image, ((0, below), (0, right), (0, 0)), mode="symmetric")
 
 

@@ -17,15 +17,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..inference.annotate import AnnotateSettings, cut_objects, object_settings_of
-from ..inference.grid.model_grid import Window
-from ..inference.grid.upsample import numbered_alike, to_image_grid
-from ..inference.objects.found_objects import empty_table, object_classes, object_confidence, object_table
-from ..inference.objects.postprocess import foreground_level
-from ..inference.predict import Prediction
-from ..model.checkpoint import Model
-from ..progress import run_to_end
-from ..tasks import NUCLEI
+from ...model.checkpoint import Model
+from ...progress import run_to_end
+from ...tasks import NUCLEI
+from ..annotate_settings import AnnotateSettings
+from ..cut_objects import cut_objects, object_settings_of
+from ..grid.model_grid import Window
+from ..grid.upsample import numbered_alike, to_image_grid
+from ..objects.found_objects import empty_table, object_classes, object_confidence, object_table
+from ..objects.postprocess import foreground_level
+from ..predict import Prediction
 from .layout import Layout, Layouts, Place
 
 GIANT_PX = 1024

@@ -1,4 +1,4 @@
-"""How a slide is divided: blocks of the model grid for the network, blocks of the image for its labels."""
+"""How an image or slide is divided: blocks of the model grid for the network, blocks of the image for its labels."""
 
 from __future__ import annotations
 
@@ -6,17 +6,10 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..inference.grid.model_grid import ModelGrid, Window, round_up
-from ..inference.grid.rescale import axis_weights, weighted
-from ..model.spec import ModelSpec
-from ..pixel_size import PixelSize
-from .files.slide import Slide
+from ...model.spec import ModelSpec
+from ...pixel_size import PixelSize
+from ..grid.model_grid import ModelGrid, Window, round_up
 
 LABEL_CHUNK_PX = 256
 Place = tuple[int, int]
@@ -112,22 +105,6 @@ class Layout:
 
 Layouts = Mapping[float, Layout]
 """The blocks at each pixel size, in µm, that the model's tasks are read at."""
-
-
-def read_model_window(slide: Slide, grid: ModelGrid, window: Window) -> NDArray[np.uint8]:
-    """The slide's pixels on a window of the model grid: to the bit those of the whole slide resampled at once."""
-    if grid.identical:
-        return slide.read(window)
-    rows = _weights(0, grid)[window.y0 : window.y1]
-    columns = _weights(1, grid)[window.x0 : window.x1]
-    top, bottom = int(rows.indices.min()), int(rows.indices.max()) + 1
-    left, right = int(columns.indices.min()), int(columns.indices.max()) + 1
-    return weighted(slide.read(Window(top, left, bottom, right)), rows[:, top:bottom], columns[:, left:right])
-
-
-@lru_cache(maxsize=8)
-def _weights(axis: int, grid: ModelGrid) -> Any:
-    return axis_weights(grid.shape[axis], grid.image_shape[axis], grid, axis)
 
 
 def _places(shape: tuple[int, int], side: int) -> list[Place]:

@@ -1,0 +1,1 @@
+"""An image cut in blocks: the objects are those of the whole, the memory that of a block."""
