@@ -177,7 +177,7 @@ def test_failures_after_the_network_are_ours_too(
     def failing(*_args: object) -> None:
         raise error
 
-    monkeypatch.setattr("napari_cerberus.inference.objects.postprocess.find_objects", failing)
+    monkeypatch.setattr("napari_cerberus.inference.cut_objects.find_objects", failing)
     with pytest.raises(expected) as caught:
         run()
     assert not isinstance(caught.value, RuntimeError)
