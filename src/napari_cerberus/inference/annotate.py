@@ -51,6 +51,8 @@ class Annotation:
         Probabilities for the whole image; empty without a tissue head.
     tissue_map : TissueMap or None
         For images of several tissue windows.
+    embedding : (512,) float32 array or None
+        The image's tissue as one vector, for ``model.reference_tiles``.
     probabilities : mapping of task key to (2, h, w) float16 array
         Inner and contour on the model grid.
     model_name, model_sha256 : str
@@ -68,6 +70,7 @@ class Annotation:
     objects: pd.DataFrame
     tissue: Mapping[str, float] = field(default_factory=dict)
     tissue_map: TissueMap | None = None
+    embedding: NDArray[np.float32] | None = None
     probabilities: Mapping[str, NDArray[np.float16]] = field(default_factory=dict)
     model_name: str
     model_sha256: str
@@ -159,6 +162,7 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
         objects=objects,
         tissue=tissue,
         tissue_map=tissue_map,
+        embedding=prediction.embedding,
         probabilities=prediction.probabilities,
         model_name=model.name,
         model_sha256=model.sha256,

@@ -27,9 +27,11 @@ from ..model.runtime import give_back_memory
 from ..progress import Job, Progress
 from ..tasks import TaskSpec
 from .device import Runtime
+from .embedding import EmbeddingSum
 from .free_memory import free_memory_bytes
 from .grid.model_grid import Tile, Window, checked_tile_size, pad_to_stride, plan, round_up, tiles
 from .prepared_network import Prepared, prepare
+from .tissue_readout import tissue_cells
 
 DEFAULT_TILE_PX = 1024
 SMALLEST_TILE_PX = 64
@@ -62,6 +64,8 @@ class Prediction:
         Most probable class of each pixel, for each type task.
     tissue : (classes, ceil(h/16), ceil(w/16)) float32 array or None
         Tissue probabilities of the window around each cell of 16 px.
+    embedding : (512,) float32 array or None
+        Mean of the deepest features over the cells that hold tissue; None where none does, or tissue was not asked.
     notes : tuple of str
         Sentences worth telling the user.
     """
@@ -69,6 +73,7 @@ class Prediction:
     probabilities: Mapping[str, NDArray[np.float16]] = field(default_factory=dict)
     type_maps: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     tissue: NDArray[np.float32] | None = None
+    embedding: NDArray[np.float32] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -152,6 +157,7 @@ class _Reader:
         self._whole = Window(0, 0, *self._image.shape[:2])
         self._notes: list[str] = []
         self._probabilities, self._type_maps, self._tissue = self._empty_results()
+        self._embedding = EmbeddingSum(None if self._tissue is None else tissue_cells(image))
 
     def read(self, tile_size_px: int | None) -> Job[Prediction]:
         margin = margin_px(self._network, [task.key for task in self._tasks])
@@ -179,6 +185,7 @@ class _Reader:
             probabilities=self._probabilities,
             type_maps=self._type_maps,
             tissue=self._tissue,
+            embedding=self._embedding.mean(),
             notes=tuple(self._notes),
         )
 
@@ -215,6 +222,7 @@ class _Reader:
         """Fill the results of one tile; yields the number of finished steps. The encoder runs once for all tasks."""
         features = self._encode(tile.window)
         self._read_tissue(features[-1], tile)
+        seen = self._embedding.part(features[-1], tile)
         yield 1
         crop = tile.valid.grown(round_up(self._network.decoder_reach_px), tile.window)
         features = [_crop(level, crop.inside(tile.window), tile.window) for level in features]
@@ -222,6 +230,7 @@ class _Reader:
         for step, task in enumerate(dense, start=2):
             self._read_task(task, features, tile.valid, crop)
             yield step
+        self._embedding.add(seen)  # not before the tile is done: it may be read again in parts
 
     @torch.inference_mode()
     def _encode(self, window: Window) -> list[Tensor]:

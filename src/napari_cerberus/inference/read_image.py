@@ -80,10 +80,35 @@ def read_image(
     return Reading(prediction=whole, grid=own, image=own_image)
 
 
+def embed(
+    rgb: Pixels, model: Model, runtime: Runtime, pixel_size: float | PixelSize
+) -> Job[NDArray[np.float32] | None]:
+    """The vector of an (H, W, 3) uint8 image, without its objects: only the encoder runs.
+
+    ``annotate`` gives the same vector at no cost.
+
+    Returns
+    -------
+    (512,) float32 array or None
+        None where the model has no tissue head, or the image no tissue.
+
+    Raises
+    ------
+    DeviceError, CerberusError
+        As ``predict``.
+    """
+    task = next((one for one in model.spec.tasks if one.kind == "tissue"), None)
+    if task is None:
+        return None
+    grid = ModelGrid.of((rgb.shape[0], rgb.shape[1]), pixel_size, model.spec.pixel_size_um)
+    return (yield from predict(to_model_grid(rgb, grid), model, runtime, keys=[task.key])).embedding
+
+
 def _joined(first: Prediction, second: Prediction) -> Prediction:
     return Prediction(
         probabilities={**first.probabilities, **second.probabilities},
         type_maps={**first.type_maps, **second.type_maps},
         tissue=second.tissue if first.tissue is None else first.tissue,
+        embedding=second.embedding if first.embedding is None else first.embedding,
         notes=(*first.notes, *(note for note in second.notes if note not in first.notes)),
     )

@@ -1,6 +1,6 @@
 """A model as one file: a zip with description, weights, card and notes, and the SHA-256 of each.
 
-Read with suspicion: nothing but the four files is taken, none larger than it may be, none with a path, and nothing
+Read with suspicion: nothing but the files named here is taken, none larger than it may be, none with a path, and nothing
 is unpickled. A file that is not whole leaves the library as it was.
 """
 
@@ -18,6 +18,7 @@ from typing import IO, Any
 from ...errors import ModelError, OutputError, SettingsError
 from ...files import atomic_path, sha256_of
 from ...whole_folders import atomic_folder
+from ..reference_tiles import MAX_FILE_BYTES, REFERENCES_FILE
 from ..spec import CARD_FILE, SPEC_FILE, WEIGHTS_FILE
 from .entries import ModelEntry, entry_of, library_folder
 from .library_lock import library_lock
@@ -25,7 +26,14 @@ from .manage import MODEL_FILES, RECORD_FILE, checked_name, free_name, write_nam
 
 FORMAT = "napari-cerberus model file/1"
 MANIFEST = "manifest.json"
-MAX_BYTES = {SPEC_FILE: 8 << 20, WEIGHTS_FILE: 2 << 30, CARD_FILE: 4 << 20, RECORD_FILE: 1 << 20, MANIFEST: 1 << 16}
+MAX_BYTES = {
+    SPEC_FILE: 8 << 20,
+    WEIGHTS_FILE: 2 << 30,
+    CARD_FILE: 4 << 20,
+    REFERENCES_FILE: MAX_FILE_BYTES,
+    RECORD_FILE: 1 << 20,
+    MANIFEST: 1 << 16,
+}
 """Largest size of each file, unpacked."""
 _BLOCK = 1 << 20
 _ENCRYPTED = 0x1

@@ -14,13 +14,14 @@ from ...errors import DataError, ModelError, OutputError, SettingsError
 from ...files import write_text
 from ...strict_json import read_json
 from ...whole_folders import atomic_folder
+from ..reference_tiles import REFERENCES_FILE
 from ..spec import CARD_FILE, SPEC_FILE, WEIGHTS_FILE, load_spec
 from .entries import ModelEntry, entry_of, library_folder, list_models
 from .library_lock import library_lock
 from .promotion import promoted
 
 RECORD_FILE = "library.json"
-MODEL_FILES = (SPEC_FILE, WEIGHTS_FILE, CARD_FILE, RECORD_FILE)
+MODEL_FILES = (SPEC_FILE, WEIGHTS_FILE, CARD_FILE, REFERENCES_FILE, RECORD_FILE)
 """Everything a model folder may hold that is ours."""
 
 MAX_NAME = 80
