@@ -1,7 +1,7 @@
 """A model as one file: a zip with description, weights, card and notes, and the SHA-256 of each.
 
-Read with suspicion: nothing but the files named here is taken, none larger than it may be, none with a path, and nothing
-is unpickled. A file that is not whole leaves the library as it was.
+Read with suspicion: only the files named here are taken, none larger than it may be, none with a path, and
+nothing is unpickled. A file that is not whole leaves the library as it was.
 """
 
 from __future__ import annotations
