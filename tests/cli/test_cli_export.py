@@ -47,7 +47,8 @@ def test_a_pair_with_its_history(
     tmp_path: Path, annotated: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     image = annotated()
-    assert export(tmp_path, image, "--patient", "2015362", "--category", "Polyp", "--annotator", "Dr. Ä") == 0
+    kept = ["--patient", "2015362", "--keep-patient-ids"]
+    assert export(tmp_path, image, *kept, "--category", "Polyp", "--annotator", "Dr. Ä") == 0
     (record,), problems = index_tree(tmp_path / "ds")
     assert (record.id, record.patient, problems) == ("Polyp/NC2015362-1-400-001", "2015362", [])
     np.testing.assert_array_equal(read_mask(record.label_path), square_labels(32, 32)["glands"] > 0)
@@ -57,7 +58,7 @@ def test_a_pair_with_its_history(
     assert sidecar["tasks"] == ["nuclei", "glands", "lumina"]
     assert "1 pair written" in capsys.readouterr().out
 
-    assert export(tmp_path, image, "--patient", "2015362", "--category", "Polyp") == 0
+    assert export(tmp_path, image, *kept, "--category", "Polyp") == 0
     assert "1 there already" in capsys.readouterr().out
     assert len(index_tree(tmp_path / "ds")[0]) == 1
 
@@ -123,9 +124,8 @@ def test_an_index_gives_each_image_its_patient(tmp_path: Path, annotated: Callab
         "image,patient,category,block\nsome/ein Bild.png,GT17,Polyp,3\nzwei.png,not known,,\ndrei.png,17,Normal,\n",
         encoding="utf-8",
     )
-    assert export(tmp_path, *images, "--index", index, "--category", "Serrated adenoma") == 1, (
-        "GT17 and 17 are one name"
-    )
+    words = ["--index", index, "--category", "Serrated adenoma", "--keep-patient-ids"]
+    assert export(tmp_path, *images, *words) == 1, "GT17 and 17 are one name"
     records = index_tree(tmp_path / "ds")[0]
     assert {(record.category, record.block) for record in records} == {("Polyp", 3), ("Serrated adenoma", 1)}
 
@@ -253,7 +253,7 @@ def test_a_folder_of_both_kinds_becomes_pairs(tmp_path: Path, work: Path, capsys
 def test_a_dry_run_of_a_folder_counts(tmp_path: Path, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_corrected(work / "vier.cerberus", tmp_path / "images" / "vier.png", 3)
     (tmp_path / "images" / "vier.png").unlink()
-    assert export_saved(tmp_path, "--patient", "17", "--category", "Polyp", "--dry-run") == 1
+    assert export_saved(tmp_path, "--patient", "17", "--keep-patient-ids", "--category", "Polyp", "--dry-run") == 1
     said = capsys.readouterr()
     lines = said.out.splitlines()
     assert lines[-1] == "3 new pairs; nothing was written."

@@ -99,7 +99,9 @@ def test_a_cancel_between_images_leaves_whole_pairs(tmp_path: Path, export_tasks
 
 def test_what_settings_need_of_the_image_is_known_by_then(tmp_path: Path) -> None:
     def settings(source: ExportSource) -> object:
-        return make_settings(category=max(source.tissue, key=lambda name: source.tissue[name]), min_tissue_share=0)
+        return make_settings(
+            category=max(source.tissue, key=lambda name: source.tissue[name]), min_tissue_share=0, checked=()
+        )
 
     one = ExportTask(name="slide", read=lambda: make_source(32, 32), settings=settings)  # type: ignore[arg-type]
     outcome = run_to_end(export_job(Outcome(root=tmp_path / "ds"), [one]))

@@ -20,7 +20,7 @@ def spec_of(name: str, base: ModelSpec | None = None, **record: Any) -> ModelSpe
 
 
 def status(spec: ModelSpec, *patients: str) -> tuple[str, str]:
-    tiles = [SimpleNamespace(patient=patient) for patient in patients]
+    tiles = [SimpleNamespace(patient=patient, patients=frozenset()) for patient in patients]
     told = leakage_status(spec, SimpleNamespace(tiles=tiles, split=None, everything=tiles))  # type: ignore[arg-type]
     return told.kind, told.sentence
 

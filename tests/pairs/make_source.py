@@ -40,5 +40,6 @@ def make_source(height: int = 64, width: int = 64, seed: int = 0, **changes: Any
 
 
 def make_settings(**changes: Any) -> ExportSettings:
-    """Tiles of 32 px for patient 17, category Polyp."""
-    return ExportSettings(**({"patient_id": "17", "category": "Polyp", "tile_px": 32} | changes))
+    """Tiles of 32 px for patient 17, category Polyp, glands checked; ids as they are, so that names can be told."""
+    usual = {"patient_id": "17", "keep_patient_id": True, "category": "Polyp", "tile_px": 32, "checked": ("glands",)}
+    return ExportSettings(**(usual | changes))

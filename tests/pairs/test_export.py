@@ -596,4 +596,4 @@ def test_unreviewed_objects_that_a_checked_mask_leaves_out_are_told(tmp_path: Pa
         checked=("glands",), objects="accepted"
     )
     assert "were not reviewed" not in notes(checked=("glands",))
-    assert "were not reviewed" not in notes(objects="accepted")
+    assert "were not reviewed" not in notes(objects="accepted", checked=())

@@ -8,6 +8,7 @@ from PIL import Image
 
 from napari_cerberus.errors import DataError
 from napari_cerberus.model.checkpoint import load_model
+from napari_cerberus.pairs.check.data_check import check_data
 from napari_cerberus.pairs.write.export_plan import plan_export
 from napari_cerberus.pairs.write.write_pairs import write_export
 from napari_cerberus.progress import run_to_end
@@ -31,7 +32,8 @@ def folder(tmp_path):
 
 
 def export(root, patient, **changes):
-    settings = make_settings(patient_id=patient, min_tissue_share=0.0, empty="write", tile_px=64, **changes)
+    usual = {"min_tissue_share": 0.0, "empty": "write", "tile_px": 64, "checked": ()}
+    settings = make_settings(patient_id=patient, **(usual | changes))
     run_to_end(write_export(run_to_end(plan_export(root, make_source(seed=int(patient)), settings))))
 
 
@@ -58,6 +60,7 @@ def test_without_a_sidecar_the_mask_gives_glands_and_the_source_the_pixel_size(f
         path.unlink()
     first = sorted((folder / "Polyp" / "sidecar").glob("*.json"))[0]
     first.unlink()
+    (folder / "pairs.jsonl").unlink()
     with pytest.raises(DataError, match="pixel_size_um"):
         tiles(folder)
     plain, *others = tiles(folder, pixel_size_um=0.7)
@@ -65,6 +68,15 @@ def test_without_a_sidecar_the_mask_gives_glands_and_the_source_the_pixel_size(f
     assert plain.load().pixel_size.mean_um == 0.7
     assert set(plain.load().labels) == {"glands"}
     assert all("nuclei" in tile.tasks for tile in others)
+
+
+def test_a_pair_whose_sidecar_was_deleted_is_no_published_one(folder):
+    first = sorted((folder / "Polyp" / "sidecar").glob("*.json"))[0]
+    first.unlink()
+    assert first.stem not in {tile.image_path.stem for tile in tiles(folder, pixel_size_um=0.7)}
+    assert len(tiles(folder, pixel_size_um=0.7)) == 2
+    kinds = {problem.kind for problem in run_to_end(check_data(folder)).problems}
+    assert "sidecar-gone" in kinds
 
 
 def test_what_nobody_checked_is_no_truth(tmp_path):

@@ -57,6 +57,11 @@ def _add_facts(parser: argparse.ArgumentParser) -> None:
     whose.add_argument(
         "--index", type=Path, metavar="CSV", help="columns image, patient, and if wanted category and block"
     )
+    group.add_argument(
+        "--keep-patient-ids",
+        action="store_true",
+        help="ids are study numbers that name nobody: write them as they are, instead of numbers made here",
+    )
     what = group.add_mutually_exclusive_group()
     what.add_argument("--category", metavar="NAME", help="of all these images; made where it does not exist yet")
     what.add_argument(
@@ -116,6 +121,7 @@ def settings_for(arguments: argparse.Namespace, facts: ImageFacts) -> ExportSett
         raise SettingsError("The category is not known yet.")
     return ExportSettings(
         patient_id=facts.patient_id,
+        keep_patient_id=arguments.keep_patient_ids,
         category=facts.category,
         block=facts.block,
         magnification=arguments.magnification,

@@ -9,6 +9,8 @@ from pathlib import Path
 from ..errors import OutputError
 from ..pairs.check.data_check import CheckReport, check_data
 from ..pairs.check.leaks import LeakReport, leak_report
+from ..pairs.layout.dataset import open_dataset
+from ..pairs.layout.patients import join_patients
 from ..pairs.problems import SEVERITIES
 from ..pairs.split import Split, read_split, split_by_patient, write_split
 from ..pairs.write.transaction import recover
@@ -30,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--all", action="store_true", help=f"list more than {_MOST} problems of a kind")
     repair = actions.add_parser("repair", help="finish or clean an export that was cut off")
     repair.add_argument("folder", type=Path, metavar="DIR")
+    same = actions.add_parser("same-patient", help="say that ids are of one patient, renamed or there twice")
+    same.add_argument("folder", type=Path, metavar="DIR")
+    same.add_argument("ids", nargs="+", metavar="ID", help="as typed at the export, or numbers of the folder")
     split = actions.add_parser("split", help="split by patient, balanced by category, and write the file")
     split.add_argument("folder", type=Path, metavar="DIR")
     split.add_argument("--out", type=Path, required=True, metavar="FILE", help="for train and evaluate")
@@ -47,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do the action; 1 if something was found that must not be."""
-    return {"check": _check, "repair": _repair, "split": _split}[arguments.action](arguments)
+    actions = {"check": _check, "repair": _repair, "split": _split, "same-patient": _same_patient}
+    return actions[arguments.action](arguments)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -62,6 +68,12 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _repair(arguments: argparse.Namespace) -> int:
     sys.stdout.write(f"{recover(arguments.folder) or 'Nothing to repair.'}\n")
+    return 0
+
+
+def _same_patient(arguments: argparse.Namespace) -> int:
+    taken = open_dataset(arguments.folder).patient_digits
+    sys.stdout.write(f"{join_patients(arguments.folder, arguments.ids, taken)}\n")
     return 0
 
 

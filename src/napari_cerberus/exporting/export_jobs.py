@@ -217,7 +217,7 @@ def _summary(plan: ExportPlan) -> str:
     left_out = "".join(f"; {_tiles(number)} left out ({reason})" for reason, number in plan.left_out.items())
     return (
         f"{plan.source.name}: {_tiles(len(plan.pairs))} at {plan.canvas.pixel_size_um:.3g} µm/px, "
-        f"patient {plan.patient_id}{left_out}."
+        f"patient {plan.patient}{left_out}."
     )
 
 

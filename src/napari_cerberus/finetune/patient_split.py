@@ -110,7 +110,10 @@ def _grouped(tiles: Sequence[Tile]) -> Job[list[_Member]]:
         image = read_rgb(tile.image_path)
         whole.append(image_print(image))
         fields.append(field_print(image))
-    groups = DisjointSet(sorted({tile.patient for tile in tiles}))
+    groups = DisjointSet(sorted({name for tile in tiles for name in (tile.patient, *tile.patients)}))
+    for tile in tiles:
+        for name in tile.patients:
+            groups.merge(tile.patient, name)
     for i, j in chain(near_duplicates(whole), views_of_one_field(fields)):
         groups.merge(tiles[i].patient, tiles[j].patient)
     alike = {name: frozenset(group) for group in groups.subsets() for name in group}

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..decode_errors import reason_of
 from ..errors import DataError
 from ..pairs.layout.fields import Fields
 from ..progress import Job, Progress
@@ -127,7 +128,7 @@ def _pixels(annotation: Fields, shape: tuple[int, int]) -> tuple[NDArray[np.int_
             return decode_runs(decompress_runs(counts) if isinstance(counts, str) else counts, shape)
         return _inside(segmentation, shape)
     except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
-        raise DataError(f"{annotation.source}: its segmentation is damaged ({error}).") from error
+        raise DataError(f"{annotation.source}: its segmentation is damaged ({reason_of(error)}).") from error
 
 
 def _inside(polygons: Any, shape: tuple[int, int]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:

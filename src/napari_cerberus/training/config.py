@@ -115,6 +115,7 @@ class BatchSettings:
         _require(self.crop_px >= 16 and self.crop_px % 16 == 0, "batch.crop_px must be a multiple of 16.")
 
 
+_LONGEST_REASON = 600
 _PROBABILITIES = (
     *("elastic", "rotation", "flip", "brightness_contrast", "blur", "stain", "transfer", "resolution", "jpeg", "noise"),
 )
@@ -313,6 +314,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         keys = {task.key for task in self.tasks}
+        for name in ("name", "start", "start_sha256", "split_file", "data_root", "device"):
+            _require(_is_plain(getattr(self, name)), f"{name} must be a text without control characters.")
         _require(self.steps >= 1 and self.validate_every >= 1, "steps and validate_every must be positive.")
         _require(self.sampling in ("fixed", "mixed"), "sampling must be 'fixed' or 'mixed'.")
         _require(
@@ -401,7 +404,7 @@ def read_config(path: Path) -> TrainConfig:
         return _config(data)
     except (SettingsError, TypeError, KeyError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise SettingsError(f"{path}: {reason}") from error
+        raise SettingsError(f"{path}: {reason[:_LONGEST_REASON]}") from error
 
 
 def _config(data: dict[str, Any]) -> TrainConfig:

@@ -152,7 +152,8 @@ def _with_all_labels(config: TrainConfig) -> TrainConfig:
 
 
 def _refuse_training_patients(trial: Trial) -> None:
-    learnt = sorted({bare_patient(tile.patient) for tile in trial.tiles} & training_patients(trial.candidate))
+    held_out = {bare_patient(name) for tile in trial.tiles for name in (tile.patient, *tile.patients)}
+    learnt = sorted(held_out & training_patients(trial.candidate))
     if learnt:
         raise DataError(
             f"Patient {learnt[0]} is held out, but the new model has learnt from him, "

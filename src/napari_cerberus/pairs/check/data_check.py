@@ -128,6 +128,7 @@ def check_data(
     problems += _odd_sizes(seen)
     problems += _soft_edges(seen)
     problems += _unknown_patients(root, usable)
+    problems += _nobody_checked(root, [look for look in looks if look.usable])
     if chosen == "ebhi":
         problems += check_manifest(root, [record for record in listed if isinstance(record, PairRecord)])
     problems += check_groups(root, usable)
@@ -168,6 +169,24 @@ def _unknown_patients(root: Path, records: Sequence[AnyRecord]) -> Iterator[Prob
             what=f"The patient of {unknown} of {len(records)} tiles is not known; each counts as its own.",
             advice="Name the patients in index.csv (columns id and patient), or use these tiles for training only.",
         )
+
+
+def _nobody_checked(root: Path, looks: Sequence[Look]) -> Iterator[Problem]:
+    """Exported pairs whose outlines no person has said to be right: no model learns outlines from them."""
+    said = [look.checked for look in looks if look.checked is not None]
+    number = said.count(False)
+    if not number:
+        return
+    rest = "so" if number == len(said) else f"of the other {number} nobody has, so from those"
+    some = "none" if number == len(said) else f"{len(said) - number}"
+    yield Problem(
+        kind="nobody-checked",
+        path=root,
+        severity="note",
+        what=f"Of {some} of the {len(said)} exported tiles a person has said that all outlines of a task are right; "
+        f"{rest} no outlines are learned.",
+        advice="Export them again with what was checked ticked, or with --checked.",
+    )
 
 
 def _odd_sizes(seen: Sequence[tuple[AnyRecord, Look]]) -> Iterator[Problem]:

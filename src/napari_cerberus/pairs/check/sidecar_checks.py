@@ -70,6 +70,8 @@ def check_manifest(root: Path, records: Sequence[PairRecord]) -> Iterator[Proble
     for entry in entries:
         if entry.id not in present:
             yield _gone(root / entry.paths["image"])
+        elif not (root / entry.paths["sidecar"]).is_file():
+            yield _sidecar_gone(root / entry.paths["sidecar"])
     yield from _orphans(root, {entry.id for entry in entries}, records)
     digits: dict[str, set[str]] = defaultdict(set)
     for entry in entries:
@@ -119,6 +121,16 @@ def _edited(path: Path) -> Problem:
         severity="note",
         what="The mask is not the one that was exported: its sidecar shows other objects.",
         advice="Correct the annotation and export it again if the sidecar's objects are to be used.",
+    )
+
+
+def _sidecar_gone(path: Path) -> Problem:
+    return Problem(
+        kind="sidecar-gone",
+        path=path,
+        severity="note",
+        what="The sidecar of this exported pair is gone; what of it was checked is not known, so nothing is learned.",
+        advice="Bring the sidecar back, or export the pair again.",
     )
 
 

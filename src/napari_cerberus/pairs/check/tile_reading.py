@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ class Look:
         The same.
     soft_edges : bool
         Whether its mask holds grey values.
+    checked : bool or None
+        Whether a person said of any task that its outlines are right; None without a sidecar.
     """
 
     problems: list[Problem]
@@ -42,6 +44,7 @@ class Look:
     image_print: ImagePrint | None = None
     field_print: FieldPrint | None = None
     soft_edges: bool = False
+    checked: bool | None = None
 
     @property
     def usable(self) -> bool:
@@ -61,7 +64,8 @@ def look_at_pair(record: PairRecord) -> Look:
     if image.shape[:2] == grey.shape:
         negative = sidecar is not None and not any(one.in_mask for one in sidecar.objects)
         found += check_mask(record.label_path, image, grey, may_be_empty=negative)
-    return _look(image, found, soft_edges=has_soft_edges(grey))
+    look = _look(image, found, soft_edges=has_soft_edges(grey))
+    return look if sidecar is None else replace(look, checked=bool(sidecar.checked))
 
 
 def look_at_instances(record: InstanceRecord) -> Look:

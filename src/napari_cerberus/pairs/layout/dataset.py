@@ -68,6 +68,11 @@ class Dataset:
         names = ((parse_name(entry.name), entry.patient_id) for entry in self.entries)
         return {name.patient: patient_id for name, patient_id in names if name is not None}
 
+    @cached_property
+    def patient_digits(self) -> frozenset[str]:
+        """Digits of every patient whose pairs stand in the folder or its manifest."""
+        return frozenset(name.patient for name in self.taken)
+
     def is_untouched(self, pair_id: str) -> bool:
         """Whether image and mask of an exported pair are there and as they were exported."""
         entry = self._by_id.get(pair_id)
@@ -79,7 +84,7 @@ class Dataset:
         """A pair of this patient that is not in the manifest and shows exactly this image."""
         if patient not in self._published:
             own = {entry.id for entry in self.entries}
-            others = (one for one in self._records if one.patient == patient and one.id not in own)
+            others = (one for one in self._records if patient in (one.patient, *one.patients) and one.id not in own)
             self._published[patient] = {hash_: one for one in others if (hash_ := _image_hash(one))}
         return self._published[patient].get(image_sha256)
 

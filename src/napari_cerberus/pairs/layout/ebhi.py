@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import DataError
 from ..problems import Problem
 from .folders import files_by_stem, listing, missing_image, missing_label
+from .same_patients import same_patients
 from .tile_pixels import MASK_THRESHOLD, read_grey, read_mask, read_rgb
 
 __all__ = [
@@ -67,6 +68,8 @@ class PairRecord:
         Digits of the name's leading part: the group that must never be split.
     block, number, magnification : int
     image_path, label_path : Path
+    patients : frozenset of str
+        Every number that this patient has in the tree (``same_patients``); ``patient`` is the first of them.
     """
 
     category: str
@@ -77,6 +80,7 @@ class PairRecord:
     magnification: int
     image_path: Path
     label_path: Path
+    patients: frozenset[str] = frozenset()
 
     @property
     def id(self) -> str:
@@ -122,7 +126,7 @@ def index_tree(root: Path) -> tuple[list[PairRecord], list[Problem]]:
     Raises
     ------
     DataError
-        If ``root`` is missing, cannot be listed, or holds no category folder.
+        If ``root`` is missing, cannot be listed, or holds no category folder, or its ``patients.json`` is damaged.
     """
     records: list[PairRecord] = []
     problems: list[Problem] = []
@@ -133,7 +137,14 @@ def index_tree(root: Path) -> tuple[list[PairRecord], list[Problem]]:
                     problems.append(found)
                 else:
                     records.append(found)
+    known = same_patients(root)
+    records = [_joined(record, known.get(record.patient)) for record in records] if known else records
     return sorted(records, key=lambda record: record.id), problems
+
+
+def _joined(record: PairRecord, numbers: frozenset[str] | None) -> PairRecord:
+    """A record of a patient with several numbers, under the first of them."""
+    return record if numbers is None else replace(record, patient=min(numbers), patients=numbers)
 
 
 def _category_folders(root: Path) -> list[Path]:

@@ -108,6 +108,15 @@ def live_entries(entries: Sequence[Entry]) -> list[Entry]:
     return list(live.values())
 
 
+def exported_ids(root: Path) -> frozenset[str]:
+    """``category/name`` of the pairs that were exported here, as far as the manifest can be read."""
+    try:
+        return frozenset(entry.id for entry in live_entries(read_manifest(root)))
+    except DataError as error:
+        _LOG.warning("%s Pairs without a sidecar are taken for published ones.", error)
+        return frozenset()
+
+
 @contextmanager
 def locked_manifest(root: Path) -> Iterator[IO[bytes]]:
     """Open the manifest for appending, alone: a second export into the same folder is refused meanwhile.

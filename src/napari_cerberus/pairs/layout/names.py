@@ -49,7 +49,7 @@ def check_category(name: str, existing: Iterable[str] = ()) -> str:
     if _RESERVED.fullmatch(clean) or clean.lower() in _PART_FOLDERS:
         raise SettingsError(f"{shown} is a reserved name; choose another.")
     for other in existing:
-        if other != clean and _folded(other) == _folded(clean):
+        if other != clean and folded(other) == folded(clean):
             raise SettingsError(f"{shown} differs from the existing category {other!r} in spelling only; use that.")
     return clean
 
@@ -125,12 +125,18 @@ def patient_letters_and_digits(patient_id: str, known: Mapping[str, str]) -> tup
     else:
         letters, digits = OWN_LETTERS, _number_of(patient_id)
     other = known.get(digits)
-    if other is not None and _folded(other) != _folded(patient_id):
+    if other is not None and folded(other) != folded(patient_id):
         raise DataError(
             f"Patients {_shortened(other)!r} and {_shortened(patient_id)!r} would both be called {digits} in file "
             "names, so they could not be told apart; give one of them another id."
         )
     return letters, digits
+
+
+def plain_digits(patient_id: str) -> str:
+    """The digits that an id of digits, or of letters and digits, has in file names; empty for any other."""
+    match = _PLAIN_ID.fullmatch(patient_id)
+    return match[2] if match is not None else ""
 
 
 def next_number(taken: Iterable[PairName], patient: str, block: int, magnification: int) -> int:
@@ -141,11 +147,12 @@ def next_number(taken: Iterable[PairName], patient: str, block: int, magnificati
 
 
 def _number_of(patient_id: str) -> str:
-    digest = hashlib.sha256(_folded(patient_id).encode()).digest()
+    digest = hashlib.sha256(folded(patient_id).encode()).digest()
     return f"9{int.from_bytes(digest[:8], 'big') % 10**8:08d}"
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """Spellings of one name are equal when folded."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from ...tasks import INSTANCE_TASKS
 from ..label_arrays import object_ids
 from ..layout.dataset import Dataset
+from ..layout.patients import lost_key
 from ..object_rows import ACCEPTED_STATES, REJECTED_STATES, review_cell
 from .export_source import ExportSettings, ExportSource
 from .tile_canvas import Canvas
@@ -18,8 +19,12 @@ def notes_of(dataset: Dataset, canvas: Canvas, digits: str, windows: Sequence[Wi
     settings = canvas.settings
     if settings.patient_id is None:
         yield "The patient is not known: this file counts as a patient of its own."
-    elif digits not in dataset.patients and any(name.patient == digits for name in dataset.taken):
+    elif digits not in dataset.patients and digits in dataset.patient_digits:
         yield f"The folder already holds pairs of patient {digits}; these are taken to be of the same patient."
+    # Of a patient who is not known, and of ids that were kept as they are, the number is not the id.
+    numbers = [digits for digits, id_ in dataset.patients.items() if digits == id_]
+    if not settings.keep_patient_id and (lost := lost_key(dataset.root, numbers)):
+        yield lost
     yield from _untaught(settings, canvas.source)
     yield from _left_out(canvas)
     if settings.cut == "objects" and not windows:

@@ -18,6 +18,7 @@ from ...progress import Job, Progress
 from ..layout.dataset import Dataset, open_dataset, refuse_source_folder
 from ..layout.ebhi import PairName, read_mask
 from ..layout.names import check_category, next_number, patient_letters_and_digits, unknown_patient_id
+from ..layout.patients import number_of
 from ..layout.tile_pixels import pixels_sha256
 from ..words import counted
 from .export_notes import notes_of
@@ -71,7 +72,7 @@ class ExportPlan:
     root : Path
     canvas : Canvas
     patient_id, patient_digits : str
-        The id, and what stands for it in file names.
+        What the set calls the patient, and what stands for it in file names.
     pairs : tuple of PlannedPair
     left_out : mapping of reason to number of tiles
     new_category : bool
@@ -100,6 +101,11 @@ class ExportPlan:
         return self.canvas.settings
 
     @property
+    def patient(self) -> str:
+        """The patient as the user knows him."""
+        return self.settings.patient_id or self.patient_id
+
+    @property
     def counts(self) -> dict[Status, int]:
         """Tiles by status."""
         found = Counter(pair.status for pair in self.pairs)
@@ -112,7 +118,7 @@ class ExportPlan:
         out = "".join(f", {number} left out ({reason})" for reason, number in self.left_out.items())
         return (
             f"{counted(counts['new'], 'new pair')} at {self.canvas.pixel_size_um:g} µm/px for "
-            f"{self.settings.category!r}, patient {self.patient_id!r}; {counts['same']} there already, "
+            f"{self.settings.category!r}, patient {self.patient!r}; {counts['same']} there already, "
             f"{counts['changed']} changed{out}."
         )
 
@@ -151,7 +157,7 @@ def plan_export(root: Path, source: ExportSource, settings: ExportSettings) -> J
     """
     dataset, note = _surveyed(root, source.path)
     check_category(settings.category, dataset.categories)
-    patient_id = settings.patient_id or unknown_patient_id(source.path, source.sha256)
+    patient_id = _patient_id(root, source, settings, dataset)
     letters, digits = patient_letters_and_digits(patient_id, dataset.patients)
     canvas = yield from make_canvas(source, settings)
     planner = _Planner(dataset, canvas, letters, digits)
@@ -184,6 +190,15 @@ def _surveyed(root: Path, source_path: Path | None) -> tuple[Dataset, str]:
         reason = getattr(error, "strerror", None) or error
         raise OutputError(f"{root} cannot be used as a folder of pairs: {reason}.") from error
     return dataset, note
+
+
+def _patient_id(root: Path, source: ExportSource, settings: ExportSettings, dataset: Dataset) -> str:
+    """What the set calls the patient."""
+    if settings.patient_id is None:
+        return unknown_patient_id(source.path, source.sha256)
+    if settings.keep_patient_id:
+        return settings.patient_id
+    return number_of(root, settings.patient_id, dataset.patient_digits)
 
 
 class _Planner:

@@ -104,6 +104,9 @@ class ExportSettings:
     ----------
     patient_id : str or None
         None: "not known"; the image gets an id of its own.
+    keep_patient_id : bool
+        Write the id as it is: it is a study number that names nobody. Else the set carries a number in its place, and
+        the key file beside the set says whose it is.
     category : str
         Made if it does not exist.
     category_confirmed : bool
@@ -142,6 +145,7 @@ class ExportSettings:
 
     patient_id: str | None
     category: str
+    keep_patient_id: bool = False
     category_confirmed: bool = True
     block: int = 1
     magnification: int = 400

@@ -19,6 +19,8 @@ from ...progress import Job, Progress
 from ..layout.dataset import open_dataset
 from ..layout.ebhi import parse_name
 from ..layout.manifest import Entry, pair_paths
+from ..layout.names import folded
+from ..layout.patients import remember
 from ..layout.sidecar import Sidecar, SourceInfo, sidecar_json, write_label_stack
 from ..words import counted
 from .export_plan import ExportPlan, PlannedPair
@@ -89,6 +91,8 @@ def write_export(plan: ExportPlan, when_changed: WhenChanged | None = None) -> J
         return _result(plan, [])
     with open_for_export(plan.root) as stream:
         _require_unchanged_folder(plan, orders)
+        if plan.settings.patient_id is not None and not plan.settings.keep_patient_id:
+            remember(plan.root, plan.settings.patient_id, plan.patient_id)
         sealed = False
         try:
             entries: list[Entry] = []
@@ -190,7 +194,7 @@ def _sidecar(plan: ExportPlan, order: _Order, tile: Tile, labels_sha256: str) ->
         mask_task=settings.task,
         mask_objects=settings.objects,
         source=SourceInfo(
-            name=source.name,
+            name=_without_patient(plan),
             sha256=source.sha256,
             size_px=(source.image.shape[0], source.image.shape[1]),
             pixel_size_um=source.pixel_size_um,
@@ -213,6 +217,13 @@ def _sidecar(plan: ExportPlan, order: _Order, tile: Tile, labels_sha256: str) ->
         },
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _without_patient(plan: ExportPlan) -> str:
+    """The image's file name, but for one that names the patient whom the set does not name."""
+    typed, name = plan.settings.patient_id, plan.source.name
+    hidden = typed is not None and plan.patient_id != typed and folded(typed) in folded(name)
+    return f"{plan.patient_id}{Path(name).suffix}" if hidden else name
 
 
 def _result(plan: ExportPlan, orders: list[_Order]) -> ExportResult:

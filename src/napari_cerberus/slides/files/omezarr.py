@@ -70,8 +70,8 @@ def _level(path: Path, array: zarr.Array[Any], axes: str) -> Level:
     sizes = dict(zip(names, array.shape, strict=True))
     if not {"y", "x"} <= set(sizes) or sizes.get("c") not in (3, 4) or array.dtype != np.uint8:
         raise ImageError(
-            f"{path.name} is no 8-bit RGB picture ({names} {array.shape}, {array.dtype}); fluorescence and grey images "
-            "cannot be annotated: choose a scan of an H&E slide."
+            f"{path.name} is no 8-bit RGB picture ({names!a} {array.shape}, {array.dtype}); fluorescence and grey "
+            "images cannot be annotated: choose a scan of an H&E slide."
         )
     tile = dict(zip(names, array.chunks, strict=True))
     return Level(height=sizes["y"], width=sizes["x"], tile=(tile["y"], tile["x"]), read=_reader(array, names))

@@ -16,6 +16,7 @@ from ...errors import DataError
 from ...pairs.layout.ebhi import PairRecord, index_tree, read_mask, read_rgb
 from ...pairs.layout.instances import index_class_folders, index_instances, read_labels
 from ...pairs.layout.labelled import read_pair
+from ...pairs.layout.manifest import exported_ids
 from ...pairs.layout.sidecar import Sidecar, sidecar_paths
 from ...pairs.layout.sidecar_reading import sidecar_of
 from ...pairs.problems import Problem
@@ -69,6 +70,8 @@ class Tile:
         "all", or "train" where the tile must stay out of validation and test.
     label_paths : tuple of Path
         Files that its labels come from.
+    patients : frozenset of str
+        Every name that its patient has, where there are several.
     """
 
     id: str
@@ -81,6 +84,7 @@ class Tile:
     use: str = "all"
     unchecked: frozenset[str] = frozenset()
     label_paths: tuple[Path, ...] = ()
+    patients: frozenset[str] = frozenset()
 
 
 def collect(config: TrainConfig, root: Path) -> list[Tile]:
@@ -120,7 +124,12 @@ def _ebhi_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> 
             tissue=tissue.index(record.category) if record.category in tissue else -1,
             use=source.use,
             label_paths=(record.label_path,),
+            patients=_names(source, record),
         )
+
+
+def _names(source: SourceSettings, record: PairRecord) -> frozenset[str]:
+    return frozenset(f"{source.name}:{patient}" for patient in record.patients)
 
 
 def _load_ebhi(source: SourceSettings, image_path: Path, label_path: Path) -> LoadedTile:
@@ -143,9 +152,12 @@ def _components(label_path: Path) -> NDArray[np.int32]:
 def _pair_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> Iterable[Tile]:
     records, problems = index_tree(folder)
     _tell(problems)
+    exported = exported_ids(folder)
     for record in records:
         try:
             sidecar = sidecar_of(record)
+            if sidecar is None and record.id in exported:
+                raise DataError(f"The sidecar of {record.image_path} is gone.")
         except DataError as error:
             _LOG.warning("%s The pair is left out: what of it was checked is not known.", error)
             continue
@@ -161,6 +173,7 @@ def _pair_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> 
             use=source.use,
             unchecked=_unchecked(sidecar),
             label_paths=(record.label_path, *_sidecar_files(record)),
+            patients=_names(source, record),
         )
 
 

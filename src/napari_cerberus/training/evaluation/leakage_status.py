@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ...model.ancestry import ancestor_patients, named, silent_ancestor
+from ...model.ancestry import all_patients, ancestor_patients, named, silent_ancestor
 from ...model.spec import ModelSpec
 from ...pairs.split import SUBSETS
 from .selection import Selection
@@ -36,7 +36,8 @@ def leakage_status(spec: ModelSpec, selection: Selection) -> LeakageStatus:
     ``source:patient``) and ``split_sha256``; a model that holds none of them tells nothing. What the models that it
     was made from have seen counts like what it has seen itself.
     """
-    scored = {tile.patient for tile in selection.tiles}
+    seen = all_patients(spec)
+    scored = {min(seen & tile.patients, default=tile.patient) for tile in selection.tiles}
     return _with_ancestors(_own_status(spec, selection, scored), spec, scored)
 
 

@@ -108,9 +108,9 @@ def _read_scores(path: Path) -> dict[str, TileScore]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
             score = TileScore.from_json(loads(line, str(path)))
+            scores[score.id] = score
         except (DataError, ValueError, TypeError, KeyError):
             continue
-        scores[score.id] = score
     return scores
 
 
