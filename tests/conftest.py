@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 # Set before torch, numpy or Qt are imported. Two threads are plenty for tiny networks;
@@ -12,6 +13,9 @@ for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "2")
 if sys.platform == "linux":
     os.environ.setdefault("QT_QPA_PLATFORM", "xcb")
+
+# Patients' numbers are made with a secret of their own in tests, never with the user's.
+os.environ["NAPARI_CERBERUS_SECRET"] = str(Path(tempfile.gettempdir()) / f"cerberus-tests-{os.getpid()}.secret")
 
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
@@ -29,6 +33,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 def pytest_configure(config: pytest.Config) -> None:
     """Name our marker."""
     config.addinivalue_line("markers", "gui: opens a window; skipped where there is no display")
+
+
+def pytest_unconfigure() -> None:
+    """Leave no secret behind."""
+    Path(os.environ["NAPARI_CERBERUS_SECRET"]).unlink(missing_ok=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

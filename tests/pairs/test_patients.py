@@ -25,6 +25,7 @@ NAME = "Müller, Anna *1950"
 @pytest.fixture(autouse=True)
 def _own_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAPARI_CERBERUS_MODELS", str(tmp_path / "user" / "models"))
+    monkeypatch.delenv("NAPARI_CERBERUS_SECRET")
 
 
 def plan(root: Path, patient: str, seed: int = 0, **source: object) -> ExportPlan:
@@ -50,7 +51,7 @@ def test_no_file_of_the_set_holds_the_id_as_typed(tmp_path: Path) -> None:
     assert patients(root) == {number}
     for path in root.rglob("*"):
         assert "Anna" not in path.name
-        assert not path.is_file() or b"ller" not in path.read_bytes()
+        assert not path.is_file() or b"Anna" not in path.read_bytes()
     assert json.loads(key_path(root).read_text(encoding="utf-8"))["patients"] == {NAME: number}
     assert key_path(root).parent == tmp_path, "beside the set, so that a copy of the set leaves it"
 
@@ -81,6 +82,14 @@ def test_a_missing_key_file_is_one_sentence_and_nothing_is_lost(tmp_path: Path) 
     run_to_end(write_export(again))
     assert read_key(root) == {NAME: number}
     assert patients(root) == {number}
+
+
+@pytest.mark.parametrize("text", ["", "zz", "abcd"])
+def test_a_damaged_secret_is_one_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "user").mkdir()
+    (tmp_path / "user" / "patients.secret").write_text(text)
+    with pytest.raises(DataError, match=r"patients\.secret"):
+        plan(tmp_path / "set", NAME)
 
 
 @pytest.mark.parametrize("text", ["{", '{"format": "x"}', '{"patients": {"a": "b"}}'])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,7 +114,9 @@ def test_the_preview_is_what_is_written(bench: Bench) -> None:
     bench.add()
     form = bench.form()
     preview = bench.preview(form)
-    assert [(pair.name, pair.status, pair.objects) for pair in preview.pairs] == [("NC17-1-400-001", "new", 1)]
+    (pair,) = preview.pairs
+    assert (pair.status, pair.objects) == ("new", 1)
+    assert re.fullmatch("NC9[0-9]{8}-1-400-001", pair.name), "a number stands for the patient"
     assert preview.pairs[0].thumbnail is not None
     assert "“Polyp” is new" in preview.notes[0]
     assert not bench.folder.exists(), "a preview writes nothing"
@@ -121,7 +124,7 @@ def test_the_preview_is_what_is_written(bench: Bench) -> None:
     status = bench.export(form)
     assert (status.state, status.message) == (JobState.RETURNED, f"1 pair written into {bench.folder}.")
     (record,), _ = index_tree(bench.folder)
-    assert record.id == "Polyp/NC17-1-400-001"
+    assert record.id == f"Polyp/{pair.name}"
     np.testing.assert_array_equal(read_mask(record.label_path), square_labels(32, 32)["glands"] > 0)
     sidecar = json.loads((bench.folder / "Polyp" / "sidecar" / f"{record.name}.json").read_text(encoding="utf-8"))
     assert (sidecar["model_name"], sidecar["tissue"]["Normal"], sidecar["source"]["name"]) == ("starter", 0.62, "tile")
@@ -134,7 +137,8 @@ def test_two_images_of_one_patient_are_numbered_in_the_preview_as_on_disk(bench:
     bench.add("a", seed=1)
     bench.add("b", seed=2)
     preview = bench.preview(bench.form())
-    assert [pair.name for pair in preview.pairs] == ["NC17-1-400-001", "NC17-1-400-002"]
+    assert [pair.name.partition("-")[2] for pair in preview.pairs] == ["1-400-001", "1-400-002"]
+    assert len({pair.name.partition("-")[0] for pair in preview.pairs}) == 1
     assert bench.export(bench.form()).state is JobState.RETURNED
     assert [record.name for record in index_tree(bench.folder)[0]] == [pair.name for pair in preview.pairs]
 
@@ -193,7 +197,7 @@ def test_one_image_that_fails_does_not_stop_the_others(bench: Bench) -> None:
     bench.add("b", seed=2)
     b, a = bench.exporter.candidates()
     images = (bench.answer(a, patient_id="GT17"), bench.answer(b, patient_id="17"))
-    form = ExportForm(folder=str(bench.folder), images=images, choices=ExportSettings(**CHOICES))
+    form = ExportForm(folder=str(bench.folder), images=images, choices=ExportSettings(**CHOICES, keep_patient_id=True))
     status = bench.export(form)
     assert status.state is JobState.FAILED
     assert "would both be called 17" in status.message

@@ -14,7 +14,6 @@ import os
 import re
 import secrets
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Literal
@@ -27,6 +26,8 @@ from .names import check_patient_id, folded, plain_digits
 from .same_patients import Number, join_numbers
 
 SECRET_FILE = "patients.secret"
+SECRET_VARIABLE = "NAPARI_CERBERUS_SECRET"
+"""Names another file; computers that share it give the same patient the same number."""
 _SECRET_BYTES = 32
 _NUMBERS = 10**8
 _MADE = re.compile("9[0-9]{8}")
@@ -154,18 +155,33 @@ def _number(secret: bytes, typed: str, attempt: int) -> str:
 
 def _secret() -> bytes:
     """The user's own, made once; readable by nobody else. Raises ``DataError`` or ``OutputError``."""
-    path = library_folder().parent / SECRET_FILE
-    with suppress(FileExistsError):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        except FileExistsError:
-            raise
-        except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
-        with os.fdopen(handle, "w", encoding="ascii") as stream:
-            stream.write(secrets.token_hex(_SECRET_BYTES))
+    chosen = os.environ.get(SECRET_VARIABLE)
+    path = Path(chosen) if chosen else library_folder().parent / SECRET_FILE
+    if not path.exists():
+        _make_secret(path)
     try:
-        return bytes.fromhex(path.read_text(encoding="ascii"))
+        secret = bytes.fromhex(path.read_text(encoding="ascii"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}, which patients' numbers are made with, cannot be read; restore it.") from error
+    if len(secret) != _SECRET_BYTES:
+        raise DataError(f"{path}, which patients' numbers are made with, is damaged; restore it, or remove it.")
+    return secret
+
+
+def _make_secret(path: Path) -> None:
+    """Whole or not at all; where another process was first, its secret stands."""
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as stream:
+            stream.write(secrets.token_hex(_SECRET_BYTES))
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a disk without hard links
+            new.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        new.unlink(missing_ok=True)
