@@ -111,7 +111,8 @@ def test_one_image_from_the_dock_to_the_folder(desk: Desk, tmp_path: Path) -> No
         assert status.bar.message.text() == f"1 pair written into {tmp_path / 'my pairs'}."
         assert "my%20pairs" in status.link.text()
     (record,), problems = index_tree(tmp_path / "my pairs")
-    assert (record.id, problems) == ("Polyp/GT2012149-1-400-001", [])
+    assert (record.id, problems) == (f"Polyp/NC{record.patient}-1-400-001", [])
+    assert record.patient.startswith("9"), "a number, not the id as typed"
 
 
 def test_what_is_right_is_asked_and_never_ticked_for_what_nobody_touched(desk: Desk, tmp_path: Path) -> None:
