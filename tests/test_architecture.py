@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "synthetic": BASE,
     "training": BASE | {"model", "pairs", "inference", "synthetic"},
     "finetune": BASE | {"model", "inference", "pairs", "synthetic", "training"},
-    "adaptation": BASE | {"model", "inference", "training"},
+    "adaptation": BASE | {"model", "inference", "annotation", "training"},
     "viewer": BASE | SCIENCE,
     "widgets": BASE | SCIENCE | {"viewer"},
     "cli": BASE | SCIENCE,

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from napari_cerberus.adaptation.annotate_rest import annotate_rest, placed
 from napari_cerberus.adaptation.decoder_steps import Page, fit
-from napari_cerberus.adaptation.finished_areas import FinishedArea
+from napari_cerberus.annotation.finished_areas import FinishedArea
 from napari_cerberus.adaptation.image_statistics import with_statistics
 from napari_cerberus.adaptation.kept_features import read_features
 from napari_cerberus.adaptation.learn import learn, learning_runtime

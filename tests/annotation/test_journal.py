@@ -24,6 +24,7 @@ from journal_killing import FRAME, edits
 import napari_cerberus.annotation.journal.journals as folder_module
 from napari_cerberus.annotation import object_table
 from napari_cerberus.annotation.edits import ChangeSet, difference
+from napari_cerberus.annotation.finished_areas import FinishedArea
 from napari_cerberus.annotation.frame import Frame, image_key, placed
 from napari_cerberus.annotation.journal import appending as appending_module
 from napari_cerberus.annotation.journal import find_journals, open_journal, pixel_runs, read_journal
@@ -536,3 +537,23 @@ def test_an_empty_change_is_a_record_like_any_other(tmp_path):
     with journal:
         journal.append(ChangeSet(summary="Nothing"), task="lumina", tool="x")
     assert not read_journal(tmp_path / FRAME.folder_name / FILE).labels["lumina"].any()
+
+
+def test_finished_areas_come_back_also_after_compaction_and_a_damaged_one_is_told(tmp_path):
+    first = FinishedArea.rectangle(-3, 0, 20, 20, ("glands", "nuclei"))
+    second = FinishedArea(corners=((1.5, 2), (30, 4), (8, 40)), tasks=("nuclei",))
+    path, states = written(tmp_path, 3)
+    journal, _ = open_journal(tmp_path, FRAME, resume=True)
+    journal._max_bytes = journal._first_max_bytes = 1
+    with journal:
+        journal.append_areas([first], task="nuclei", summary="Finished an area", by="Ada")
+        journal.append_areas([first, second], task="nuclei", summary="Finished an area")
+        journal.append_areas([second], task="nuclei", summary="Reopened an area")
+    replay = read_journal(path)
+    assert replay.finished == (second,)
+    assert np.array_equal(replay.labels["nuclei"], states[-1])
+    assert [record.summary for record in replay.records if record.kind == "areas"][-1] == "Reopened an area"
+    line = path.read_bytes().splitlines()[-1]
+    data = {**data_of(line), "kind": "areas", "seq": len(replay.records) + 1, "finished": [{"corners": 3}]}
+    path.write_bytes(path.read_bytes() + line_of(data))
+    assert "is damaged" in read_journal(path).problem

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -255,3 +257,19 @@ def test_undo_of_a_rerun_brings_back_table_and_model_and_redo_repeats_it():
     tracker.sync(merged, "Redid")
     pd.testing.assert_frame_equal(tracker.objects, result.objects)
     assert tracker.next_id == 4
+
+
+def test_finished_areas_stay_as_they_are_and_take_nothing_in() -> None:
+    last = painted((1, (20, 20), 6), (2, (20, 60), 6), (3, (60, 20), 6))
+    new = painted((1, (40, 20), 6), (2, (20, 60), 8), (3, (60, 60), 6), (4, (20, 20), 5), (5, (38, 42), 6))
+    finished = np.zeros(last.shape, bool)
+    finished[:, :40] = True
+    result = merge(replace(rerun(last, last, new), finished=finished))
+    merged = result.change.applied(last)
+    assert np.array_equal(merged[finished], last[finished]), "objects and background of the area"
+    assert {1, 3} <= set(ids_of(merged))
+    assert merged[20, 60] == 2
+    assert merged[60, 60] > 3, "outside of it the new result is taken"
+    assert merged[38, 45] > 0, "what reaches into it by a little is cut at its edge"
+    assert not len(result.conflicts), "there is nothing to decide in a finished area"
+    assert result.counts.kept == 2

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from napari_cerberus.annotation import object_table
 from napari_cerberus.annotation.comparison import compare
 from napari_cerberus.annotation.edits import delete_objects, grow, renumber
+from napari_cerberus.annotation.finished_areas import FinishedArea
 from napari_cerberus.annotation.frame import Frame
 from napari_cerberus.annotation.journal import open_journal, read_journal
 from napari_cerberus.annotation.store import ModelUsed, SavedAnnotation, is_annotation, load_annotation, save_annotation
@@ -366,3 +367,16 @@ def test_annotations_of_different_images_are_not_compared():
     other = annotation_of(labels)
     with pytest.raises(DataError, match="cannot be compared"):
         compare(annotation_of(labels), replace(other, frame=replace(other.frame, image_key="aa" * 32)))
+
+
+def test_finished_areas_are_saved_with_it_and_checked(saved) -> None:
+    folder, annotation = saved[0], saved[1]
+    areas = (FinishedArea.rectangle(0, 0, 20, 30, ("nuclei",)),)
+    save_annotation(folder, replace(annotation, finished=areas))
+    assert load_annotation(folder).finished == areas
+    about = folder / "annotation.json"
+    data = json.loads(about.read_text())
+    for damage in ({}, [1], [{"corners": [[0, 0]], "tasks": ["nuclei"]}], [{"corners": "abc", "tasks": []}]):
+        about.write_text(json.dumps({**data, "finished": damage}))
+        with pytest.raises(DataError, match="damaged"):
+            load_annotation(folder)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..model.checkpoint import Model
 from ..model.network import Cerberus
-from .finished_areas import FinishedArea
+from ..annotation.finished_areas import FinishedArea
 from .kept_features import Features
 from .learn_settings import LearnSettings
 

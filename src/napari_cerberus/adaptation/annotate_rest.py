@@ -22,7 +22,7 @@ from ..inference.predict import Prediction, predict
 from ..progress import Job, Progress
 from ..tasks import GLANDS, LUMINA
 from .adapted_model import Adapted
-from .finished_areas import Mask, finished_masks
+from ..annotation.finished_areas import Mask, finished_masks
 from .finished_ground import task_pixel_size_um
 from .held_out import probabilities
 from .learn import learning_runtime

@@ -28,7 +28,7 @@ from ..progress import Job, Progress
 from ..training.evaluation.metrics.pixel_metrics import compare_pixels
 from .adapted_model import Adapted, Round, TaskGain, child_of
 from .decoder_steps import Page, State, decoder_state, fit, mixed
-from .finished_areas import FinishedArea
+from ..annotation.finished_areas import FinishedArea
 from .finished_ground import Ground, Mask, task_pixel_size_um
 from .guard import Fold, choose, choose_statistics, drifts, folds, lost, why_not
 from .held_out import Sums, probabilities, quality, scored

@@ -15,7 +15,7 @@ from ..inference.grid.model_grid import ModelGrid, Window, round_up
 from ..inference.grid.rescale import to_model_grid
 from ..inference.images.rgb import to_rgb8
 from ..model.spec import ModelSpec
-from .finished_areas import FinishedArea, Mask, contradictions, finished_masks, finished_tasks
+from ..annotation.finished_areas import FinishedArea, Mask, contradictions, finished_masks, finished_tasks
 from .finished_ground import Ground, task_pixel_size_um
 
 _MARGIN_PX = 240

@@ -135,7 +135,7 @@ def provenance(records: Sequence[Record], task: str) -> pd.DataFrame:
     """
     made: dict[int, tuple[str, str]] = {}
     touched: dict[int, list[Record]] = {}
-    for record in (r for r in records if r.task == task and r.kind != SNAPSHOT):
+    for record in (r for r in records if r.task == task and r.kind in (EDIT, RESULT)):
         by_model = record.kind == RESULT
         for i in record.new_ids if not by_model else (*record.new_ids, *record.changed_ids):
             made[i] = (record.model_name, record.model_sha256) if by_model else made.get(i, ("hand", ""))

@@ -66,6 +66,8 @@ class Rerun:
     region : Region or None
         Where the model ran, in pixels of these maps; nothing outside it changes. Maps of different regions are
         brought to one grid by ``frame.placed`` first.
+    finished : (H, W) bool array or None
+        What a person called right: its objects stay, whole, and no new one comes into it.
     first_new_id : int or None
         Ids from here on are free, as of ``TrackedLabels.next_id``.
     """
@@ -78,6 +80,7 @@ class Rerun:
     new_objects: pd.DataFrame
     pixel_size_um: float
     region: Region | None = None
+    finished: NDArray[np.bool_] | None = None
     first_new_id: int | None = None
 
     def __post_init__(self) -> None:
@@ -144,8 +147,9 @@ def merge(rerun: Rerun, settings: MergeSettings | None = None) -> MergeResult:
     chosen = settings or MergeSettings()
     sides = _sides(rerun)
     kept = np.where(np.isin(rerun.current, sides.kept), rerun.current, 0)
-    fates = _fates(rerun, kept, chosen)
-    fitted = _fitted(fates, kept)
+    taken = _taken_up(rerun, kept)
+    fates = _fates(rerun, taken, chosen)
+    fitted = _fitted(fates, taken)
     sources, ids = _numbered(fitted, rerun, sides.replaced)
     placed = np.concatenate([[0], ids])[compact(fitted)[1]].astype(rerun.current.dtype)
     merged = np.where(placed > 0, placed, kept).astype(rerun.current.dtype)
@@ -160,7 +164,7 @@ def merge(rerun: Rerun, settings: MergeSettings | None = None) -> MergeResult:
             replaced=sides.replaced.size,
             taken=sources.size,
             clipped=int(np.count_nonzero(fates.taken & (fates.covered > 0))),
-            kept=sides.by_hand.size,
+            kept=sides.by_hand.size + sides.finished.size,
             dropped=int(np.count_nonzero(fates.dropped)),
             stay_deleted=int(np.count_nonzero(fates.away)),
             conflicts=len(conflicts),
@@ -170,20 +174,31 @@ def merge(rerun: Rerun, settings: MergeSettings | None = None) -> MergeResult:
 
 @dataclass(frozen=True, kw_only=True)
 class _Sides:
-    """Ids of the current layer: those that make room, those that stay, and of these the user's own."""
+    """Ids of the current layer: those that make room, those that stay; of these the user's own and the finished."""
 
     replaced: IntArray
     kept: IntArray
     by_hand: IntArray
+    finished: IntArray
 
 
 def _sides(rerun: Rerun) -> _Sides:
     ids = present_ids(rerun.current)
     states = rerun.objects.set_index("index")["state"].reindex(ids)
     by_hand = states.isin(DECIDED).to_numpy() | ~same_pixels(rerun.current, rerun.last, ids)
+    finished = np.isin(ids, rerun.current[rerun.finished]) if rerun.finished is not None else np.zeros_like(by_hand)
     outside = np.isin(ids, rerun.current[~_in_region(rerun)])
-    stays = by_hand | outside
-    return _Sides(replaced=ids[~stays], kept=ids[stays], by_hand=ids[by_hand])
+    stays = by_hand | outside | finished
+    own = by_hand & ~finished
+    return _Sides(replaced=ids[~stays], kept=ids[stays], by_hand=ids[own], finished=ids[finished])
+
+
+def _taken_up(rerun: Rerun, kept: Labels) -> Labels:
+    """Kept objects, and finished background as an object of its own that nothing may lie on."""
+    if rerun.finished is None or not rerun.finished.any():
+        return kept
+    wide = kept.astype(np.int64)
+    return np.where(rerun.finished & (wide <= 0), wide.max(initial=0) + 1, wide)
 
 
 def _in_region(rerun: Rerun) -> NDArray[np.bool_]:

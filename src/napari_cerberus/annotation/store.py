@@ -28,6 +28,7 @@ from .. import __version__
 from ..errors import DataError, OutputError
 from ..tasks import INSTANCE_TASKS
 from ..whole_folders import atomic_folder, settle
+from .finished_areas import FinishedArea, areas_from_json
 from .frame import Frame
 from .journal import Journal, read_journal_of
 from .label_maps import Labels, present_ids
@@ -74,6 +75,8 @@ class SavedAnnotation:
     tissue : mapping of class to probability
     models : mapping of task to ModelUsed
         Empty for what was drawn by hand from the start.
+    finished : tuple of FinishedArea
+        What a person called right, in pixels of the label maps.
     image_path : str
         Where the image was; only a hint.
     saved_at, saved_by : str
@@ -89,6 +92,7 @@ class SavedAnnotation:
     objects: pd.DataFrame
     tissue: Mapping[str, float] = field(default_factory=dict)
     models: Mapping[str, ModelUsed] = field(default_factory=dict)
+    finished: tuple[FinishedArea, ...] = ()
     image_path: str = ""
     saved_at: str = ""
     saved_by: str = ""
@@ -161,6 +165,7 @@ def load_annotation(folder: Path) -> SavedAnnotation:
         objects=_read_objects(folder / OBJECTS_FILE, labels, pixel_size_um),
         tissue={name: number(mapping(data, "tissue", where), name, where) for name in data["tissue"]},
         models=_models(mapping(data, "models", where), where),
+        finished=areas_from_json(data.get("finished", []), str(where)),
         more=mapping(data, "more", where),
         **{name: text(data, name, where) for name in ("image_path", "saved_at", "saved_by")},
     )
@@ -217,6 +222,7 @@ def _about(annotation: SavedAnnotation, by: str) -> bytes:
         "tasks": list(annotation.labels),
         "tissue": {name: float(value) for name, value in annotation.tissue.items()},
         "models": {task: {"name": m.name, "sha256": m.sha256} for task, m in annotation.models.items()},
+        "finished": [area.to_json() for area in annotation.finished],
         "more": dict(annotation.more),
     }
     try:

@@ -18,10 +18,11 @@ from ...errors import DataError
 from ...strict_json import loads
 from ...tasks import INSTANCE_TASKS
 from ..edits import Features
+from ..finished_areas import FinishedArea, areas_from_json
 from ..object_table import CELLS
 
-EDIT, RESULT, SNAPSHOT = "edit", "result", "snapshot"
-KINDS = (EDIT, RESULT, SNAPSHOT)
+EDIT, RESULT, SNAPSHOT, AREAS = "edit", "result", "snapshot", "areas"
+KINDS = (EDIT, RESULT, SNAPSHOT, AREAS)
 MAX_LINE_BYTES = 1 << 28
 _MAX_CELL_BYTES = 1 << 29
 
@@ -40,8 +41,9 @@ class Record:
         Seconds since that opening by a clock that never jumps.
     at, by : str
         When (UTC, ISO 8601) and who.
-    kind : {"edit", "result", "snapshot"}
-        What the user did; a model's result; or everything so far, which starts replay anew.
+    kind : {"edit", "result", "snapshot", "areas"}
+        What the user did; a model's result; everything so far, which starts replay anew; or areas that were finished
+        or reopened.
     task, tool, summary : str
         Which label map; "split", "accept", "undo" ...; the change set's summary.
     new_ids, removed_ids, changed_ids, marked_ids : tuple of int
@@ -55,6 +57,8 @@ class Record:
         For a result.
     tissue : mapping of class to probability
         For a result: the readout that came with it, where there was one.
+    finished : tuple of FinishedArea
+        For areas: all that are finished from now on.
     thin : bool
         Pixels and cells were left out when the journal was compacted; a later snapshot holds what they did.
     """
@@ -79,6 +83,7 @@ class Record:
     model_name: str = ""
     model_sha256: str = ""
     tissue: Mapping[str, float] = field(default_factory=dict)
+    finished: tuple[FinishedArea, ...] = ()
     thin: bool = False
 
     def thinned(self) -> Record:
@@ -136,6 +141,8 @@ def encode(record: Record) -> bytes:
     data |= {name: base64.b64encode(getattr(record, name)).decode() for name in ("pixels", "model_pixels")}
     if record.tissue:
         data["tissue"] = {name: float(share) for name, share in record.tissue.items()}
+    if record.kind == AREAS:
+        data["finished"] = [area.to_json() for area in record.finished]
     data["cells"] = base64.b64encode(_packed_cells(record.features)).decode()
     return line_of(data)
 
@@ -161,6 +168,7 @@ def decode(data: Mapping[str, Any]) -> Record:
         pixels=_bytes(data, "pixels"),
         model_pixels=_bytes(data, "model_pixels"),
         tissue=_tissue(data.get("tissue", {})),
+        finished=areas_from_json(data.get("finished"), "a record") if data["kind"] == AREAS else (),
     )
 
 

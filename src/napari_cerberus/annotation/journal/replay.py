@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...errors import DataError
+from ..finished_areas import FinishedArea
 from ..frame import Frame
 from ..object_table import CELLS, measure, rows_with
 from . import pixel_runs
-from .record import MAX_LINE_BYTES, SNAPSHOT, Record, data_of, decode
+from .record import AREAS, MAX_LINE_BYTES, SNAPSHOT, Record, data_of, decode
 
 FORMAT = "napari-cerberus journal"
 FORMAT_VERSION = 1
@@ -34,6 +35,8 @@ class Replay:
         As they were at the last whole record; the model's last result.
     cells : mapping of task to {id: {column: value}}
         Table cells that labels alone do not give.
+    finished : tuple of FinishedArea
+        In pixels of the label maps.
     records : list of Record
         The history, without pixels and cells.
     good_bytes : int
@@ -51,6 +54,7 @@ class Replay:
     labels: dict[str, TaskLabels] = field(default_factory=dict)
     model_labels: dict[str, TaskLabels] = field(default_factory=dict)
     cells: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
+    finished: tuple[FinishedArea, ...] = ()
     records: list[Record] = field(default_factory=list)
     good_bytes: int = 0
     problem: str = ""
@@ -71,7 +75,9 @@ class Replay:
         """
         if record.seq != len(self.records) + 1:
             raise DataError(f"record {len(self.records) + 1} is missing")
-        if not record.thin:
+        if record.kind == AREAS:
+            self.finished = record.finished
+        elif not record.thin:
             self._change(record)
         self.records.append(record.thinned() if not record.thin else record)
 

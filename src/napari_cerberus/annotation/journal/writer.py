@@ -13,13 +13,14 @@ from typing import Self
 from ...errors import DataError, OutputError
 from ...files import atomic_path
 from ..edits import ChangeSet
+from ..finished_areas import FinishedArea
 from ..frame import Frame
 from ..object_table import utc_now
 from . import pixel_runs
 from .appending import AppendFile
 from .compact import compacted
 from .journal_lock import FolderLock
-from .record import EDIT, RESULT, Record, encode, line_of
+from .record import AREAS, EDIT, RESULT, Record, encode, line_of
 from .replay import Replay, header, read_journal
 
 logger = logging.getLogger(__name__)
@@ -124,6 +125,25 @@ class Journal:
             model_sha256=model[1] if model else "",
             tissue=dict(tissue or {}),
         )
+        self._note(record)
+
+    def append_areas(self, finished: Iterable[FinishedArea], *, task: str, summary: str, by: str = "") -> None:
+        """Note which areas are finished from now on, in pixels of the label maps; ``task`` is that of the layer."""
+        record = Record(
+            seq=len(self.records) + 1,
+            session=self._session,
+            elapsed_s=self._elapsed_s,
+            at=utc_now(),
+            by=by,
+            kind=AREAS,
+            task=task,
+            tool=AREAS,
+            summary=summary,
+            finished=tuple(finished),
+        )
+        self._note(record)
+
+    def _note(self, record: Record) -> None:
         self._write(record)
         if self._lock is not None:
             self._lock.beat()

@@ -21,6 +21,7 @@ Mask = NDArray[np.bool_]
 
 MAX_CORNERS = 10_000
 """More corners of one area are a damaged file."""
+MAX_AREAS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +110,16 @@ class FinishedArea:
         if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
             raise DataError("A finished area is damaged: field 'tasks' must be a list of names.")
         return cls(corners=corners, tasks=tuple(tasks))
+
+
+def areas_from_json(data: Any, where: str) -> tuple[FinishedArea, ...]:
+    """Areas that ``to_json`` gave, for an untrusted value. Raises ``DataError``, which names ``where``."""
+    if not isinstance(data, list) or len(data) > MAX_AREAS:
+        raise DataError(f"{where} is damaged: its finished areas must be a list of at most {MAX_AREAS:,}.")
+    try:
+        return tuple(FinishedArea.from_json(one) for one in data)
+    except DataError as error:
+        raise DataError(f"{where} is damaged: {error}") from error
 
 
 def finished_tasks(areas: Iterable[FinishedArea]) -> tuple[str, ...]:
