@@ -35,10 +35,10 @@ from scipy import ndimage
 
 from learning_loop import STAINS
 from napari_cerberus.adaptation.annotate_rest import annotate_rest
-from napari_cerberus.annotation.finished_areas import FinishedArea
 from napari_cerberus.adaptation.learn import learn
 from napari_cerberus.adaptation.learn_settings import LearnSettings
 from napari_cerberus.adaptation.lessons import Lesson
+from napari_cerberus.annotation.finished_areas import FinishedArea
 from napari_cerberus.files import write_text
 from napari_cerberus.inference.annotate import annotate
 from napari_cerberus.inference.annotate_settings import AnnotateSettings

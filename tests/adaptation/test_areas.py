@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_cerberus.annotation.finished_areas import FinishedArea, contradictions, finished_masks
 from napari_cerberus.adaptation.finished_ground import Ground, continued, halves
 from napari_cerberus.adaptation.guard import choose, choose_statistics, drifts, lost
+from napari_cerberus.annotation.finished_areas import FinishedArea, contradictions, finished_masks
 from napari_cerberus.errors import DataError
 from napari_cerberus.inference.grid.model_grid import ModelGrid
 

@@ -12,13 +12,13 @@ from scipy import ndimage
 
 from napari_cerberus.adaptation.annotate_rest import annotate_rest, placed
 from napari_cerberus.adaptation.decoder_steps import Page, fit
-from napari_cerberus.annotation.finished_areas import FinishedArea
 from napari_cerberus.adaptation.image_statistics import with_statistics
 from napari_cerberus.adaptation.kept_features import read_features
 from napari_cerberus.adaptation.learn import learn, learning_runtime
 from napari_cerberus.adaptation.learn_settings import LearnSettings
 from napari_cerberus.adaptation.learning_time import learning_seconds
 from napari_cerberus.adaptation.lessons import Lesson
+from napari_cerberus.annotation.finished_areas import FinishedArea
 from napari_cerberus.errors import DataError, SettingsError
 from napari_cerberus.inference.annotate import annotate
 from napari_cerberus.inference.annotate_settings import AnnotateSettings

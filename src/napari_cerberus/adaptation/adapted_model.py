@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
+from ..annotation.finished_areas import FinishedArea
 from ..model.checkpoint import Model
 from ..model.network import Cerberus
-from ..annotation.finished_areas import FinishedArea
 from .kept_features import Features
 from .learn_settings import LearnSettings
 

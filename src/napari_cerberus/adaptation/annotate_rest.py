@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..annotation.finished_areas import Mask, finished_masks
 from ..errors import CerberusError, DeviceError
 from ..inference.annotate import objects_from
 from ..inference.annotate_settings import AnnotateSettings
@@ -22,7 +23,6 @@ from ..inference.predict import Prediction, predict
 from ..progress import Job, Progress
 from ..tasks import GLANDS, LUMINA
 from .adapted_model import Adapted
-from ..annotation.finished_areas import Mask, finished_masks
 from .finished_ground import task_pixel_size_um
 from .held_out import probabilities
 from .learn import learning_runtime

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..annotation.finished_areas import FinishedArea
 from ..errors import CerberusError, DataError, DeviceError
 from ..inference.device import Runtime, choose_runtime
 from ..inference.grid.model_grid import pad_to_stride
@@ -28,7 +29,6 @@ from ..progress import Job, Progress
 from ..training.evaluation.metrics.pixel_metrics import compare_pixels
 from .adapted_model import Adapted, Round, TaskGain, child_of
 from .decoder_steps import Page, State, decoder_state, fit, mixed
-from ..annotation.finished_areas import FinishedArea
 from .finished_ground import Ground, Mask, task_pixel_size_um
 from .guard import Fold, choose, choose_statistics, drifts, folds, lost, why_not
 from .held_out import Sums, probabilities, quality, scored

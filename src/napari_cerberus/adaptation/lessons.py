@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..annotation.finished_areas import FinishedArea, Mask, contradictions, finished_masks, finished_tasks
 from ..errors import DataError
 from ..inference.grid.model_grid import ModelGrid, Window, round_up
 from ..inference.grid.rescale import to_model_grid
 from ..inference.images.rgb import to_rgb8
 from ..model.spec import ModelSpec
-from ..annotation.finished_areas import FinishedArea, Mask, contradictions, finished_masks, finished_tasks
 from .finished_ground import Ground, task_pixel_size_um
 
 _MARGIN_PX = 240

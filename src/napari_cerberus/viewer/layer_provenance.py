@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..annotation.finished_areas import FinishedArea, areas_from_json
+from ..errors import DataError
+
 KEY = "napari-cerberus"
 """Our entry in ``layer.metadata``."""
 MODEL_LABELS = "napari-cerberus model labels"
@@ -17,6 +20,9 @@ MODEL_LABELS = "napari-cerberus model labels"
 
 HISTORY = "napari-cerberus journal"
 """Our entry in ``layer.metadata`` with the file of the annotation's history; empty or missing where there is none."""
+
+FINISHED = "napari-cerberus finished areas"
+"""Our entry in ``layer.metadata`` with the finished areas of the annotation, as ``FinishedArea.to_json`` gives them."""
 
 _LATER = {"flips", "tissue"}
 """Fields that records of older folders lack."""
@@ -109,8 +115,17 @@ def checksum_of(layer: Any) -> int:
 
 
 def was_edited(layer: Any, record: LayerRecord) -> bool:
-    """Whether pixels, features or name differ from what we made."""
-    return bool(layer.name != record.layer_name) or checksum_of(layer) != record.checksum
+    """Whether pixels, features or name differ from what we made, or an area of it was finished."""
+    finished = any(record.task in area.tasks for area in finished_of(layer))
+    return finished or bool(layer.name != record.layer_name) or checksum_of(layer) != record.checksum
+
+
+def finished_of(layer: Any) -> tuple[FinishedArea, ...]:
+    """The finished areas that a layer carries, in its pixels; none where the entry is not ours."""
+    try:
+        return areas_from_json(layer.metadata.get(FINISHED, []), str(layer.name))
+    except DataError:
+        return ()
 
 
 def _feature_bytes(features: pd.DataFrame) -> bytes:

@@ -148,15 +148,15 @@ def _full_shape(layer: Any, level: int = 0) -> tuple[int, ...]:
 def _region_box(viewer: Any, layer: Any, region: Region, shapes: Iterable[Any]) -> Box:
     """The region in full-resolution pixels, not yet clipped to the image."""
     if region is Region.VIEW:
-        return _view_box(viewer, layer)
+        return view_box(viewer, layer)
     if region is Region.RECTANGLE:
         return _drawn_box(layer, shapes)
     height, width = _full_shape(layer)[:2]
     return Box(y0=0, x0=0, y1=height, x1=width)
 
 
-def _view_box(viewer: Any, layer: Any) -> Box:
-    """What napari last drew of the layer.
+def view_box(viewer: Any, layer: Any) -> Box:
+    """What napari last drew of the layer, in its pixels at full resolution. Raises ``ImageError`` where it is hidden.
 
     napari's ``corner_pixels`` is exact for plain images. For multiscale ones it is what was loaded, which may be more
     than what is seen, so the camera's rectangle narrows it.

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 
 from ...annotation.edits import ChangeSet, difference
+from ...annotation.finished_areas import FinishedArea
 from ...annotation.frame import Frame
 from ...annotation.journal import JOURNAL_FILE, Journal, Replay, open_journal, read_journal, read_journal_of
-from ...annotation.journal.record import RESULT
+from ...annotation.journal.record import AREAS, RESULT
 from ...annotation.label_maps import Labels
 from ...annotation.object_table import cells_of
 from ...model.library.opening import library_folder
 from ..annotate.image_region import fingerprint, why_not
-from ..layer_provenance import HISTORY
+from ..layer_provenance import HISTORY, finished_of
 from .tracked_layer import TrackedLayer
 from .tracked_layers import Corrections
 
@@ -117,6 +118,17 @@ class Autosave:
                 self._write(journal, item)
         self._say_warnings()
 
+    def note_areas(self, one: TrackedLayer, areas: Sequence[FinishedArea], summary: str) -> None:
+        """Note at once which areas of a layer's annotation are finished from now on."""
+        self.flush()
+        if self.root is None:
+            return
+        journal = self._journals.get(one.place) or self._open(one, resume=False)
+        if new := self._not_kept([_Waiting(one=one, change=ChangeSet(summary=summary), tool=AREAS)]):
+            self._begin(journal, new, [])
+        journal.append_areas(areas, task=one.task, summary=summary, by=self._corrections.session.reviewer)
+        self._say_warnings()
+
     def history(self, one: TrackedLayer) -> Journal:
         """The journal of a layer's annotation, complete, to be saved with it; made for that where there is none."""
         self.flush()
@@ -125,6 +137,8 @@ class Autosave:
         journal = Journal(self._frame(one), None)
         self._continue(journal, one)
         self._begin(journal, list(self._corrections.siblings(one).values()), [])
+        if finished := finished_of(one.layer):
+            journal.append_areas(finished, task=one.task, summary="Finished areas")
         return journal
 
     def path(self, one: TrackedLayer) -> Path | None:

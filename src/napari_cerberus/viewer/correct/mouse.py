@@ -29,6 +29,8 @@ class MouseTools:
     ----------
     armed_changed : Signal(str)
         Name of the tool that now waits for the mouse; empty if none.
+    paused : bool
+        Somebody else draws: clicks are theirs.
 
     Parameters
     ----------
@@ -44,6 +46,7 @@ class MouseTools:
     def __init__(self, corrections: Corrections, overlay: Overlay, run: Callable[[Work, str], None]) -> None:
         self._corrections, self._overlay, self._run = corrections, overlay, run
         self._armed = ""
+        self.paused = False
         self._layer: TrackedLayer | None = None
         self._points: list[Point] = []
         self._picked = 0
@@ -102,7 +105,7 @@ class MouseTools:
     def _on_drag(self, layer: Any, event: Any) -> Iterator[None]:
         """napari's mouse callback: one press, its moves, its release."""
         one = self._corrections.find(str(layer.unique_id))
-        if one is None or layer.mode != _PAN:
+        if one is None or layer.mode != _PAN or self.paused:
             return
         if one is not self._layer:
             yield from self._choose(one, event)

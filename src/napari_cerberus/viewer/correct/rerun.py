@@ -13,7 +13,7 @@ from psygnal import Signal
 from ...annotation.frame import Region, placed
 from ...annotation.merge import MergeResult, Rerun, merge
 from ...annotation.object_table import of_task
-from ...errors import CerberusError
+from ...errors import CerberusError, EditError
 from ..annotate.annotation_result import Answer
 from .review_session import Reviewing
 from .tracked_layer import TrackedLayer
@@ -84,9 +84,7 @@ class Rerunning:
         CerberusError
             If the new result cannot be compared with the layers.
         """
-        for one in self._corrections:
-            one.stale = True  # a script may have written into the array without telling napari
-        self._corrections.sync()
+        self._catch_up()
         layers = self._layers_for(answer)
         if not any(one.has_work for one in layers):
             return False
@@ -99,17 +97,43 @@ class Rerunning:
         offer = self.offer
         if offer is None:
             return
-        places = {key: one.place for key in offer.results if (one := self._corrections.find(key)) is not None}
         self._set(None)
         try:
-            run = self._corrections.merge(offer.results, offer.answer)
+            self._merge(offer.results, offer.answer)
         except CerberusError as error:
             self._set(offer)
             self._corrections.said.emit(str(error), True)
             return
-        self._conflicts[run] = [(place, offer.results[key].conflicts) for key, place in places.items()]
+        merged = _layers(len(offer.results))
+        self._corrections.said.emit(f"Merged the new result into {merged}; Ctrl+Z takes it back.", False)
+
+    def take(self, answer: Answer) -> Mapping[str, MergeResult]:
+        """Merge an answer at once; what it did, by key of the layer. An offer that waits is forgotten.
+
+        Raises
+        ------
+        CerberusError
+            If no layer is left that it fits, or one is locked; nothing was changed then.
+        """
+        self._catch_up()
+        layers = self._layers_for(answer)
+        if not layers:
+            raise EditError("The layers it was meant for were removed; nothing was changed.")
+        results = {one.key: _merged(one, answer) for one in layers}
+        self._merge(results, answer)
+        self._set(None)
+        return results
+
+    def _merge(self, results: Mapping[str, MergeResult], answer: Answer) -> None:
+        places = {key: one.place for key in results if (one := self._corrections.find(key)) is not None}
+        run = self._corrections.merge(results, answer)
+        self._conflicts[run] = [(place, results[key].conflicts) for key, place in places.items()]
         self._show_conflicts(run, there=True)
-        self._corrections.said.emit(f"Merged the new result into {_layers(len(places))}; Ctrl+Z takes it back.", False)
+
+    def _catch_up(self) -> None:
+        for one in self._corrections:
+            one.stale = True  # a script may have written into the array without telling napari
+        self._corrections.sync()
 
     def _on_run_walked(self, run: Run, way: str) -> None:
         self._show_conflicts(run, there=way == "redo")
@@ -190,6 +214,7 @@ def _merged(one: TrackedLayer, answer: Answer) -> MergeResult:
             objects=one.tracked.objects,
             new_objects=of_task(annotation.objects, one.task),
             pixel_size_um=one.tracked.pixel_size_um,
+            finished=one.finished,
             region=(of[0] - on[0], of[1] - on[1], of[2] - on[0], of[3] - on[1]),
             first_new_id=one.tracked.next_id,
         )

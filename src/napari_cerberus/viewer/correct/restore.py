@@ -12,7 +12,7 @@ from ...annotation.journal.record import RESULT, Record
 from ...pixel_size import PixelSize
 from ..annotate.image_region import fingerprint, why_not
 from ..layer_features import features_of
-from ..layer_provenance import MODEL_LABELS, LayerRecord
+from ..layer_provenance import FINISHED, MODEL_LABELS, LayerRecord
 from ..layers import labels_layer
 from ..placement import placement
 from ..session import Session
@@ -93,7 +93,8 @@ class Restoring:
         display, layers = self._session.display, self._corrections.layers
         layer = labels_layer(task, replay.labels[task], objects, display, name=f"{image.name} {task}", **where)
         layer.features = features_of(objects)
-        layer.metadata = {MODEL_LABELS: replay.model_labels[task]}
+        finished = [area.to_json() for area in replay.finished]
+        layer.metadata = {MODEL_LABELS: replay.model_labels[task], FINISHED: finished}
         layers.put(layer, record)
         return self._corrections.attach(layer)
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from ...annotation.edits import ChangeSet, Features, ProbabilityMap
+from ...annotation.finished_areas import Mask, finished_masks
 from ...annotation.merge import MergeResult
 from ...annotation.object_table import COLUMNS, DECIDED
 from ...annotation.tracking import TrackedLabels
 from ...errors import EditError
 from ..layer_features import BOX, features_of, table_from
-from ..layer_provenance import KEY, MODEL_LABELS, LayerRecord
+from ..layer_provenance import KEY, MODEL_LABELS, LayerRecord, finished_of
 from .undo import PixelStep, Run, RunStep, Step
 
 _EVENTS = ("paint", "labels_update", "set_data", "data")
@@ -91,9 +92,15 @@ class TrackedLayer:
 
     @property
     def has_work(self) -> bool:
-        """Whether the user has decided on, or changed, any object."""
+        """Whether the user has decided on, or changed, any object, or finished an area."""
         decided = self.tracked.objects["state"].isin(DECIDED).any()
-        return bool(decided) or not np.array_equal(self.tracked.labels, self.tracked.model_labels)
+        return bool(decided) or self.finished is not None or not np.array_equal(self.tracked.labels, self.tracked.model_labels)
+
+    @property
+    def finished(self) -> Mask | None:
+        """Pixels that a person called right; None where there are none. (H, W) bool array."""
+        shape = self.tracked.labels.shape
+        return finished_masks(finished_of(self.layer), (shape[0], shape[1])).get(self.task)
 
     @property
     def last_is_of_the_table(self) -> bool:

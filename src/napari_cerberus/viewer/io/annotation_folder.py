@@ -12,6 +12,7 @@ import pandas as pd
 from napari import current_viewer
 from napari.layers import Image
 
+from ...annotation.finished_areas import FinishedArea, areas_from_json
 from ...annotation.frame import Frame
 from ...annotation.journal import Journal
 from ...annotation.store import JOURNAL_FILE, SUFFIX, ModelUsed, SavedAnnotation, load_annotation, save_annotation
@@ -19,7 +20,7 @@ from ...errors import DataError
 from ...tasks import INSTANCE_TASKS
 from ..annotate.image_region import fingerprint, why_not
 from ..layer_features import features_of, table_from
-from ..layer_provenance import HISTORY, KEY, MODEL_LABELS, LayerRecord, record_from
+from ..layer_provenance import FINISHED, HISTORY, KEY, MODEL_LABELS, LayerRecord, record_from
 from ..layers import labels_layer
 from ..placement import placement
 from ..session import Display
@@ -96,6 +97,7 @@ def annotation_of(layer_data: Sequence[LayerData]) -> SavedAnnotation:
             if record.model_name
         },
         tissue=next((record.tissue for record in records if record.tissue), {}),
+        finished=next((areas for _, _, more in found.values() if (areas := _finished(more))), ()),
         image_path=records[0].image_path,
         more={"layers": {record.task: record.to_metadata() for record in records}},
     )
@@ -134,6 +136,7 @@ def _layer(annotation: SavedAnnotation, task: str, folder: Path) -> Any:
         KEY: record.to_metadata(),
         MODEL_LABELS: annotation.model_labels[task].astype(np.int32),
         HISTORY: str(journal) if journal.is_file() else "",
+        FINISHED: [area.to_json() for area in annotation.finished],
     }
     return layer
 
@@ -155,6 +158,10 @@ def _frame(record: LayerRecord) -> Frame:
         image_width_px=right,
         region=(top, left, bottom, right),
     )
+
+
+def _finished(attributes: Mapping[str, Any]) -> tuple[FinishedArea, ...]:
+    return areas_from_json(attributes.get("metadata", {}).get(FINISHED, []), "The layer")
 
 
 def _model_labels(labels: np.ndarray[Any, Any], attributes: Mapping[str, Any]) -> np.ndarray[Any, Any]:

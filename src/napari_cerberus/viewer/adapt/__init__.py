@@ -1,0 +1,1 @@
+"""Finished areas in the window, and learning from them."""

@@ -1,0 +1,1 @@
+"""The panel of finished areas and learning from them."""
