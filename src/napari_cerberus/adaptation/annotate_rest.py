@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -46,11 +46,14 @@ class Rest:
         As ``Annotation.objects``, of ``labels``.
     placed : mapping of task key to (H, W) int32 array
         Finished objects as they are, with their ids, and new ones outside of finished areas, with ids above those.
+    probabilities : mapping of task key to (2, h, w) float16 array
+        As ``Annotation.probabilities``.
     """
 
     labels: Mapping[str, NDArray[np.int32]]
     objects: pd.DataFrame
     placed: Mapping[str, NDArray[np.int32]]
+    probabilities: Mapping[str, NDArray[np.float16]] = field(default_factory=dict)
 
 
 def annotate_rest(adapted: Adapted, lesson: Lesson, settings: AnnotateSettings) -> Job[Rest]:
@@ -103,6 +106,7 @@ def _annotate_rest(adapted: Adapted, lesson: Lesson, settings: AnnotateSettings)
             task: placed(labels[task], lesson.labels.get(task, np.zeros(shape, np.int32)), masks.get(task, nothing))
             for task in adapted.tasks
         },
+        probabilities={task: prediction.probabilities[task] for task in adapted.tasks},
     )
 
 

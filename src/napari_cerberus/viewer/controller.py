@@ -16,6 +16,8 @@ from napari.utils.notifications import show_error, show_warning
 from ..errors import CerberusError, ImageError, ModelError
 from ..model.library.opening import promoted
 from ..progress import Job, Progress
+from .adapt.finishing import Finishing
+from .adapt.learning import Learning
 from .annotate.annotate_jobs import Annotator, Request, list_model_choices
 from .annotate.annotation_result import Answer, added_sentence, readout_of_layers, summary_sentence
 from .annotate.choices import NO_IMAGE, Choices, read_pixel_size_um
@@ -70,7 +72,9 @@ class Controller:
         self.watch = LayerWatch(viewer)
         memory = memory if memory is not None else Memory.of_napari()
         self.choose = Choices(self.session, self.layers, self.watch, memory, read_pixel_size)
-        self._annotate = annotate if annotate is not None else Annotator()
+        lent: dict[str, Any] = {}
+        annotator = Annotator(lent)
+        self._annotate = annotate if annotate is not None else annotator
         self._list_models = list_models
         self._jobs = JobRunner("Annotation")
         self._lookup = JobRunner("Looking for models")
@@ -82,6 +86,12 @@ class Controller:
         self._lasts = memory.lasts
         journals = journals_folder() if memory.lasts else None
         self.correct = Correcting(self.layers, self.session, journals)
+        corrections = self.correct.corrections
+        self.finishing = Finishing(corrections, self.correct.autosave, self.correct.tools, self.correct.overlay)
+        self.learning = Learning(
+            self.session, self.correct, self.finishing, annotator.open, lent, lambda: self._jobs.busy
+        )
+        self.learning.by_itself = memory.preferences().learn_by_itself
         self.stain = StainCheck(self.session, self.layers, self.watch)
         candidates = OpenImages(self.layers, self.readout_of, self._pixel_size_of, self.correct)
         self.export = Exporter(self.session, candidates)
@@ -96,6 +106,7 @@ class Controller:
         self.session.events.export.connect(self._on_export)
         self.finetuning.model_made.connect(self.library.look)
         self.library.changed.connect(self._on_library)
+        self.learning.kept.connect(self.library.look)
         self.library.promoted_changed.connect(self.choose.model)
         self.library.renamed.connect(self._on_renamed)
 
@@ -118,6 +129,8 @@ class Controller:
         if self._jobs.busy:
             return
         try:
+            if self.learning.busy:
+                raise CerberusError("The model is learning; annotate when that has ended, or cancel it.")
             request = self._freeze()
             self._jobs.start(lambda: self._annotate(request), on_progress=self._on_progress, on_end=self._on_end)
         except CerberusError as error:
@@ -155,6 +168,8 @@ class Controller:
         """Stop the work, wait for it, and let go of the viewer. Safe to call twice."""
         self._jobs.close()
         self._lookup.close()
+        self.learning.close()
+        self.finishing.close()
         self.export.close()
         self.finetuning.close()
         self.library.close()
@@ -202,7 +217,7 @@ class Controller:
             return
         if self._look_again:
             self.look_up_models()
-        self.session.models = end.result
+        self.session.models = (*end.result, *self.learning.lent_choices())
         if not end.result:
             self._fail(ModelError("No model was found; install napari-cerberus again or add a model."))
         elif self.session.model is None:

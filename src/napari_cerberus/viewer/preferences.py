@@ -36,6 +36,7 @@ class Preferences:
     filled: bool = False
     reviewer: str = ""
     pairs_folder: str = ""
+    learn_by_itself: bool = True
 
 
 class Memory:

@@ -10,6 +10,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from ..viewer.controller import Controller
+from .adapt.learn_panel import LearnPanel
 from .annotate.annotate_panel import AnnotatePanel
 from .annotate.objects_panel import ObjectsPanel
 from .annotate.tissue_panel import ReadoutPanel
@@ -54,11 +55,12 @@ class CerberusDock(QWidget):
         self.objects = ObjectsPanel(self.controller)
         self.review = ReviewPanel(self.controller)
         self.correct = CorrectPanel(self.controller)
+        self.learn = LearnPanel(self.controller)
         self.export = ExportPanel(self.controller)
         self.finetune = FinetunePanel(self.controller)
         self.closing = ClosingQuestion(self.controller.finetuning, self)
         panels = (self.annotate, self.job_bar, self.offers, self.readout, self.objects)
-        self._lay_out(*panels, self.review, self.correct, self.export, self.finetune)
+        self._lay_out(*panels, self.review, self.correct, self.learn, self.export, self.finetune)
         self.controller.correct.corrections.active_changed.connect(self._show_tools)
         # a bound method of self is not called any more when self is destroyed
         self.destroyed.connect(partial(_close, self.controller))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from psygnal import Signal
 
-from ...annotation.finished_areas import FinishedArea, finished_masks
+from ...annotation.finished_areas import FinishedArea, Mask, finished_masks
 from ...errors import CerberusError, EditError
 from ..annotate.annotation_result import counted, ordered
 from ..annotate.image_region import view_box
@@ -103,7 +103,7 @@ class Finishing:
         return {
             task: FinishedPart(
                 share=float(masks[task].mean()),
-                objects=len(np.setdiff1d(layers[task].tracked.labels[masks[task]], [0])),
+                objects=_objects(layers[task], masks[task]),
             )
             for task in ordered(masks)
             if task in layers
@@ -149,12 +149,12 @@ class Finishing:
             points = tuple((float(y), float(x)) for y, x in corners)
             self._guarded(lambda active: FinishedArea(corners=points, tasks=self._tasks(active)))
 
-    def _guarded(self, make: object) -> None:
+    def _guarded(self, make: Callable[[TrackedLayer], FinishedArea]) -> None:
         """Add the area that ``make`` gives for the active layer; a problem is said, not raised."""
         try:
             one = self._corrections.need_active()
-            area = make(one)  # type: ignore[operator]
-            if not area.mask(one.tracked.labels.shape).any():
+            area = make(one)
+            if not _mask(one, area).any():
                 raise EditError("The area holds no pixel of the image; draw it on the image.")
         except CerberusError as error:
             self._corrections.said.emit(str(error), True)
@@ -164,10 +164,9 @@ class Finishing:
         self.finished.emit()
 
     def _sentence(self, one: TrackedLayer, area: FinishedArea) -> str:
-        mask = area.mask(one.tracked.labels.shape)
-        layers = self._corrections.siblings(one)
-        found = {task: len(np.setdiff1d(layers[task].tracked.labels[mask], [0])) for task in ordered(dict.fromkeys(area.tasks))}
-        return f"Finished: {', '.join(counted(task, number) for task, number in found.items())}. Shift+Y reopens it."
+        mask, layers = _mask(one, area), self._corrections.siblings(one)
+        found = [counted(task, _objects(layers[task], mask)) for task in ordered(dict.fromkeys(area.tasks))]
+        return f"Finished: {', '.join(found)}. Shift+Y reopens it."
 
     def _set(self, one: TrackedLayer, areas: Sequence[FinishedArea], summary: str) -> None:
         kept = [area.to_json() for area in areas]
@@ -190,6 +189,15 @@ class Finishing:
         self._place = () if active is None else active.place
         self._outlines.show(active, self.areas())
         self.changed.emit()
+
+
+def _mask(one: TrackedLayer, area: FinishedArea) -> Mask:
+    height, width = one.tracked.labels.shape
+    return area.mask((height, width))
+
+
+def _objects(one: TrackedLayer, mask: Mask) -> int:
+    return len(np.setdiff1d(one.tracked.labels[mask], [0]))
 
 
 def _inside(box: Box, one: TrackedLayer) -> Box:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,10 +72,16 @@ class Annotator:
     """Makes annotation jobs and keeps the model of the last one, so that a second click does not load it again.
 
     Jobs of one annotator must not run at the same time.
+
+    Parameters
+    ----------
+    lent : mapping of name to Model, optional
+        Models that are in no library: what was learned in an open image.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lent: Mapping[str, Model] | None = None) -> None:
         self._model: tuple[str, Model] | None = None
+        self._lent: Mapping[str, Model] = lent if lent is not None else {}
 
     def __call__(self, request: Request) -> Job[Annotation]:
         """Read the pixels, open the model, annotate."""
@@ -89,14 +96,17 @@ class Annotator:
             sensitivity=request.sensitivity,
             flips=request.flips,
         )
-        model = self._open(request.model_name)
+        model = self.open(request.model_name)
         return (yield from annotate(image, model, settings))
 
     def forget_model(self) -> None:
         """Load the model anew next time: the library changed."""
         self._model = None
 
-    def _open(self, name: str) -> Model:
+    def open(self, name: str) -> Model:
+        """A model by name; the last one is kept."""
+        if name in self._lent:
+            return self._lent[name]
         from ...model.library.opening import open_model
 
         if self._model is None or self._model[0] != name:

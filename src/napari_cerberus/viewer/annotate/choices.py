@@ -123,6 +123,10 @@ class Choices:
         self._session.reviewer = name.strip()
         self._memory.remember(reviewer=self._session.reviewer)
 
+    def learn_by_itself(self, wanted: bool) -> None:
+        """Whether a model learns as soon as an area is finished, where that takes little time."""
+        self._memory.remember(learn_by_itself=wanted)
+
     def pairs_folder(self, folder: Path) -> None:
         """Where pairs were exported to; Fine-tune proposes it."""
         self._session.pairs_folder = str(folder)

@@ -94,7 +94,8 @@ class TrackedLayer:
     def has_work(self) -> bool:
         """Whether the user has decided on, or changed, any object, or finished an area."""
         decided = self.tracked.objects["state"].isin(DECIDED).any()
-        return bool(decided) or self.finished is not None or not np.array_equal(self.tracked.labels, self.tracked.model_labels)
+        moved = not np.array_equal(self.tracked.labels, self.tracked.model_labels)
+        return bool(decided) or moved or self.finished is not None
 
     @property
     def finished(self) -> Mask | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QDialog, QGridLayout, QLabel, QWidget
 
+from ...viewer.adapt.finishing import KEYS as FINISH_KEYS
 from ...viewer.correct.review_session import KEYS
 from ...viewer.correct.tools import TOOLS
 from ..base.style import SPACING_PX
@@ -24,7 +25,8 @@ def shown_key(key: str) -> str:
 def key_rows() -> list[tuple[str, str]]:
     """Key and what it does, tools first."""
     tools = [(shown_key(tool.key), f"{tool.title}: {tool.tip}") for tool in TOOLS.values()]
-    return [*tools, *((shown_key(key), tip) for key, tip in KEYS.values()), *_OTHER]
+    steps = [*KEYS.values(), *FINISH_KEYS.values()]
+    return [*tools, *((shown_key(key), tip) for key, tip in steps), *_OTHER]
 
 
 class KeyTable(QDialog):
