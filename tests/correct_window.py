@@ -8,7 +8,7 @@ import numpy as np
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt
 
-from fake_jobs import FakeAnnotate, he_like, no_pixel_size, two_models
+from fake_jobs import FakeAnnotate, fake_learn_jobs, he_like, no_pixel_size, two_models
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState
@@ -21,7 +21,9 @@ WAIT_MS = 60_000
 class Window:
     """A shown napari with an annotated tile; points are in pixels of the layers."""
 
-    def __init__(self, qtbot: QtBot, viewer: Any, annotate: FakeAnnotate | None = None, **memory: Any) -> None:
+    def __init__(
+        self, qtbot: QtBot, viewer: Any, annotate: FakeAnnotate | None = None, learn_jobs: Any = None, **memory: Any
+    ) -> None:
         self.qtbot, self.viewer = qtbot, viewer
         controller = Controller(
             viewer,
@@ -29,6 +31,7 @@ class Window:
             annotate=annotate or FakeAnnotate(),
             list_models=two_models,
             read_pixel_size=no_pixel_size,
+            learn_jobs=learn_jobs or fake_learn_jobs(),
         )
         self.dock = CerberusDock(viewer, controller)
         viewer.window.add_dock_widget(self.dock)

@@ -8,7 +8,8 @@ from typing import Any
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
-from fake_jobs import FakeAnnotate, he_like, no_pixel_size, two_models
+from fake_jobs import FakeAnnotate, fake_learn_jobs, he_like, no_pixel_size, two_models
+from napari_cerberus.viewer.adapt.learn_jobs import LearnJobs
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.correct.tracked_layer import TrackedLayer
 from napari_cerberus.viewer.preferences import Memory
@@ -26,6 +27,7 @@ class Desk:
         memory: Path | None = None,
         annotated: bool = True,
         shape: tuple[int, int] = (40, 56),
+        learn_jobs: LearnJobs | None = None,
         **image: Any,
     ) -> None:
         self.qtbot = qtbot
@@ -38,6 +40,7 @@ class Desk:
             annotate=annotate or FakeAnnotate(),
             list_models=two_models,
             read_pixel_size=no_pixel_size,
+            learn_jobs=learn_jobs or fake_learn_jobs(),
         )
         self.session, self.correct = self.controller.session, self.controller.correct
         self.said: list[tuple[str, bool]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_cerberus.inference.annotate import Annotation
 from napari_cerberus.inference.objects.found_objects import empty_table, object_table
 from napari_cerberus.inference.tissue_readout import TissueMap
 from napari_cerberus.progress import Job, Progress
+from napari_cerberus.viewer.adapt.learn_jobs import Learned, LearnJobs
 from napari_cerberus.viewer.annotate.annotate_jobs import Request
 from napari_cerberus.viewer.session import ModelChoice
 
@@ -123,6 +125,67 @@ class FakeAnnotate:
             return annotation_of(labels, request.pixel_size_um, **self._changes)
         finally:
             self.closed.set()
+
+
+class FakeLearn:
+    """Stands for learning: finds what it is told, outside of finished areas too.
+
+    Parameters
+    ----------
+    labels : mapping of task to array, optional
+        The new answer; None: nothing was gained.
+    seconds : float
+        What measuring says.
+    gated : bool
+        Wait at every step until ``gate`` is set.
+    """
+
+    def __init__(self, labels: Any = None, *, seconds: float = 100.0, gated: bool = False) -> None:
+        self.labels, self.seconds = labels, seconds
+        self.orders: list[Any] = []
+        self.kept: list[tuple[Any, str]] = []
+        self.gate, self.stepped, self.closed = threading.Event(), threading.Event(), threading.Event()
+        if not gated:
+            self.gate.set()
+
+    @property
+    def jobs(self) -> LearnJobs:
+        return LearnJobs(learn=self._learn, measure=self._measure, keep=self._keep)
+
+    def _learn(self, order: Any, open_model: Any) -> Job[Learned]:
+        try:
+            self.orders.append(order)
+            for step in range(3):
+                yield Progress("Learning glands", step, 3)
+                self.stepped.set()
+                self.gate.wait(20)
+            number = len(self.orders)
+            rounds = (*(order.earlier.rounds if order.earlier else ()), number)
+            name = "starter, taught in this image"
+            spec = SimpleNamespace(tasks=(), pixel_size_um=1.0)
+            model = SimpleNamespace(name=name, sha256=f"{number:064x}", spec=spec)
+            told = SimpleNamespace(model=model, rounds=rounds, notes=(), sentence="Better where it was checked.")
+            if self.labels is None:
+                told.sentence = "Nothing was changed."
+                return Learned(adapted=told, annotation=None)
+            made = annotation_of(self.labels, 0.5, model_name=name, model_sha256=model.sha256)
+            return Learned(adapted=told, annotation=made)
+        finally:
+            self.closed.set()
+
+    def _measure(self, order: Any, open_model: Any) -> Job[float]:
+        yield Progress("Measuring")
+        return self.seconds
+
+    def _keep(self, adapted: Any, name: str) -> Job[Any]:
+        yield Progress("Keeping")
+        self.kept.append((adapted, name))
+        return SimpleNamespace(name=name)
+
+
+def fake_learn_jobs() -> LearnJobs:
+    """Learning that gains nothing."""
+    return FakeLearn().jobs
 
 
 def no_pixel_size(path: Any) -> None:

@@ -17,6 +17,7 @@ from ..errors import CerberusError, ImageError, ModelError
 from ..model.library.opening import promoted
 from ..progress import Job, Progress
 from .adapt.finishing import Finishing
+from .adapt.learn_jobs import LearnJobs
 from .adapt.learning import Learning
 from .annotate.annotate_jobs import Annotator, Request, list_model_choices
 from .annotate.annotation_result import Answer, added_sentence, readout_of_layers, summary_sentence
@@ -55,6 +56,7 @@ class Controller:
     read_pixel_size : callable
         Reads a file's metadata.
     finetuning : FineTuning, optional
+    learn_jobs : LearnJobs, optional
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Controller:
         list_models: Callable[[], Job[tuple[ModelChoice, ...]]] = list_model_choices,
         read_pixel_size: Callable[[Path], float | None] = read_pixel_size_um,
         finetuning: FineTuning | None = None,
+        learn_jobs: LearnJobs | None = None,
     ) -> None:
         self.session = Session()
         self.layers = ViewerLayers(viewer)
@@ -89,7 +92,7 @@ class Controller:
         corrections = self.correct.corrections
         self.finishing = Finishing(corrections, self.correct.autosave, self.correct.tools, self.correct.overlay)
         self.learning = Learning(
-            self.session, self.correct, self.finishing, annotator.open, lent, lambda: self._jobs.busy
+            self.session, self.correct, self.finishing, annotator.open, lent, lambda: self._jobs.busy, learn_jobs
         )
         self.learning.by_itself = memory.preferences().learn_by_itself
         self.stain = StainCheck(self.session, self.layers, self.watch)

@@ -156,6 +156,15 @@ def keep(adapted: Adapted, name: str) -> Job[ModelEntry]:
         return add_model(path, name)
 
 
+@dataclass(frozen=True, kw_only=True)
+class LearnJobs:
+    """What makes the jobs; tests have others."""
+
+    learn: Callable[[LearnOrder, Callable[[str], Model]], Job[Learned]] = learn_here
+    measure: Callable[[LearnOrder, Callable[[str], Model]], Job[float]] = estimate
+    keep: Callable[[Adapted, str], Job[ModelEntry]] = keep
+
+
 def _lesson(order: LessonOrder) -> Lesson:
     from ...adaptation.lessons import Lesson
 

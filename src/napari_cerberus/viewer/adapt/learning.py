@@ -11,14 +11,14 @@ from psygnal import Signal
 
 from ...annotation.merge import MergeResult
 from ...errors import CerberusError, EditError, ImageError
-from ...progress import Job, Progress
+from ...progress import Progress
 from ..annotate.annotation_result import Answer, readout_of_layers
 from ..annotate.image_region import fingerprint, why_not
 from ..correct.workbench import Correcting
 from ..session import JobState, JobStatus, ModelChoice, Session
 from ..worker import Cancelled, End, Failed, JobRunner, Returned
 from .finishing import Finishing
-from .learn_jobs import Learned, LearnOrder, estimate, keep, learn_here
+from .learn_jobs import Learned, LearnJobs
 from .learn_orders import CostKey, LearnOrders, Target
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ class Learning:
         Where adapted models are put for annotating.
     busy_elsewhere : callable
         Whether an annotation runs.
-    learn, measure, keep_model : callable
-        Make the jobs; tests pass fake ones.
+    jobs : LearnJobs
     """
 
     status_changed = Signal(object)
@@ -73,16 +72,14 @@ class Learning:
         open_model: Callable[[str], Model],
         lent: MutableMapping[str, Any],
         busy_elsewhere: Callable[[], bool] = lambda: False,
-        *,
-        learn: Callable[[LearnOrder, Callable[[str], Model]], Job[Learned]] = learn_here,
-        measure: Callable[[LearnOrder, Callable[[str], Model]], Job[float]] = estimate,
-        keep_model: Callable[[Adapted, str], Job[Any]] = keep,
+        jobs: LearnJobs | None = None,
     ) -> None:
         self._session, self._correct, self._finishing = session, correct, finishing
         self._orders = LearnOrders(correct.corrections, finishing, session)
         self._open_model, self._lent, self._busy_elsewhere = open_model, lent, busy_elsewhere
-        self._learn, self._measure, self._keep = learn, measure, keep_model
+        self._make = jobs if jobs is not None else LearnJobs()
         self._jobs, self._keeping = JobRunner("Learning"), JobRunner("Keeping the model")
+        self._measuring = JobRunner("Measuring this computer")
         self.status = JobStatus()
         self.by_itself = True
         self._target: Target | None = None
@@ -96,7 +93,7 @@ class Learning:
 
     @property
     def busy(self) -> bool:
-        """Whether a round, or its measurement, runs."""
+        """Whether a round runs."""
         return self._jobs.busy
 
     @property
@@ -127,9 +124,10 @@ class Learning:
             return
         try:
             self._refuse_two()
+            self._measuring.cancel()
             order, self._target = self._orders.make(self.adapted)
             self._jobs.start(
-                lambda: self._learn(order, self._open_model), on_progress=self._on_progress, on_end=self._on_end
+                lambda: self._make.learn(order, self._open_model), on_progress=self._on_progress, on_end=self._on_end
             )
         except CerberusError as error:
             self._fail(error)
@@ -168,11 +166,12 @@ class Learning:
         adapted = self.adapted
         if adapted is None or self._keeping.busy:
             return
-        self._keeping.start(lambda: self._keep(adapted, name), on_progress=lambda step: None, on_end=self._on_kept)
+        self._keeping.start(lambda: self._make.keep(adapted, name), on_progress=lambda step: None, on_end=self._on_kept)
 
     def close(self) -> None:
         """Stop the work and wait for it. Safe to call twice."""
         self._jobs.close()
+        self._measuring.close()
         self._keeping.close()
         self._children.clear()
 
@@ -260,8 +259,9 @@ class Learning:
         if self._jobs.busy:
             self._again = self.by_itself
             return
+        if self._measuring.busy or self._busy_elsewhere():
+            return
         try:
-            self._refuse_two()
             order, _ = self._orders.make(self.adapted)
         except CerberusError as error:
             self._fail(error)
@@ -270,27 +270,23 @@ class Learning:
         if key in self._seconds:
             self._on_told()
             return
-        self._jobs.start(
-            lambda: self._measure(order, self._open_model),
-            on_progress=lambda step: self._tell(JobStatus(state=JobState.RUNNING, stage=step.stage)),
+        self._measuring.start(
+            lambda: self._make.measure(order, self._open_model),
+            on_progress=lambda step: None,
             on_end=lambda end: self._on_measured(key, end),
         )
 
     def _on_measured(self, key: CostKey, end: End) -> None:
-        self._again = False
-        if isinstance(end, Returned):
-            self._seconds[key] = float(end.result)
-            self._tell(JobStatus())
-            self._on_told()
-        elif isinstance(end, Failed):
+        if isinstance(end, Failed):
             self._fail(end.error)
-        else:
-            self._tell(JobStatus())
+        elif isinstance(end, Returned):
+            self._seconds[key] = float(end.result)
+            self._on_told()
 
     def _on_told(self) -> None:
         self.told_changed.emit()
         seconds = self.seconds
-        if self.by_itself and seconds is not None and seconds <= BY_ITSELF_UP_TO_S:
+        if self.by_itself and not self._jobs.busy and seconds is not None and seconds <= BY_ITSELF_UP_TO_S:
             self.learn()
 
     def _told_before(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -71,8 +72,6 @@ def list_model_choices() -> Job[tuple[ModelChoice, ...]]:
 class Annotator:
     """Makes annotation jobs and keeps the model of the last one, so that a second click does not load it again.
 
-    Jobs of one annotator must not run at the same time.
-
     Parameters
     ----------
     lent : mapping of name to Model, optional
@@ -81,6 +80,7 @@ class Annotator:
 
     def __init__(self, lent: Mapping[str, Model] | None = None) -> None:
         self._model: tuple[str, Model] | None = None
+        self._lock = threading.Lock()
         self._lent: Mapping[str, Model] = lent if lent is not None else {}
 
     def __call__(self, request: Request) -> Job[Annotation]:
@@ -105,11 +105,12 @@ class Annotator:
 
     def open(self, name: str) -> Model:
         """A model by name; the last one is kept."""
-        if name in self._lent:
-            return self._lent[name]
         from ...model.library.opening import open_model
 
-        if self._model is None or self._model[0] != name:
-            self._model = None
-            self._model = (name, open_model(name))
-        return self._model[1]
+        with self._lock:
+            if name in self._lent:
+                return self._lent[name]
+            if self._model is None or self._model[0] != name:
+                self._model = None
+                self._model = (name, open_model(name))
+            return self._model[1]
