@@ -162,7 +162,7 @@ class Studio:
     def scroll_to(self, panel: Any) -> None:
         """Bring a panel of the dock into view, its upper edge on top."""
         self.settle(0.5)
-        self.dock.scroll.verticalScrollBar().setValue(panel.mapTo(self.dock.scroll.widget(), QPoint(0, 0)).y())
+        self.dock.steps.show_panel(panel)
 
     def largest(self, task: str) -> tuple[str, int]:
         """Task and id of the largest object that is whole and not too large to be shown with its surroundings."""

@@ -98,7 +98,7 @@ def test_a_lasso_around_one_object_or_none_is_a_sentence(window: Window) -> None
 
 
 def test_nothing_of_the_dock_is_cut_off_at_its_smallest_width(window: Window) -> None:
-    scroll = window.dock.scroll
+    scroll = window.dock.steps.pages["correct"]
     for task in ("glands", "nuclei", "lumina"):
         window.click(window.layer(task), (5, 5))
         assert scroll.widget().minimumSizeHint().width() <= scroll.viewport().width()

@@ -38,6 +38,7 @@ class Desk:
     def add(self, name: str, seed: int = 0) -> None:
         place = {"scale": (0.5, 0.5), "units": ("um", "um")}
         self.viewer.add_image(he_like(40, 56, seed), rgb=True, name=name, **place)
+        self.dock.steps.show_step("annotate")
         self.click(self.dock.annotate.annotate)
         self.qtbot.waitUntil(lambda: self.session.job.state is JobState.RETURNED, timeout=20_000)
 
@@ -52,6 +53,7 @@ class Desk:
         self.qtbot.keyClicks(field, text)
 
     def open_export(self) -> ExportDialog:
+        self.dock.steps.show_step("export")
         self.click(self.dock.export.open)
         dialog: ExportDialog = self.dock.export.dialog
         assert dialog.isVisible()

@@ -1,13 +1,13 @@
-"""The dock: the panels in the order in which one works, in one column that scrolls."""
+"""The dock: a tab for each step of the work, and below them what is asked or running now."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import QEvent
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QDockWidget, QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDockWidget, QLabel, QVBoxLayout, QWidget
 
 from ..viewer.controller import Controller
 from .adapt.learn_panel import LearnPanel
@@ -15,7 +15,8 @@ from .annotate.annotate_panel import AnnotatePanel
 from .annotate.objects_panel import ObjectsPanel
 from .annotate.tissue_panel import ReadoutPanel
 from .base.job_bar import JobBar
-from .base.style import SPACING_PX
+from .base.steps import Steps
+from .base.style import SPACING_PX, small_label
 from .correct.correct_panel import CorrectPanel
 from .correct.offers import Offers
 from .correct.review_panel import ReviewPanel
@@ -23,9 +24,8 @@ from .export.export_panel import ExportPanel
 from .finetune.closing import ClosingQuestion
 from .finetune.finetune_panel import FinetunePanel
 
-_MINIMUM_WIDTH_PX = 310
-_SETTLE_MS = 150
 _TITLE = "Cerberus H&E annotation"
+_NOTHING_YET = "Annotate an image first, or open a saved annotation with File ▸ Open."
 
 
 class CerberusDock(QWidget):
@@ -43,10 +43,6 @@ class CerberusDock(QWidget):
         super().__init__()
         self.controller = controller if controller is not None else Controller(napari_viewer)
         self._was_docked = self._tools_shown = False
-        # panels that have just appeared need a moment to find their places
-        self._settling = QTimer(self)
-        self._settling.setSingleShot(True)
-        self._settling.timeout.connect(self._scroll_to_tools)
         self.annotate = AnnotatePanel(self.controller)
         session = self.controller.session
         self.job_bar = JobBar(session.job, session.events.job, self.controller.cancel)
@@ -59,9 +55,10 @@ class CerberusDock(QWidget):
         self.export = ExportPanel(self.controller)
         self.finetune = FinetunePanel(self.controller)
         self.closing = ClosingQuestion(self.controller.finetuning, self)
-        panels = (self.annotate, self.job_bar, self.offers, self.readout, self.objects)
-        self._lay_out(*panels, self.review, self.correct, self.learn, self.export, self.finetune)
+        self.nothing_yet = small_label(_NOTHING_YET)
+        self._lay_out()
         self.controller.correct.corrections.active_changed.connect(self._show_tools)
+        self._show_tools()
         # a bound method of self is not called any more when self is destroyed
         self.destroyed.connect(partial(_close, self.controller))
         self.controller.look_up_models()
@@ -93,32 +90,35 @@ class CerberusDock(QWidget):
                 label.setText(_TITLE)
 
     def _show_tools(self) -> None:
-        """Scroll to review and tools when the first object is chosen: correcting has begun."""
+        """Go to Review & correct when the first object is chosen: correcting has begun."""
         active = self.controller.correct.corrections.active
+        self.nothing_yet.setVisible(active is None)
         if not self._tools_shown and active is not None and active.selected:
             self._tools_shown = True
-            self._settling.start(_SETTLE_MS)
+            self.steps.show_step("correct")
 
-    def _scroll_to_tools(self) -> None:
-        self.scroll.ensureWidgetVisible(self.correct)
-
-    def _lay_out(self, *panels: QWidget) -> None:
-        column = QWidget()
-        inner = QVBoxLayout(column)
-        inner.setContentsMargins(SPACING_PX, SPACING_PX, SPACING_PX, SPACING_PX)
-        inner.setSpacing(SPACING_PX)
-        for panel in panels:
-            inner.addWidget(panel)
-        inner.addStretch(1)
-        self.scroll = scroll = QScrollArea()
-        scroll.setWidget(column)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    def _lay_out(self) -> None:
+        """Tabs above; below them, in sight from every tab, questions and the running job."""
+        self.steps = steps = Steps()
+        first = self.annotate, self.readout, self.objects
+        steps.add("annotate", "Annotate", "Choose image and model, and annotate", *first)
+        steps.add("correct", "Review & correct", "Look at what is least certain, and mend it", *self._review_panels())
+        steps.add("export", "Export", "Write training pairs from corrected images", self.export)
+        steps.add("learn", "Learn", "Fine-tune a model on your pairs, and compare it with the old one", self.finetune)
+        below = QVBoxLayout()
+        below.setContentsMargins(SPACING_PX, SPACING_PX, SPACING_PX, SPACING_PX)
+        below.setSpacing(SPACING_PX)
+        below.addWidget(self.offers)
+        below.addWidget(self.job_bar)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
-        self.setMinimumWidth(_MINIMUM_WIDTH_PX)
+        layout.setSpacing(0)
+        layout.addWidget(steps, 1)
+        layout.addLayout(below)
+
+    def _review_panels(self) -> tuple[QWidget, ...]:
+        """From top to bottom of the tab Review & correct."""
+        return self.nothing_yet, self.review, self.correct, self.learn
 
 
 def _close(controller: Controller, _destroyed: Any = None) -> None:

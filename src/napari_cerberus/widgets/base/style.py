@@ -25,6 +25,12 @@ SECTION_HEADER = """
 QPushButton { text-align: left; font-weight: 600; background: transparent; border: 0px; padding: 4px 2px; }
 QPushButton:hover { background-color: rgba(128, 128, 128, 50); }
 """
+STEP_BUTTON = """
+QPushButton { background: transparent; border: 0px; border-radius: 0px; padding: 6px 5px;
+    border-bottom: 2px solid rgba(128, 128, 128, 90); }
+QPushButton:hover, QPushButton:focus { background-color: rgba(128, 128, 128, 50); }
+QPushButton:checked { border-bottom: 2px solid #2d7dd2; background-color: rgba(45, 125, 210, 60); }
+"""
 SMALL = "font-size: 11px;"
 
 
@@ -72,7 +78,7 @@ def small_label(text: str = "") -> QLabel:
 def field_label(text: str, buddy: QWidget) -> QLabel:
     """The label left of a field; all are equally wide, so that the fields of several sections line up."""
     label = QLabel(text)
-    label.setFixedWidth(LABEL_WIDTH_PX)
+    label.setMinimumWidth(LABEL_WIDTH_PX)
     label.setBuddy(buddy)
     return label
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from ...viewer.controller import Controller
-from ..base.section import Section
-from ..base.style import SPACING_PX
+from ..base.style import PRIMARY_BUTTON, SPACING_PX, small_label
 from .export_dialog import ExportDialog
 from .export_status import ExportStatus
+
+_ABOUT = (
+    "Image and masks are cut into training pairs. Correct the objects first: a model repeats the errors of the pairs "
+    "that it is trained on."
+)
 
 
 class ExportPanel(QWidget):
@@ -25,17 +29,15 @@ class ExportPanel(QWidget):
         self.dialog: ExportDialog | None = None
         self.open = QPushButton("Export training pairs …")
         self.open.setToolTip("Cut image and masks into pairs for training; everything is shown before it is written.")
+        self.open.setStyleSheet(PRIMARY_BUTTON)
         self.open.clicked.connect(self.show_dialog)
         self.status = ExportStatus(self._exporter)
-        content = QWidget()
-        inner = QVBoxLayout(content)
-        inner.setContentsMargins(2, 0, 0, 0)
-        inner.setSpacing(SPACING_PX)
-        inner.addWidget(self.open)
-        inner.addWidget(self.status)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(Section("Export", content))
+        layout.setSpacing(SPACING_PX)
+        layout.addWidget(small_label(_ABOUT))
+        layout.addWidget(self.open)
+        layout.addWidget(self.status)
 
     def show_dialog(self) -> None:
         """Open the export, or bring it to the front."""
