@@ -1,4 +1,4 @@
-"""Networks that ours is compared with: U-Net, SegNet, and a Swin transformer as stand-in for MedT.
+"""Networks that ours is compared with: U-Net, SegNet, MedT, and a Swin transformer.
 
 They have the face of ``Cerberus`` as far as training, validation and annotation need it, and predict one instance task
 with our three channels, so that targets, loss, augmentation, cutting and scoring are the same for all. All start from
@@ -7,8 +7,9 @@ random weights, as in the thesis.
 - **U-Net** (Ronneberger et al. 2015): 64 to 1,024 channels, padded convolutions with batch normalisation.
 - **SegNet** (Badrinarayanan et al. 2017): thirteen convolutions of VGG16 down, the same up, unpooled by the places of
   the maxima.
-- **Swin-U** instead of **MedT** (Valanarasu et al. 2021), whose gated axial attention has no maintained implementation:
-  torchvision's Swin-T (Liu et al. 2021) with a convolutional decoder over its four scales.
+- **MedT** (Valanarasu et al. 2021): ``medt.py``, at its published side of 128 px; tiles are brought there whole.
+- **Swin-U**: torchvision's Swin-T (Liu et al. 2021) with a convolutional decoder over its four scales, a transformer
+  that a processor can train.
 """
 
 from __future__ import annotations
@@ -21,9 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import swin_t
 
+from medt import MedT
 from napari_cerberus.tasks import TaskSpec
-
-STAND_IN = "Swin-U (stands in for MedT)"
 
 
 def _convolutions(*channels: int) -> nn.Sequential:
@@ -104,7 +104,24 @@ class SwinU(nn.Module):
         return self.last(y)
 
 
-NETWORKS: dict[str, Callable[[int], nn.Module]] = {"unet": UNet, "segnet": SegNet, "swinu": SwinU}
+class Floor(nn.Module):
+    """Calls every pixel the inside of an object: (N, 3, H, W) → (N, channels, H, W)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("answer", 20.0 * torch.eye(channels)[1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.answer[None, :, None, None].to(x.dtype).expand(len(x), -1, *x.shape[-2:])
+
+
+NETWORKS: dict[str, Callable[[int], nn.Module]] = {
+    "unet": UNet,
+    "segnet": SegNet,
+    "medt": MedT,
+    "swinu": SwinU,
+    "floor": Floor,
+}
 
 
 class OneTask(nn.Module):
@@ -127,6 +144,11 @@ class OneTask(nn.Module):
         self.network = NETWORKS[kind](task.channels)
         self.decoders = nn.ModuleDict({task.key: nn.Identity()})
         self.heads = nn.ModuleDict({task.key: nn.Identity()})
+
+    def progressed(self, share: float) -> None:
+        """Tell the network how much of its training is done, 0..1, where that changes anything."""
+        if isinstance(self.network, MedT):
+            self.network.progressed(share)
 
     def encode(self, image: Tensor) -> tuple[Tensor, ...]:
         """Logits of (N, 3, H, W) RGB 0..255."""

@@ -68,6 +68,7 @@ def train_comparison(kind: str, config_path: Path, folder: Path) -> Job[Model]:
     sampler = TaskSampler(config, sides["train"], loaded)
     while step < config.steps:
         yield Progress(f"Training {kind}", step, config.steps)
+        network.progressed(step / config.steps)
         loss = _advance(network, sampler, step, config)
         optimiser.step()
         schedule.step()
@@ -89,6 +90,13 @@ def train_comparison(kind: str, config_path: Path, folder: Path) -> Job[Model]:
     network.load_state_dict(best["weights"])
     known = {f"{side}_patients": sorted({tile.patient for tile in tiles}) for side, tiles in sides.items()}
     return _as_model(kind, network, config, known)
+
+
+def untrained(kind: str, config_path: Path) -> Model:
+    """A network that has nothing to learn, as a model."""
+    config = read_config(config_path)
+    (task,) = config.tasks
+    return _as_model(kind, OneTask(kind, task), config, {})
 
 
 def _advance(network: nn.Module, sampler: TaskSampler, step: int, config: TrainConfig) -> float:

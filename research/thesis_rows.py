@@ -17,7 +17,11 @@ from napari_cerberus.training.evaluation.selection import only_source
 UNITS = ("patient", "image")
 PRETRAIN = "pretrain"
 EBHI_TASKS = ("glands", "lumina", "tissue")
-NETWORKS = ("unet", "segnet", "swinu")
+NETWORKS = ("unet", "segnet", "medt", "swinu")
+FLOOR = "floor"
+"""Learns nothing and calls everything gland: what a Dice is worth shows beside this row's."""
+TILE_UM = 291
+"""Side of a tile of EBHI-SEG."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,9 @@ class Schedule:
         Of training, not of scoring. bf16 is faster where the processor has it, and slower elsewhere.
     tiles_per_category : int
         Of each side of a split; 0: all of them.
+    as_published : bool
+        The thesis's own protocol: whole tiles, a rate that is stepped twice, its augmentations alone, nothing
+        against imbalance, cross-entropy alone, no running average.
     """
 
     pixel_size_um: float = 1.95
@@ -52,14 +59,17 @@ class Schedule:
     pretrain_steps: int = 1000
     precision: str = "bf16"
     tiles_per_category: int = 0
+    as_published: bool = False
 
     @property
     def tissue_window_cells(self) -> int:
         """Cells of the deepest features, 16 px each, that span a tile of EBHI-SEG, 291 µm."""
-        return max(1, round(291 / (16 * self.pixel_size_um)))
+        return max(1, round(TILE_UM / (16 * self.pixel_size_um)))
 
     def sentence(self, start: str) -> str:
         """For the results page."""
+        if self.as_published:
+            return self._published_sentence(start)
         few = f" **Smoke test on {self.tiles_per_category} tiles a category: the numbers mean nothing.**"
         return (
             f"Every row: {self.steps} steps of {self.batch} crops of {self.crop_px} px at {self.pixel_size_um:g} µm/px "
@@ -71,6 +81,28 @@ class Schedule:
             f"{few if self.tiles_per_category else ''}"
         )
 
+    def _published_sentence(self, start: str) -> str:
+        epochs = self.steps * self.batch / _TRAINING_TILES
+        return (
+            f"Every row by the thesis's own protocol: {self.steps} steps of {self.batch} whole tiles (about "
+            f"{epochs:.0f} epochs), stochastic gradient descent from a rate of {self.learning_rate:g} that falls "
+            "to a tenth twice, its six augmentations alone, cross-entropy alone, nothing against imbalance, best "
+            "weights by validation. "
+            f"{_START.get(start, f'Transfer rows start from the model {start}.')}"
+        )
+
+
+PUBLISHED = Schedule(
+    pixel_size_um=1.3,
+    steps=30 * 1220 // 32,
+    batch=32,
+    crop_px=224,
+    validate_every=190,
+    validation_tiles=170,
+    learning_rate=0.1,
+    as_published=True,
+)
+"""30 epochs of whole tiles in batches of 32, a rate of 0.1 that falls to a tenth after epochs 10 and 20."""
 
 QUICK = Schedule(
     steps=2,
@@ -106,7 +138,7 @@ class Row:
     layer : int
         Encoder layer to train from; 5 for the SVM.
     network : str
-        Empty for ours; a comparison network; or "svm".
+        Empty for ours; a comparison network; "svm"; or "floor".
     scratch : bool
         Starts from random weights, as the comparison networks do.
     """
@@ -133,7 +165,7 @@ def all_rows() -> list[Row]:
         rows.append(Row(name=f"{unit}-multi", unit=unit, tasks=EBHI_TASKS))
         rows += [Row(name=f"{unit}-{task}", unit=unit, tasks=(task,)) for task in ("glands", "lumina")]
         rows.append(Row(name=f"{unit}-scratch", unit=unit, tasks=("glands",), scratch=True))
-        rows += [Row(name=f"{unit}-{kind}", unit=unit, tasks=("glands",), network=kind) for kind in NETWORKS]
+        rows += [Row(name=f"{unit}-{kind}", unit=unit, tasks=("glands",), network=kind) for kind in (*NETWORKS, FLOOR)]
     return rows
 
 
@@ -148,12 +180,12 @@ def write_config(
         f"steps = {schedule.steps}\nvalidate_every = {schedule.validate_every}\n"
         f"validation_tiles = {schedule.validation_tiles}\n{_workers(workers)}"
         f'split_file = "{row.unit}.split.json"\nallow_leaks = {str(row.unit == "image").lower()}\n'
-        f'balance = 0.5\ndice_weight = 0.5\nlabel_smoothing = 0.05\nprecision = "{schedule.precision}"\n'
+        f'{_remedies(schedule)}precision = "{schedule.precision}"\n'
         f"start = {json.dumps(start if row.transfers else 'scratch')}\ntrain_from_layer = {row.layer}\n"
         f'[[source]]\nname = "ebhi"\nkind = "ebhi"\npath = "ebhi-seg"\npixel_size_um = 1.3\ntasks = {tasks}\n'
         f"[head_weights]\nlumina = 1.0\nglands = 1.0\ntissue = 1.0\n"
-        f"[[batch]]\ntasks = {tasks}\nsize = {schedule.batch}\ncrop_px = {schedule.crop_px}\n"
-        f"[optimiser]\nlearning_rate = {schedule.learning_rate}\n"
+        f"[[batch]]\ntasks = {tasks}\nsize = {schedule.batch}\ncrop_px = {_crop_px(row, schedule)}\n"
+        f"{_how(schedule)}"
     )
     write_text(folder / f"{row.name}.toml", text)
     return folder / f"{row.name}.toml"
@@ -176,6 +208,27 @@ def write_pretrain_config(folder: Path, schedule: Schedule, data: Path, workers:
     )
     write_text(folder / f"{PRETRAIN}.toml", text)
     return folder / f"{PRETRAIN}.toml"
+
+
+def _crop_px(row: Row, schedule: Schedule) -> int:
+    """MedT sees whole tiles, as far as a multiple of 16 px goes, because it learns positions."""
+    whole = int(TILE_UM / schedule.pixel_size_um) // 16 * 16
+    return max(whole, schedule.crop_px) if row.network == "medt" else schedule.crop_px
+
+
+def _remedies(schedule: Schedule) -> str:
+    """What the thesis did not do against rare categories and noisy outlines."""
+    if schedule.as_published:
+        return "balance = 0.0\ndice_weight = 0.0\nlabel_smoothing = 0.0\n"
+    return "balance = 0.5\ndice_weight = 0.5\nlabel_smoothing = 0.05\n"
+
+
+def _how(schedule: Schedule) -> str:
+    rate = f"[optimiser]\nlearning_rate = {schedule.learning_rate}\n"
+    if not schedule.as_published:
+        return rate
+    plain = "[augment]\nstain = 0.0\nscale = 0.0\nresolution = 0.0\n"
+    return f'{rate}name = "sgd"\nschedule = "thirds"\nema_decay = 0.0\n{plain}'
 
 
 def _workers(count: int | None) -> str:

@@ -3,6 +3,7 @@
     python research/thesis_tables.py --data ../shared/data            # go, or go on: finished rows are skipped
     python research/thesis_tables.py --data ../shared/data --list     # what is done and what is not
     python research/thesis_tables.py --data ../shared/data --only patient-layer1 patient-multi
+    python research/thesis_tables.py --data ../shared/data --published --start starter --results published/results.md
     python research/thesis_tables.py --data ../shared/data --quick --runs /tmp/smoke --results /tmp/results.md
 
 One run a row, each in its own folder under ``runs/tables``. A killed row goes on from its last checkpoint; a finished
@@ -38,7 +39,9 @@ from napari_cerberus.training.transfer.initial_weights import starting_network
 from svm import evaluate_svm
 from thesis_kept import KEPT_FILE, Reports, keep_row, kept_rows
 from thesis_rows import (
+    FLOOR,
     PRETRAIN,
+    PUBLISHED,
     QUICK,
     Row,
     Schedule,
@@ -75,6 +78,7 @@ def _run(arguments: argparse.Namespace, rows: list[Row], kept: Path) -> None:
     schedule = _schedule(arguments)
     crops = f"{schedule.steps}x{schedule.batch}-{schedule.crop_px}px"
     folder: Path = arguments.runs / f"{schedule.pixel_size_um:g}um-{crops}-{schedule.precision}"
+    folder = folder.with_name(f"published-{folder.name}") if schedule.as_published else folder
     folder.mkdir(parents=True, exist_ok=True)
     write_splits(folder, schedule, ROOT / "configs" / "starter.split.json", arguments.data)
     data = small_data(folder, arguments.data, schedule.tiles_per_category) if arguments.quick else arguments.data
@@ -115,9 +119,10 @@ def _scored(target: Path, row: Row, config: Path) -> None:
         run_to_end(evaluate_svm(_frozen(config, known), sides, target / "test"), _say)
         return
     if row.network:
-        from comparison_training import train_comparison
+        from comparison_training import train_comparison, untrained
 
-        model = run_to_end(train_comparison(row.network, config, target), _say)
+        floor = row.network == FLOOR
+        model = untrained(FLOOR, config) if floor else run_to_end(train_comparison(row.network, config, target), _say)
     else:
         model = load_model(_train(config, target))
     chosen = select_config(config, split_path=None, side="test")
@@ -149,7 +154,9 @@ def _say(step: Progress) -> None:
 
 
 def _schedule(arguments: argparse.Namespace) -> Schedule:
-    chosen = QUICK if arguments.quick else Schedule()
+    chosen = PUBLISHED if arguments.published else Schedule()
+    if arguments.quick:
+        chosen = dataclasses.replace(QUICK, as_published=chosen.as_published)
     given = {
         "pixel_size_um": arguments.pixel_size,
         "steps": arguments.steps,
@@ -169,6 +176,9 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="ROW", help="these rows alone")
     parser.add_argument("--list", action="store_true", help="say which rows are done")
     parser.add_argument("--quick", action="store_true", help="smoke test on a handful of tiles")
+    parser.add_argument(
+        "--published", action="store_true", help="the thesis's own protocol; give --start starter and another --results"
+    )
     parser.add_argument("--pixel-size", type=float, help="µm, of the network in every row")
     parser.add_argument("--steps", type=int, help="batches of every row")
     parser.add_argument("--batch", type=int, help="tiles a batch in every row")

@@ -183,8 +183,8 @@ class OptimiserSettings:
     ----------
     name : {"adamw", "adam", "sgd"}
     learning_rate, weight_decay : float
-    schedule : {"onecycle", "cosine", "step", "constant"}
-        ``step``: ×0.1 at half of the steps, as published.
+    schedule : {"onecycle", "cosine", "step", "thirds", "constant"}
+        ``step``: ×0.1 at half of the steps, as published; ``thirds``: ×0.1 after each third (the thesis).
     clip_norm : float
         Gradient norm above which gradients are scaled down; 0 switches it off.
     ema_decay : float
@@ -194,13 +194,15 @@ class OptimiserSettings:
     name: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
-    schedule: Literal["onecycle", "cosine", "step", "constant"] = "onecycle"
+    schedule: Literal["onecycle", "cosine", "step", "thirds", "constant"] = "onecycle"
     clip_norm: float = 5.0
     ema_decay: float = 0.99
 
     def __post_init__(self) -> None:
         _require(self.name in ("adamw", "adam", "sgd"), "optimiser.name must be adamw, adam or sgd.")
-        _require(self.schedule in ("onecycle", "cosine", "step", "constant"), "optimiser.schedule is not known.")
+        _require(
+            self.schedule in ("onecycle", "cosine", "step", "thirds", "constant"), "optimiser.schedule is not known."
+        )
         _require(self.learning_rate > 0 and 0 <= self.ema_decay < 1, "optimiser.learning_rate must be positive.")
 
 

@@ -34,6 +34,7 @@ def make_schedule(
     factor = {
         "cosine": lambda step: 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0))),
         "step": lambda step: 1.0 if step < steps / 2 else 0.1,
+        "thirds": lambda step: 0.1 ** min(2, 3 * step // steps),
         "constant": lambda step: 1.0,
     }[settings.schedule]
     return torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
