@@ -56,6 +56,7 @@ def test_cuda_comes_first(monkeypatch: pytest.MonkeyPatch, capability: tuple[int
 
 @pytest.mark.usefixtures("_no_graphics")
 def test_openvino_is_for_large_images_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_cerberus.inference.device.free_memory_bytes", lambda _device: 1 << 40)
     assert choose_runtime("auto", model_pixels=10**9).name == "cpu"
     monkeypatch.setattr("napari_cerberus.inference.device.openvino_is_installed", lambda: True)
     large, small = (choose_runtime("auto", model_pixels=size) for size in (OPENVINO_MIN_PIXELS, 1000))
@@ -63,6 +64,8 @@ def test_openvino_is_for_large_images_where_it_is_installed(monkeypatch: pytest.
     assert "OpenVINO is the fastest" in large.reason
     assert choose_runtime("openvino").name == "openvino"
     assert choose_runtime("cpu", model_pixels=10**9).name == "cpu"
+    monkeypatch.setattr("napari_cerberus.inference.device.free_memory_bytes", lambda _device: 6 << 30)
+    assert choose_runtime("auto", model_pixels=10**9).name == "cpu"  # a laptop's memory
 
 
 def test_an_unknown_device_is_refused() -> None:

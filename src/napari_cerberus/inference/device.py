@@ -10,10 +10,13 @@ import torch
 from ..errors import DeviceError, SettingsError
 from ..model.runtime import has_bfloat16, keep_freed_memory
 from .annotate_settings import DeviceChoice
+from .free_memory import free_memory_bytes
 from .openvino_network import openvino_is_installed
 
 OPENVINO_MIN_PIXELS = 2_000_000
 """From this size on, OpenVINO's faster convolutions are worth the seconds it takes to compile."""
+OPENVINO_MIN_FREE_BYTES = 16 << 30
+"""OpenVINO keeps the buffers of each part of the network: 8.5 GB at the peak, where torch takes under 2."""
 
 _ABSENT = {
     "cuda": "No CUDA graphics card can be used on this computer; choose device 'auto' or 'cpu'.",
@@ -78,10 +81,16 @@ def choose_runtime(choice: DeviceChoice = "auto", *, model_pixels: int = 0) -> R
         return _cuda(why)
     if choice == "mps" or (choice == "auto" and _is_there("mps")):
         return Runtime(device=torch.device("mps"), dtype=torch.float32, reason=f"Apple graphics chip: {why}.")
-    large = model_pixels >= OPENVINO_MIN_PIXELS
-    if choice == "openvino" or (choice == "auto" and large and _is_there("openvino")):
+    if choice == "openvino" or (choice == "auto" and _deserves_openvino(model_pixels)):
         return _cpu("openvino", "OpenVINO was asked for" if choice == "openvino" else "OpenVINO is the fastest here")
     return _cpu("torch", "asked for" if choice == "cpu" else "no CUDA or Apple graphics device was found")
+
+
+def _deserves_openvino(model_pixels: int) -> bool:
+    """Whether the image is large, the memory ample and the library there."""
+    free = free_memory_bytes(torch.device("cpu"))
+    ample = free is not None and free >= OPENVINO_MIN_FREE_BYTES
+    return model_pixels >= OPENVINO_MIN_PIXELS and ample and _is_there("openvino")
 
 
 def _is_there(device: str) -> bool:

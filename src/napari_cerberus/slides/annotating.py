@@ -96,7 +96,7 @@ def _annotate(
     run = RunFolder(folder, any_of(layouts))
     with run.locked():
         tissue = yield from begin(run, slide, model, settings, layouts)
-        chosen = runtime or choose_runtime(settings.device, model_pixels=largest_grid_px(layouts))
+        chosen = runtime or choose_runtime(settings.device)
         work = SlideWork(slide, model, settings, run, layouts, tissue, chosen)
         places = work.network_places()
         yield from _blocks("Reading the slide", places, run.network_path, work.read_block)
@@ -130,11 +130,6 @@ def finish(
 def any_of(layouts: Layouts) -> Layout:
     """A layout, for what is the same at all pixel sizes: the image and its blocks of labels."""
     return next(iter(layouts.values()))
-
-
-def largest_grid_px(layouts: Layouts) -> int:
-    """Pixels of the finest model grid."""
-    return max(layout.grid.shape[0] * layout.grid.shape[1] for layout in layouts.values())
 
 
 def provenance(slide: Slide, model: Model, settings: AnnotateSettings, layouts: Layouts) -> dict[str, Any]:
