@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from napari_cerberus.errors import CerberusError, DeviceError
+from napari_cerberus.inference.blocks.needed_memory import memory_sentence, needed_bytes
 from napari_cerberus.inference.free_memory import free_memory_bytes
-from napari_cerberus.inference.needed_memory import memory_sentence, needed_bytes
 from napari_cerberus.inference.predict import default_tile_px, is_out_of_memory, predict, window_means
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.progress import Progress, run_to_end

@@ -178,8 +178,8 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
 
 
 def _memory_sentence(shape: tuple[int, ...], model: Model, settings: AnnotateSettings, runtime: Runtime) -> str:
+    from .blocks.needed_memory import memory_sentence, needed_bytes
     from .free_memory import free_memory_bytes
-    from .needed_memory import memory_sentence, needed_bytes
     from .predict import margin_px
     from .prepared_network import prepare
 

@@ -37,6 +37,8 @@ from .runs.model_library import Library
 from .session import JobState, JobStatus, ModelChoice, RunSummary, Session
 from .worker import Cancelled, End, Failed, JobRunner
 
+CONTEXT_UM = 64.0
+"""How much tissue is read around a region, so that objects at its edge are found as in the whole image."""
 MERGE_FIRST = "You have corrected this image: choose below what becomes of the new result."
 
 logger = logging.getLogger(__name__)
@@ -194,9 +196,10 @@ class Controller:
     def _freeze(self) -> Request:
         """The form and a copy of the image. Raises ``CerberusError``."""
         layer, session = self._image(), self.session
-        picture = take_region(self.layers.viewer, layer, session.region, self.layers.shapes())
         if session.pixel_size is None:
             raise ImageError(session.image_problem)
+        context_px = round(CONTEXT_UM / session.pixel_size.mean_um)
+        picture = take_region(self.layers.viewer, layer, session.region, self.layers.shapes(), context_px=context_px)
         return Request(
             picture=picture,
             pixel_size_um=session.pixel_size.mean_um * sum(picture.factors) / 2,

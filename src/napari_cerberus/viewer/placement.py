@@ -54,6 +54,11 @@ class Box:
         y0, x0 = min(max(self.y0, 0), height), min(max(self.x0, 0), width)
         return Box(y0=y0, x0=x0, y1=min(max(self.y1, y0), height), x1=min(max(self.x1, x0), width))
 
+    def grown(self, margin_px: int, step_px: int = 1) -> Box:
+        """Enlarged on every side, and further up and left to multiples of ``step_px``."""
+        y0, x0 = ((first - margin_px) // step_px * step_px for first in self.origin)
+        return Box(y0=y0, x0=x0, y1=self.y1 + margin_px, x1=self.x1 + margin_px)
+
     @classmethod
     def around(cls, points: FloatArray) -> Box:
         """The pixels that the bounding rectangle of ``(n, 2)`` points covers by more than half."""

@@ -86,9 +86,12 @@ class Annotator:
     def __call__(self, request: Request) -> Job[Annotation]:
         """Read the pixels, open the model, annotate."""
         yield Progress("Reading the image")
-        image = request.picture.read()
+        picture = request.picture
+        image = (picture.read_context or picture.read)()
         yield Progress("Loading the model")
         from ...inference.annotate import AnnotateSettings, annotate
+        from ...inference.grid.model_grid import Window
+        from ...inference.inner_part import inner_part
 
         settings = AnnotateSettings(
             pixel_size_um=request.pixel_size_um,
@@ -97,7 +100,12 @@ class Annotator:
             flips=request.flips,
         )
         model = self.open(request.model_name)
-        return (yield from annotate(image, model, settings))
+        annotation = yield from annotate(image, model, settings)
+        if picture.context is None and picture.outline is None:
+            return annotation
+        around = picture.context or picture.box
+        part = Window(*picture.box.as_tuple()).inside(Window(*around.as_tuple()))
+        return inner_part(annotation, part, request.pixel_size_um, picture.inside())
 
     def forget_model(self) -> None:
         """Load the model anew next time: the library changed."""

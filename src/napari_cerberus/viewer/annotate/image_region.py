@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Shapes
+from skimage.draw import polygon2mask
 
 from ...annotation.frame import image_key
 from ...errors import ImageError
@@ -16,6 +17,9 @@ from ..session import Region
 
 MAX_PIXELS = 64_000_000
 """Largest part that is annotated at once (8,000 × 8,000)."""
+
+_CONTEXT_STEP_PX = 64
+"""A cell of the network, 16 px at 1 µm, at 0.25 µm/px: what is read with a part begins on the whole image's cells."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,12 @@ class ImageRegion:
         Gives the pixels, ``(H, W, 3 or 4)``; a copy where they are in memory, read when called where they are not.
     note : str
         A sentence for the user, where a coarser level was taken.
+    context : Box or None
+        ``box`` with the tissue around it, by which objects at its edge are found whole; None where there is none.
+    read_context : callable or None
+        Gives the pixels of ``context``.
+    outline : (n, 2) float array or None
+        Corners of a drawn polygon, in pixels of the level; None for a rectangle.
     """
 
     image_id: str
@@ -48,6 +58,15 @@ class ImageRegion:
     factors: tuple[float, float]
     read: Callable[[], np.ndarray[Any, Any]]
     note: str = ""
+    context: Box | None = None
+    read_context: Callable[[], np.ndarray[Any, Any]] | None = None
+    outline: np.ndarray[Any, Any] | None = None
+
+    def inside(self) -> np.ndarray[Any, Any] | None:
+        """The pixels of the box that lie in the outline, (H, W) bool; None where all do."""
+        if self.outline is None:
+            return None
+        return np.asarray(polygon2mask(self.box.shape, self.outline - np.asarray(self.box.origin)))
 
 
 def why_not(layer: Any) -> str:
@@ -68,7 +87,9 @@ def why_not(layer: Any) -> str:
     return ""
 
 
-def take_region(viewer: Any, layer: Any, region: Region, shapes: Iterable[Any] = ()) -> ImageRegion:
+def take_region(
+    viewer: Any, layer: Any, region: Region, shapes: Iterable[Any] = (), *, context_px: int = 0
+) -> ImageRegion:
     """Copy the chosen part of ``layer``.
 
     Parameters
@@ -78,7 +99,9 @@ def take_region(viewer: Any, layer: Any, region: Region, shapes: Iterable[Any] =
     layer : napari.layers.Image
     region : Region
     shapes : iterable of napari.layers.Shapes
-        Where a drawn rectangle may lie; the first one with a shape in it is used.
+        Where a rectangle or polygon may be drawn; the first one with a shape in it is used.
+    context_px : int
+        How much tissue is read around a part, in full-resolution pixels.
 
     Raises
     ------
@@ -88,11 +111,16 @@ def take_region(viewer: Any, layer: Any, region: Region, shapes: Iterable[Any] =
     if problem := why_not(layer):
         raise ImageError(problem)
     whole = _full_shape(layer)[:2]
-    box = _region_box(viewer, layer, region, shapes).clipped(*whole)
+    drawn = _drawn_shape(layer, shapes) if region is Region.RECTANGLE else None
+    box = _region_box(viewer, layer, region, drawn).clipped(*whole)
     if box.pixels == 0:
         raise ImageError(_EMPTY[region].format(name=layer.name))
     level, factors = _level_for(layer, box)
-    box = _on_level(box, factors, _full_shape(layer, level)[:2])
+    shape = _full_shape(layer, level)[:2]
+    grown = box.grown(context_px, _CONTEXT_STEP_PX).clipped(*whole) if context_px else box
+    box, around = _on_level(box, factors, shape), _on_level(grown, factors, shape)
+    has_context = around != box
+    read_around = _reader(_level(layer, level), around)
     return ImageRegion(
         image_id=str(layer.unique_id),
         image_name=str(layer.name),
@@ -101,7 +129,10 @@ def take_region(viewer: Any, layer: Any, region: Region, shapes: Iterable[Any] =
         region=region,
         box=box,
         factors=factors,
-        read=_reader(_level(layer, level), box),
+        read=_part_reader(read_around, box, around) if has_context else read_around,
+        context=around if has_context else None,
+        read_context=read_around if has_context else None,
+        outline=None if drawn is None or not drawn.is_polygon else drawn.corners / np.asarray(factors),
         note=f"The image is large: level {level}, {factors[0]:g}× coarser, was annotated." if level else "",
     )
 
@@ -145,12 +176,12 @@ def _full_shape(layer: Any, level: int = 0) -> tuple[int, ...]:
     return tuple(int(size) for size in _level(layer, level).shape)
 
 
-def _region_box(viewer: Any, layer: Any, region: Region, shapes: Iterable[Any]) -> Box:
+def _region_box(viewer: Any, layer: Any, region: Region, drawn: _Drawn | None) -> Box:
     """The region in full-resolution pixels, not yet clipped to the image."""
     if region is Region.VIEW:
         return view_box(viewer, layer)
-    if region is Region.RECTANGLE:
-        return _drawn_box(layer, shapes)
+    if drawn is not None:
+        return Box.around(drawn.corners)
     height, width = _full_shape(layer)[:2]
     return Box(y0=0, x0=0, y1=height, x1=width)
 
@@ -183,17 +214,26 @@ def _camera_corners(viewer: Any, layer: Any) -> np.ndarray[Any, Any] | None:
     return np.array([layer.world_to_data(corner)[-2:] for corner in corners])
 
 
-def _drawn_box(layer: Any, shapes: Iterable[Any]) -> Box:
-    """Bounding box of the newest shape of the first Shapes layer that has one."""
+@dataclass(frozen=True, kw_only=True)
+class _Drawn:
+    """A drawn shape: its corners in full-resolution pixels, (n, 2)."""
+
+    corners: np.ndarray[Any, Any]
+    is_polygon: bool
+
+
+def _drawn_shape(layer: Any, shapes: Iterable[Any]) -> _Drawn:
+    """The newest shape of the first Shapes layer that has one."""
     drawn = next((one for one in shapes if isinstance(one, Shapes) and len(one.data)), None)
     if drawn is None:
         raise ImageError("No rectangle is drawn; press Draw, pull a rectangle on the image, and click Annotate again.")
     selected = sorted(drawn.selected_data)
-    corners = np.asarray(drawn.data[selected[-1] if selected else -1], dtype=float)
+    chosen = selected[-1] if selected else len(drawn.data) - 1
+    corners = np.asarray(drawn.data[chosen], dtype=float)
     points = np.array([layer.world_to_data(drawn.data_to_world(corner))[-2:] for corner in corners])
     if not np.isfinite(points).all():
         raise ImageError(f"The drawn rectangle in “{drawn.name}” has no finite corners; draw it again.")
-    return Box.around(points)
+    return _Drawn(corners=points, is_polygon=drawn.shape_type[chosen] in ("polygon", "path"))
 
 
 def _level_for(layer: Any, box: Box) -> tuple[int, tuple[float, float]]:
@@ -223,3 +263,11 @@ def _reader(array: Any, box: Box) -> Callable[[], np.ndarray[Any, Any]]:
     if isinstance(part, np.ndarray):
         part = part.copy()
     return lambda: np.asarray(part)
+
+
+def _part_reader(
+    read_around: Callable[[], np.ndarray[Any, Any]], box: Box, around: Box
+) -> Callable[[], np.ndarray[Any, Any]]:
+    y0, x0 = box.y0 - around.y0, box.x0 - around.x0
+    height, width = box.shape
+    return lambda: read_around()[y0 : y0 + height, x0 : x0 + width]

@@ -16,7 +16,7 @@ from ..models.models_dialog import ModelsDialog
 from .pixel_size_field import PixelSizeField
 from .sensitivity_slider import SensitivitySlider
 
-_REGIONS = {Region.WHOLE: "Whole image", Region.VIEW: "Field of view", Region.RECTANGLE: "Drawn rectangle"}
+_REGIONS = {Region.WHOLE: "Whole image", Region.VIEW: "Field of view", Region.RECTANGLE: "Drawn shape"}
 _DEVICES = {
     "auto": "Automatic",
     "cpu": "Processor (CPU)",
@@ -70,7 +70,7 @@ class AnnotatePanel(QWidget):
         self.problem, self.stain = Banner(), Banner()
         self.pixel_size = PixelSizeField()
         self.draw = QPushButton("Draw")
-        self.draw.setToolTip("Pull a rectangle on the image; only what lies in it is annotated.")
+        self.draw.setToolTip("Pull a rectangle, or take the layer's polygon tool; only what lies in it is annotated.")
         self.card = QPushButton("Card")
         self.card.setToolTip("What this model was trained on, how good it is, and what it is not for")
         self.library = QPushButton("Models …")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from ..model.spec import ModelSpec
-from ..pixel_size import PixelSize
-from .grid.model_grid import ModelGrid
-from .predict import WHOLE_BYTES_PER_PX, WINDOW_BYTES_PER_PX, default_tile_px
+from ...model.spec import ModelSpec
+from ...pixel_size import PixelSize
+from ..grid.model_grid import ModelGrid
+from ..predict import WHOLE_BYTES_PER_PX, WINDOW_BYTES_PER_PX, default_tile_px
 
 _RGB_BYTES, _LABEL_BYTES = 3, 4
 _CUTTING_BYTES = 300 << 20
