@@ -1,12 +1,13 @@
 """What the child does when something goes wrong: one clear sentence, base model and library untouched."""
 
+import re
 import sys
 import types
 
 import pytest
 
 from finetune import tiny_net
-from finetune.pairs_folder import add_pair
+from finetune.pairs_folder import add_pair, make_pairs
 from napari_cerberus.errors import DeviceError, OutputError, SettingsError
 from napari_cerberus.finetune.comparison.comparison_record import comparison_path
 from napari_cerberus.finetune.finetune_plan import prepare
@@ -331,3 +332,24 @@ def test_two_processes_cannot_work_on_one_run(computer, pairs, capsys, monkeypat
         assert child.lock(held.fileno())
         assert child.main([str(folder)]) == 1
     assert "Another process" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("patients", "said"),
+    [
+        (5, r"Kept from the base model, as too few patients validate: threshold of glands \(2 validation patients\)"),
+        (13, "Fitted anew: threshold of glands on 5 validation patients"),
+    ],
+)
+def test_thresholds_are_fitted_anew_where_enough_patients_validate_else_kept_and_said_either_way(
+    computer, patients, said
+):
+    folder = process.begin(planned(make_pairs(computer / "pairs", patients=patients)))
+    assert child.main([str(folder)]) == 0
+    assert re.search(said, read_state(folder).message)
+    spec = open_model("mine").spec
+    assert re.search(said, spec.provenance["finetune"]["calibration"])
+    assert ("calibration" in spec.provenance) == (patients == 13)
+    assert ("glands" in spec.thresholds) == (patients == 13)
+    assert spec.temperatures == {}, "the readout has not learned"
+    assert not (folder / "training" / "calibrated").exists()

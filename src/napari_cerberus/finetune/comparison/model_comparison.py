@@ -186,7 +186,7 @@ def _validated(
         )
     compared = compare(pairs, same_classes=same_classes, weak=weak)
     verdict, sentence, needed = _verdict(compared)
-    notes = (*_notes(compared, pairs, base, len(results)), *_problem_notes(problems))
+    notes = (*_notes(compared, pairs, base, len(results)), *_fitted(candidate), *_problem_notes(problems))
     return ModelComparison(
         verdict=verdict, sentence=sentence, needed_patients=needed, rows=compared.rows, notes=notes, **about
     )
@@ -226,6 +226,13 @@ def _notes(compared: Compared, pairs: Sequence[PairedScores], base: Model, trial
     if weak := sorted({row.task for row in compared.rows if row.weak}):
         notes.append(f"Labels of {', '.join(weak)} come from a rule; they are no part of the verdict.")
     return tuple(notes)
+
+
+def _fitted(candidate: Model) -> tuple[str, ...]:
+    """What of thresholds and temperature was fitted anew after the fine-tune, and what was kept."""
+    record = candidate.spec.provenance.get("finetune")
+    said = record.get("calibration") if isinstance(record, Mapping) else None
+    return (said,) if isinstance(said, str) and said else ()
 
 
 def _problem_notes(problems: Sequence[str]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from .process import SETTINGS_FILE
 _MAX_BYTES = 8 << 20
 
 
-def register(model_folder: Path, state: RunState, about: Mapping[str, Any]) -> ModelEntry:
+def register(model_folder: Path, state: RunState, about: Mapping[str, Any], fitted: str = "") -> ModelEntry:
     """Complete the model's provenance and copy it into the library.
 
     Parameters
@@ -29,6 +29,8 @@ def register(model_folder: Path, state: RunState, about: Mapping[str, Any]) -> M
     state : RunState
     about : mapping
         ``pairs.json`` of the run.
+    fitted : str
+        What of thresholds and temperature was fitted anew, and what was kept.
 
     Raises
     ------
@@ -44,6 +46,7 @@ def register(model_folder: Path, state: RunState, about: Mapping[str, Any]) -> M
         "pairs_files": len(about["files"]),
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "run": state.folder.name,
+        "calibration": fitted,
     }
     write_text(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     return add_model(model_folder, state.name)

@@ -22,6 +22,7 @@ from ..pairs_fingerprint import changes, fingerprint
 from ..run_command import POLL_S, RunCommand, StoppedError, read_command, write_command
 from .config_changes import end_here, on_the_cpu, with_smaller_batches
 from .process import CONFIG_FILE, PAIRS_FILE, TRAINING_FOLDER
+from .recalibration import CALIBRATED_FOLDER, fitted_anew
 from .registration import register
 from .state_reporter import Reporter
 from .validation_pictures import draw_overlays
@@ -49,9 +50,11 @@ def learn(reporter: Reporter) -> None:
         _refuse_changed(about, reporter)
         model_folder = _train(reporter, WorkerCallback(reporter))
         note = _changed_meanwhile(about, reporter)
-        entry = register(model_folder, reporter.state, about)
         early = _ended_early(model_folder, reporter)
-        trained = " ".join(filter(None, [early, note])) or "Trained."
+        fit = fitted_anew(model_folder, folder / TRAINING_FOLDER, folder / CONFIG_FILE)
+        model_folder, fitted = drive(fit, reporter)
+        entry = register(model_folder, reporter.state, about, fitted)
+        trained = " ".join(filter(None, [early or ("" if note else "Trained."), note, fitted]))
         made = {"model_name": entry.name, "model_sha256": entry.sha256}
         reporter.say(**made, seconds_left=None, early_stop=early, message=trained)
     _compare(reporter, about, trained)
@@ -61,7 +64,7 @@ def learn(reporter: Reporter) -> None:
 def _tidy(training: Path) -> None:
     """Remove what is large and no longer of use: the model is in the library."""
     (training / CHECKPOINT_FILE).unlink(missing_ok=True)
-    for name in (FEATURES_FOLDER, MODEL_FOLDER):
+    for name in (FEATURES_FOLDER, MODEL_FOLDER, CALIBRATED_FOLDER):
         shutil.rmtree(training / name, ignore_errors=True)
 
 

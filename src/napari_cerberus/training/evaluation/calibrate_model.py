@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,13 @@ class Calibrated:
 
 
 def calibrate(
-    model: Model, selection: Selection, folder: Path, *, device: DeviceChoice = "auto", half_precision: bool = False
+    model: Model,
+    selection: Selection,
+    folder: Path,
+    *,
+    device: DeviceChoice = "auto",
+    half_precision: bool = False,
+    tasks: Collection[str] | None = None,
 ) -> Job[Calibrated]:
     """Fit temperature and thresholds, and write the model with them.
 
@@ -83,6 +89,8 @@ def calibrate(
     device : {"auto", "cpu", "cuda", "mps"}
     half_precision : bool
         Store the weights as float16.
+    tasks : collection of str, optional
+        Only these are fitted; None: every task with labels.
 
     Yields
     ------
@@ -100,7 +108,7 @@ def calibrate(
         raise DataError(f"A model is calibrated on the validation side of its split only, not on {selection.side!r}.")
     if folder.exists():
         raise OutputError(f"{folder} exists already; name a new folder for the calibrated model.")
-    readings = yield from _read(model, selection, device)
+    readings = yield from _read(model, selection, device, None if tasks is None else frozenset(tasks))
     yield Progress("Choosing temperature and thresholds")
     thresholds = {task: _choose(points) for task, points in readings.graded.items()}
     present = model.spec.temperatures.get(TISSUE, 1.0)
@@ -142,7 +150,7 @@ def calibrated_spec(
     )
 
 
-def _read(model: Model, selection: Selection, device: DeviceChoice) -> Job[_Readings]:
+def _read(model: Model, selection: Selection, device: DeviceChoice, tasks: frozenset[str] | None) -> Job[_Readings]:
     """Run the network once on every tile, and cut it at every threshold."""
     readings = _Readings()
     for done, tile in enumerate(selection.tiles):
@@ -153,8 +161,9 @@ def _read(model: Model, selection: Selection, device: DeviceChoice) -> Job[_Read
         except (DataError, ImageError) as error:
             readings.skipped.append(f"{tile.id}: {error}")
             continue
-        readings.answers.extend(_tissue_answer(seen, tile, model))
-        yield from as_one_step(_grade(seen, model, readings.graded), step)
+        if tasks is None or TISSUE in tasks:
+            readings.answers.extend(_tissue_answer(seen, tile, model))
+        yield from as_one_step(_grade(seen, model, readings.graded, tasks), step)
     return readings
 
 
@@ -167,11 +176,11 @@ def _tissue_answer(seen: SeenTile, tile: Tile, model: Model) -> list[TissueAnswe
     return [TissueAnswer(probabilities=probabilities[:, cells], truth=classes.index(tile.stratum))]
 
 
-def _grade(seen: SeenTile, model: Model, graded: Graded) -> Job[None]:
+def _grade(seen: SeenTile, model: Model, graded: Graded, tasks: frozenset[str] | None) -> Job[None]:
     """Score the tile's tasks at every threshold; the other tasks keep the model's present ones."""
     settings = AnnotateSettings(pixel_size_um=seen.loaded.pixel_size)
     for task, truth in seen.loaded.labels.items():
-        if task not in seen.prediction.probabilities:
+        if task not in seen.prediction.probabilities or (tasks is not None and task not in tasks):
             continue
         needed = {task, GLANDS} if task == LUMINA else {task}
         for threshold in THRESHOLDS:
