@@ -45,7 +45,7 @@ class TaskSpec:
     types_of: str = ""
 
     def __post_init__(self) -> None:
-        if not self.key or not self.key.replace("_", "").isalnum():
+        if not isinstance(self.key, str) or not self.key.replace("_", "").isalnum():
             raise SettingsError(f"Task key {self.key!r} must be letters, digits and underscores.")
         if self.kind not in ("instances", "types", "tissue"):
             raise SettingsError(f"Task {self.key!r}: kind {self.kind!r} is not instances, types or tissue.")

@@ -345,11 +345,12 @@ def test_thresholds_are_fitted_anew_where_enough_patients_validate_else_kept_and
     computer, patients, said
 ):
     folder = process.begin(planned(make_pairs(computer / "pairs", patients=patients)))
-    assert child.main([str(folder)]) == 0
+    assert child.main([str(folder)]) == 0, read_state(folder).message
     assert re.search(said, read_state(folder).message)
     spec = open_model("mine").spec
     assert re.search(said, spec.provenance["finetune"]["calibration"])
     assert ("calibration" in spec.provenance) == (patients == 13)
-    assert ("glands" in spec.thresholds) == (patients == 13)
+    if patients == 5:
+        assert spec.thresholds == open_model("base").spec.thresholds
     assert spec.temperatures == {}, "the readout has not learned"
     assert not (folder / "training" / "calibrated").exists()

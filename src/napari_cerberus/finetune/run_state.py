@@ -125,6 +125,14 @@ class RunState:
         return self.status in LIVE
 
 
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("name", "base_name", "base_sha256", "message", "early_stop", "model_name", "model_sha256"), str),
+    **dict.fromkeys(("step", "steps", "pid", "best_step"), int),
+    **dict.fromkeys(("started_at", "updated_at"), (int, float)),
+    **dict.fromkeys(("history", "overlays"), list),
+}
+
+
 def runs_folder() -> Path:
     """Where runs live: ``NAPARI_CERBERUS_RUNS``, else beside the library of models."""
     chosen = os.environ.get(RUNS_VARIABLE)
@@ -162,11 +170,17 @@ def stored_state(folder: Path) -> RunState:
             raise DataError(f"{path}: unknown field {unknown[0]!r}.")
         if data["status"] not in get_args(Status):
             raise DataError(f"{path}: status {data['status']!r} is not known.")
+        if wrong := [name for name, kind in _KINDS.items() if name in data and not _is(data[name], kind)]:
+            raise DataError(f"{path} is damaged: field {wrong[0]!r} is of the wrong type; discard this run.")
         data["history"] = tuple(Point(**point) for point in data["history"])
         data["overlays"] = tuple(inside(folder, str(name)) for name in data["overlays"])
         return RunState(**{**data, "folder": folder})
     except (TypeError, KeyError) as error:
-        raise DataError(f"{path} is damaged: {error}; discard this run.") from error
+        raise DataError(f"{path} is damaged: {str(error)[:200]}; discard this run.") from error
+
+
+def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _read(path: Path) -> dict[str, Any]:

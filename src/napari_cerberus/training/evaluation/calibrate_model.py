@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -146,8 +147,17 @@ def calibrated_spec(
         spec,
         temperatures={**spec.temperatures, **temperatures},
         thresholds={**spec.thresholds, **{task: choice.threshold for task, choice in thresholds.items()}},
-        provenance={**spec.provenance, **_patients(spec, selection), "calibration": record},
+        provenance={**spec.provenance, **_patients(spec, selection), "calibration": _plain(record)},
     )
+
+
+def _plain(value: Any) -> Any:
+    """Without NaN, which JSON has no word for: what is not defined at a threshold becomes null."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _read(model: Model, selection: Selection, device: DeviceChoice, tasks: frozenset[str] | None) -> Job[_Readings]:
