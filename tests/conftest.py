@@ -17,6 +17,8 @@ if sys.platform == "linux":
 # Patients' numbers are made with a secret of their own in tests, never with the user's.
 os.environ["NAPARI_CERBERUS_SECRET"] = str(Path(tempfile.gettempdir()) / f"cerberus-tests-{os.getpid()}.secret")
 
+os.environ["NAPARI_CERBERUS_TEST_LEDGER"] = str(Path(tempfile.gettempdir()) / f"cerberus-tests-{os.getpid()}.jsonl")
+
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
@@ -36,8 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Leave no secret behind."""
-    Path(os.environ["NAPARI_CERBERUS_SECRET"]).unlink(missing_ok=True)
+    """Leave nothing behind."""
+    for name in ("NAPARI_CERBERUS_SECRET", "NAPARI_CERBERUS_TEST_LEDGER"):
+        Path(os.environ[name]).unlink(missing_ok=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -338,7 +338,7 @@ def test_two_processes_cannot_work_on_one_run(computer, pairs, capsys, monkeypat
     ("patients", "said"),
     [
         (5, r"Kept from the base model, as too few patients validate: threshold of glands \(2 validation patients\)"),
-        (13, "Fitted anew: threshold of glands on 5 validation patients"),
+        (13, "Fitted anew: threshold of glands on 6 validation patients"),
     ],
 )
 def test_thresholds_are_fitted_anew_where_enough_patients_validate_else_kept_and_said_either_way(

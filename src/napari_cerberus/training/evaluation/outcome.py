@@ -13,6 +13,7 @@ from ...pairs.check.leaks import LeakReport
 from ..data.tile_sources import Tile
 from ..run_folder import data_hash, environment
 from .leakage_status import LeakageStatus, leakage_status
+from .scored_before import times_scored
 from .scoring import ScoreSettings, TileScore
 from .selection import Selection
 from .summary import (
@@ -141,8 +142,15 @@ def gather(
             "ran_on": sorted({score.runtime for score in good}),
             "median_seconds_per_tile": round(median(score.seconds for score in good), 3),
         },
-        notes=(*selection.notes, *_notes(model, good)),
+        notes=(*selection.notes, *_notes(model, good), *_times(model, selection, settings)),
     )
+
+
+def _times(model: Model, selection: Selection, settings: EvaluateSettings) -> tuple[str, ...]:
+    """How often the patients of a test side were scored."""
+    if selection.side != "test":
+        return ()
+    return (times_scored(identity(model, selection, settings), {tile.patient for tile in selection.tiles}),)
 
 
 def _notes(model: Model, scores: Sequence[TileScore]) -> tuple[str, ...]:
