@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from .errors import CerberusError, InstallationError
+from .pixel_size import EBHI_SEG
 
 if TYPE_CHECKING:
     from .viewer.session import JobStatus, RunSummary
@@ -19,7 +20,6 @@ PLUGIN = "napari-cerberus"
 DOCK = "Cerberus H&E annotation"
 EBHI_TILE = Path("ebhi-seg") / "Low-grade IN" / "image" / "GT2012149-2-400-005.webp"
 """Of a patient whom the starter model never saw."""
-EBHI_PIXEL_SIZE_UM = 1.3
 _WINDOW_PX = (1500, 940)
 _SETTLE_MS = 1500
 _PATIENCE_MS = 900_000
@@ -94,8 +94,7 @@ def open_tile(viewer: Any, folder: Path) -> None:
     path = folder / f"{tile.stem}.png"
     with Image.open(tile, formats=PICTURE_FORMATS) as picture:
         picture.convert("RGB").save(path)
-    scale = (EBHI_PIXEL_SIZE_UM, EBHI_PIXEL_SIZE_UM)
-    viewer.open(path, plugin="napari", scale=scale, units=("micrometer", "micrometer"))
+    viewer.open(path, plugin="napari", scale=EBHI_SEG.yx_um, units=("micrometer", "micrometer"))
 
 
 def open_dock(viewer: Any) -> CerberusDock:

@@ -120,3 +120,8 @@ class PixelSize:
     def from_json(cls, data: Mapping[str, Any]) -> PixelSize:
         """From a mapping that a schema has checked."""
         return cls(float(data["y_um"]), float(data["x_um"]), PixelSizeSource(data["source"]))
+
+
+EBHI_SEG = PixelSize(1.13, 1.50, PixelSizeSource.ASSUMED)
+"""Of EBHI-SEG's published tiles: 4:3 fields squeezed to squares (``docs/ebhi_seg_is_squeezed.md``). Its mean comes from
+the size of red cells and lymphocytes; nobody has stated it."""

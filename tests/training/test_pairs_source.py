@@ -120,12 +120,12 @@ def test_an_evaluation_leaves_out_tiles_in_which_nothing_is_checked(tmp_path):
     export(root, "1", checked=("glands",))
     export(root, "2")
     specs = [task for task in CERBERUS_TASKS if task.key in ("glands", "nuclei")]
-    chosen = select_folder(root, specs, split_path=None, side=None, pixel_size_um=None)
+    chosen = select_folder(root, specs, split_path=None, side=None, pixel_size=None)
     assert [tile.tasks for tile in chosen.tiles] == [{"glands"}]
     assert "1 tile(s) in which nothing is checked were left out." in chosen.notes
     with pytest.raises(DataError, match="--checked"):
         select_folder(
-            root, specs[:1] if specs[0].key == "nuclei" else specs[1:], split_path=None, side=None, pixel_size_um=None
+            root, specs[:1] if specs[0].key == "nuclei" else specs[1:], split_path=None, side=None, pixel_size=None
         )
 
 
@@ -168,5 +168,5 @@ def test_a_run_learns_from_pairs_and_evaluation_reads_their_sidecars(folder, tmp
     model = load_model(run_to_end(run_training(tmp_path / "run.toml", tmp_path / "out")))
     assert set(model.spec.provenance["validation"]["dice"]) == {"glands", "nuclei"}
     assert kind_of(folder) == "pairs"
-    chosen = select_folder(folder, model.spec.tasks, split_path=None, side=None, pixel_size_um=None)
+    chosen = select_folder(folder, model.spec.tasks, split_path=None, side=None, pixel_size=None)
     assert set(chosen.tiles[0].load().labels) == {"glands", "nuclei"}

@@ -11,6 +11,7 @@ from ..errors import SettingsError
 from ..inference.annotate_settings import RepairSettings
 from ..model.checkpoint import Model
 from ..model.library.opening import open_model
+from ..pixel_size import PixelSize
 from ..progress import run_to_end
 from ..training.evaluation.evaluate_model import evaluate
 from ..training.evaluation.outcome import EvaluateSettings
@@ -32,7 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--side", choices=("test", "validation", "train", "all"), help="default: test with a split, else all"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the report")
-    parser.add_argument("--pixel-size-um", type=float, metavar="X", help="side of a pixel of --data in µm")
+    parser.add_argument("--pixel-size-um",
+        type=PixelSize.parse,
+        metavar="X",
+        help="side of a pixel of --data in µm, or its height and width: 1.13,1.50",
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="score only N tiles, spread evenly")
     parser.add_argument("--resume", action="store_true", help="go on with an evaluation that was cut off")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
@@ -87,5 +92,5 @@ def select(arguments: argparse.Namespace, model: Model) -> Selection:
         model.spec.tasks,
         split_path=arguments.split,
         side=arguments.side,
-        pixel_size_um=arguments.pixel_size_um,
+        pixel_size=arguments.pixel_size_um,
     )

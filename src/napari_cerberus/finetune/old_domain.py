@@ -14,11 +14,11 @@ import numpy as np
 from ..errors import CerberusError
 from ..model.checkpoint import Model
 from ..model.spec import ModelSpec
-from ..pixel_size import PixelSize
+from ..pixel_size import EBHI_SEG, PixelSize
 from ..synthetic import TileSettings, make_tile
 from ..training.config import DATA_ROOT_VARIABLE, BatchSettings, SourceSettings, TrainConfig
 from ..training.data.tile_sources import LoadedTile, Tile, collect
-from ..training.evaluation.selection import EBHI_PIXEL_SIZE_UM, kind_of, weak_tasks
+from ..training.evaluation.selection import kind_of, weak_tasks
 from .training_patients import bare_patient, recorded
 
 MOST_TILES = 24
@@ -125,7 +125,7 @@ def _guessed(name: str, path: str, spec: ModelSpec) -> SourceSettings | None:
         return None
     able = {task.key for task in spec.tasks}
     tasks = tuple(key for key in ("glands", "lumina", "tissue") if key in able)
-    return _settings({"name": name, "kind": "ebhi", "path": path, "tasks": tasks, "pixel_size_um": EBHI_PIXEL_SIZE_UM})
+    return _settings({"name": name, "kind": "ebhi", "path": path, "tasks": tasks, "pixel_size_um": EBHI_SEG.yx_um})
 
 
 def _settings(values: Mapping[str, Any]) -> SourceSettings | None:

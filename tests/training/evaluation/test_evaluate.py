@@ -61,7 +61,7 @@ class _Parts(HTMLParser):
 def test_the_products_own_path_on_real_files(tmp_path):
     tree = trees.ebhi_tree(tmp_path / "tiles", {"Normal": ["1"], "Polyp": ["2"]})
     model = trees.model()
-    chosen = select_folder(tree, model.spec.tasks, split_path=None, side=None, pixel_size_um=None)
+    chosen = select_folder(tree, model.spec.tasks, split_path=None, side=None, pixel_size=None)
     outcome = run_to_end(evaluate(model, chosen, tmp_path / "out", SETTINGS))
     assert {summary.task for summary in outcome.tasks} == {"glands", "lumina"}
     assert outcome.tissue.tiles == 2

@@ -7,6 +7,7 @@ import pytest
 
 from napari_cerberus.errors import DataError, SettingsError
 from napari_cerberus.pairs.split import Split, write_split
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.tasks import CERBERUS_TASKS, EBHI_TASKS
 from napari_cerberus.training.evaluation.leakage_status import leakage_status
 from napari_cerberus.training.evaluation.selection import kind_of, select_config, select_folder
@@ -42,13 +43,14 @@ def split(tmp_path):
 
 
 def select(folder, split_path=None, side=None, pixel_size_um=None, tasks=EBHI_TASKS):
-    return select_folder(folder, tasks, split_path=split_path, side=side, pixel_size_um=pixel_size_um)
+    size = None if pixel_size_um is None else PixelSize.square(pixel_size_um)
+    return select_folder(folder, tasks, split_path=split_path, side=side, pixel_size=size)
 
 
 def test_a_tree_without_a_split_is_scored_whole_at_the_estimated_pixel_size(tree):
     chosen = select(tree)
     assert (chosen.side, len(chosen.tiles), chosen.split) == ("all", 5, None)
-    assert chosen.tiles[0].load().pixel_size.mean_um == 1.3
+    assert chosen.tiles[0].load().pixel_size.yx_um == (1.13, 1.50)
     assert any("estimate" in note for note in chosen.notes)
     assert chosen.weak == {"lumina"}
     assert any("weak labels" in note for note in chosen.notes)

@@ -13,12 +13,12 @@ from ...errors import DataError, SettingsError
 from ...files import sha256_of
 from ...pairs.layout.manifest import SIDECAR_FOLDER
 from ...pairs.split import SUBSETS, Split, Subset, apply_split, read_split, under_sources
+from ...pixel_size import EBHI_SEG, PixelSize
 from ...tasks import EBHI_CLASSES, GLANDS, INSTANCE_TASKS, LUMINA, NUCLEI, TaskSpec
 from ..config import BatchSettings, SourceKind, SourceSettings, TrainConfig, read_config
 from ..data.tile_sources import Tile, collect
 
 ScoredSubset = Literal["train", "validation", "test", "all"]
-EBHI_PIXEL_SIZE_UM = 1.3
 """Estimate for EBHI-SEG, whose authors do not state it: from red cells and lymphocytes."""
 
 
@@ -70,7 +70,7 @@ class Selection:
 
 
 def select_folder(
-    folder: Path, tasks: Sequence[TaskSpec], *, split_path: Path | None, side: str | None, pixel_size_um: float | None
+    folder: Path, tasks: Sequence[TaskSpec], *, split_path: Path | None, side: str | None, pixel_size: PixelSize | None
 ) -> Selection:
     """Tiles of one folder: a tree of pairs, an instance folder of nuclei, or one folder a class without masks.
 
@@ -83,16 +83,16 @@ def select_folder(
         A split file that names these tiles (under any source name).
     side : str or None
         A side of the split; "all" for every tile. None: the test side, or all tiles without a split.
-    pixel_size_um : float or None
-        Needed unless the folder holds the categories of EBHI-SEG, for which 1.3 µm is assumed and noted, or pairs with
-        sidecars, which state it.
+    pixel_size : PixelSize or None
+        Needed unless the folder holds the categories of EBHI-SEG, for which 1.13 × 1.5 µm is assumed and
+        noted, or pairs with sidecars, which state it.
 
     Raises
     ------
     DataError, SettingsError
     """
     kind = kind_of(folder)
-    size, notes = _pixel_size(folder, kind, pixel_size_um)
+    size, notes = _pixel_size(folder, kind, pixel_size)
     tiles = _collect(_source(folder.name, kind, folder, tasks, size), tasks)
     split = under_sources(read_split(split_path), (tile.id for tile in tiles)) if split_path else None
     name = _name_in_split(tiles, split, folder)
@@ -169,21 +169,22 @@ def only_source(split: Split, name: str) -> Split:
     return replace(split, train=train, validation=validation, test=test, counts={side: {} for side in SUBSETS})
 
 
-def _pixel_size(folder: Path, kind: SourceKind, given: float | None) -> tuple[float | None, tuple[str, ...]]:
+def _pixel_size(folder: Path, kind: SourceKind, given: PixelSize | None) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
     if given is not None:
-        return given, ()
+        return given.yx_um, ()
     names = {entry.name for entry in folder.iterdir() if entry.is_dir()}
     if kind == "pairs":
         return None, ()
     if kind == "ebhi" and names & set(EBHI_CLASSES):
-        return EBHI_PIXEL_SIZE_UM, (
-            f"The pixel size is an estimate: {EBHI_PIXEL_SIZE_UM} µm, from the size of red cells and lymphocytes.",
+        return EBHI_SEG.yx_um, (
+            f"The pixel size is an estimate: {EBHI_SEG}, from the size of red cells and lymphocytes; the published "
+            "tiles are squeezed along x.",
         )
     raise SettingsError(f"The pixel size of {folder} is not known; give it with --pixel-size-um.")
 
 
 def _source(
-    name: str, kind: SourceKind, folder: Path, tasks: Sequence[TaskSpec], pixel_size_um: float | None
+    name: str, kind: SourceKind, folder: Path, tasks: Sequence[TaskSpec], pixel_size_um: tuple[float, float] | None
 ) -> SourceSettings:
     able = {task.key for task in tasks}
     has_labels = {
