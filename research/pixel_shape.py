@@ -1,4 +1,4 @@
-"""How wide is a pixel for its height? Autocorrelation of H&E tiles along both axes tells a squeezed set from a true one.
+"""How wide is a pixel for its height? The autocorrelation of H&E tiles along both axes tells a squeezed set.
 
     python research/pixel_shape.py DATA/ebhi-seg DATA/tnbc-nuclei DATA/nucls-sample DATA/kather-texture-sample
 

@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--side", choices=("test", "validation", "train", "all"), help="default: test with a split, else all"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the report")
-    parser.add_argument("--pixel-size-um",
+    parser.add_argument(
+        "--pixel-size-um",
         type=PixelSize.parse,
         metavar="X",
         help="side of a pixel of --data in µm, or its height and width: 1.13,1.50",

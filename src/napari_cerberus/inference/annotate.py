@@ -49,6 +49,8 @@ class Annotation:
         All tasks; columns as in ``docs/architecture.md``.
     tissue : mapping of class to float
         Probabilities for the whole image; empty without a tissue head.
+    tissue_doubt : str
+        Why the readout should not be relied on; "" where it is clear.
     tissue_map : TissueMap or None
         For images of several tissue windows.
     embedding : (512,) float32 array or None
@@ -62,6 +64,8 @@ class Annotation:
     device, precision, device_reason : str
         Where and how precisely the network ran, and why.
     seconds : float
+    likelier_pixel_um : float or None
+        Side of a pixel that the size of the nuclei speaks for, where it contradicts the one that was stated.
     notes : tuple of str
         Sentences worth telling the user.
     """
@@ -69,6 +73,7 @@ class Annotation:
     labels: Mapping[str, NDArray[np.int32]]
     objects: pd.DataFrame
     tissue: Mapping[str, float] = field(default_factory=dict)
+    tissue_doubt: str = ""
     tissue_map: TissueMap | None = None
     embedding: NDArray[np.float32] | None = None
     probabilities: Mapping[str, NDArray[np.float16]] = field(default_factory=dict)
@@ -81,6 +86,7 @@ class Annotation:
     precision: str
     device_reason: str
     seconds: float
+    likelier_pixel_um: float | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -136,6 +142,7 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
     from .grid.model_grid import ModelGrid
     from .images.rgb import to_rgb8
     from .read_image import read_image
+    from .scale_check import check_scale
 
     started = time.perf_counter()
     yield Progress("Preparing the image")
@@ -153,14 +160,17 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
     if settings.flips:
         readings = yield from _flipped_readings(rgb, model, runtime, settings)
     tissue, tissue_map, tissue_notes = _tissue(reading, model)
+    tissue_doubt = _tissue_doubt(tissue, reading, model)
     prediction = reading.prediction
     del rgb, reading  # the labels need the room
     give_back_memory()
     labels, objects = yield from _all_objects(prediction, model, settings, grid, readings)
+    scale = check_scale(objects, settings.mean_pixel_um)
     return Annotation(
         labels=labels,
         objects=objects,
         tissue=tissue,
+        tissue_doubt=tissue_doubt,
         tissue_map=tissue_map,
         embedding=prediction.embedding,
         probabilities=prediction.probabilities,
@@ -173,7 +183,8 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
         precision=runtime.precision,
         device_reason=runtime.reason,
         seconds=time.perf_counter() - started,
-        notes=(*notes, *prediction.notes, *tissue_notes),
+        likelier_pixel_um=scale.likelier_um if scale else None,
+        notes=(*notes, *prediction.notes, *tissue_notes, *([scale.sentence] if scale else [])),
     )
 
 
@@ -315,3 +326,22 @@ def _tissue(reading: Reading, model: Model) -> tuple[dict[str, float], TissueMap
         classes=classes, probabilities=prediction.tissue, holds_tissue=holds_tissue, spacing_px=spacing
     )
     return tissue, tissue_map, notes
+
+
+def _tissue_doubt(tissue: Mapping[str, float], reading: Reading, model: Model) -> str:
+    from ..model.network import STRIDE_PX
+    from ..model.reference_tiles import read_references
+    from .tissue_doubt import doubt, least_share_of
+    from .tissue_readout import tissue_cells
+
+    if not tissue:
+        return ""
+    cell_um2 = (STRIDE_PX * model.spec.pixel_size_um) ** 2
+    references = read_references(model.path, model.sha256) if model.path is not None else None
+    vector = reading.prediction.embedding
+    return doubt(
+        tissue,
+        least=least_share_of(model.spec.provenance),
+        tissue_um2=float(tissue_cells(reading.image).sum() * cell_um2),
+        is_far=references is not None and vector is not None and references.is_far(vector),
+    )

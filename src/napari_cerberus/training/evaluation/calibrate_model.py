@@ -13,6 +13,7 @@ import numpy as np
 
 from ...errors import DataError, ImageError, OutputError
 from ...inference.annotate_settings import AnnotateSettings, DeviceChoice
+from ...inference.tissue_doubt import FIELD
 from ...model.checkpoint import Model, save_model
 from ...model.spec import ModelSpec
 from ...pairs.split import SUBSETS
@@ -24,8 +25,10 @@ from .calibration import (
     TemperatureFit,
     ThresholdChoice,
     TissueAnswer,
+    TissueSet,
     choose_threshold,
     fit_temperature,
+    fit_tissue_set,
     threshold_point,
 )
 from .leakage_status import is_own_split
@@ -117,7 +120,9 @@ def calibrate(
     if not thresholds and temperature is None:
         why = "; ".join(readings.skipped[:3]) or "none has labels that the model predicts"
         raise DataError(f"No validation tile could be used: {why}.")
-    spec = calibrated_spec(model.spec, selection, temperature, thresholds)
+    factor = temperature.temperature / present if temperature else 1.0
+    tissue_set = fit_tissue_set(readings.answers, factor) if readings.answers else None
+    spec = calibrated_spec(model.spec, selection, temperature, thresholds, tissue_set)
     return Calibrated(
         folder=folder,
         sha256=save_model(folder, model.network, spec, card=model.card(), half_precision=half_precision),
@@ -132,12 +137,14 @@ def calibrated_spec(
     selection: Selection,
     temperature: TemperatureFit | None,
     thresholds: Mapping[str, ThresholdChoice],
+    tissue_set: TissueSet | None = None,
 ) -> ModelSpec:
     """The description with the fitted numbers, and how they were come by in its provenance."""
     record: dict[str, Any] = {
         "split_sha256": selection.split_sha256,
         "tiles": len(selection.tiles),
         "temperature": asdict(temperature) if temperature else None,
+        **({FIELD: asdict(tissue_set)} if tissue_set else {}),
         "thresholds": {
             task: {**asdict(choice), "weak_labels": task in selection.weak} for task, choice in thresholds.items()
         },

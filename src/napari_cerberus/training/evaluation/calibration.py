@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from ...errors import DataError
+from ...inference.tissue_doubt import COVERAGE, least_share
 from .metrics.class_metrics import class_sums, ece
 from .metrics.object_metrics import f1
 from .metrics.tile_sums import mean_over_tiles
@@ -88,6 +89,35 @@ def fit_temperature(answers: Sequence[TissueAnswer], present: float = 1.0) -> Te
         ece_before=_calibration_error(answers, 1.0),
         ece_after=_calibration_error(answers, factor),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TissueSet:
+    """From which share on a class belongs to the set that is named when one class is not enough.
+
+    Attributes
+    ----------
+    least_share : float
+    coverage : float
+        Share of tiles whose set is to hold the true class.
+    tiles : int
+        Validation tiles it was fitted on; their sets, not those of other tiles, hold the true class this often.
+    mean_size : float
+        Classes in a set, on average over these tiles.
+    """
+
+    least_share: float
+    coverage: float
+    tiles: int
+    mean_size: float
+
+
+def fit_tissue_set(answers: Sequence[TissueAnswer], factor: float = 1.0) -> TissueSet:
+    """Fit the conformal set on validation tiles, with the temperature multiplied by ``factor``."""
+    readouts = [answer.readout(factor) for answer in answers]
+    least = least_share([float(shares[one.truth]) for shares, one in zip(readouts, answers, strict=True)])
+    sizes = [max(1, int((shares >= least).sum())) for shares in readouts]
+    return TissueSet(least_share=least, coverage=COVERAGE, tiles=len(answers), mean_size=float(np.mean(sizes)))
 
 
 def log_loss(answers: Sequence[TissueAnswer], factor: float) -> float:

@@ -169,7 +169,9 @@ def only_source(split: Split, name: str) -> Split:
     return replace(split, train=train, validation=validation, test=test, counts={side: {} for side in SUBSETS})
 
 
-def _pixel_size(folder: Path, kind: SourceKind, given: PixelSize | None) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+def _pixel_size(
+    folder: Path, kind: SourceKind, given: PixelSize | None
+) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
     if given is not None:
         return given.yx_um, ()
     names = {entry.name for entry in folder.iterdir() if entry.is_dir()}

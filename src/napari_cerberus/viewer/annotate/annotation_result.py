@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ...inference.tissue_doubt import doubt
 from ...tasks import GLANDS, INSTANCE_TASKS, LUMINA, NUCLEI
 from ..colours import LARGEST_PLAIN_ID, largest_coloured_id
 from ..layer_provenance import LayerRecord
@@ -14,8 +15,6 @@ from ..layers import Added
 from ..session import RunSummary
 from .annotate_jobs import Request
 
-UNCERTAIN_BELOW = 0.5
-UNCERTAIN_MARGIN = 0.15
 _SINGULAR = {NUCLEI: "nucleus", GLANDS: "gland", LUMINA: "lumen"}
 _DEVICE_NAMES = {"cpu": "CPU", "cuda": "GPU", "mps": "GPU", "openvino": "CPU (OpenVINO)"}
 
@@ -71,6 +70,8 @@ def readout_of(request: Request, annotation: Any, image_name: str) -> RunSummary
         precision=annotation.precision,
         device_reason=annotation.device_reason,
         seconds=float(annotation.seconds),
+        tissue_doubt=annotation.tissue_doubt,
+        likelier_pixel_um=annotation.likelier_pixel_um,
         notes=tuple(annotation.notes),
         has_tissue_map=annotation.tissue_map is not None,
     )
@@ -92,7 +93,8 @@ def readout_of_layers(image_id: str, layers: Sequence[tuple[Any, LayerRecord]]) 
     return RunSummary(
         image_id=image_id,
         image_name=record.image_name,
-        tissue=next((one.tissue for _, one in layers if one.tissue), {}),
+        tissue=(tissue := next((one.tissue for _, one in layers if one.tissue), {})),
+        tissue_doubt=doubt(tissue),
         counts={task: len(tables[task]) for task in ordered(tables)},
         classes={task: {str(name): int(n) for name, n in counts.items() if name} for task, counts in typed.items()},
         model_name=record.model_name or "none",
@@ -157,18 +159,6 @@ def added_sentence(readout: RunSummary, added: Added) -> str:
         names = " and ".join(f"“{name}”" for name in added.kept)
         sentence += f" {names} {'was' if len(added.kept) == 1 else 'were'} edited and kept; the new result is beside."
     return sentence
-
-
-def doubt(tissue: Mapping[str, float]) -> str:
-    """Why a tissue readout should not be relied on; empty if it is clear."""
-    ranked = sorted(tissue.items(), key=lambda item: -item[1])
-    if not ranked:
-        return ""
-    if ranked[0][1] < UNCERTAIN_BELOW:
-        return "Uncertain: no tissue type reaches 50 %."
-    if len(ranked) > 1 and ranked[0][1] - ranked[1][1] < UNCERTAIN_MARGIN:
-        return f"Uncertain: {ranked[0][0]} and {ranked[1][0]} are close."
-    return ""
 
 
 def _class_counts(objects: Any, task: str) -> dict[str, int]:

@@ -12,10 +12,11 @@ import pandas as pd
 
 from ...exporting.image_index import Stated
 from ...exporting.review_counts import ReviewCount, count_reviewed
+from ...inference.tissue_doubt import doubt
 from ...pairs.label_arrays import object_ids
 from ...pairs.layout.ebhi import PairName, parse_name
 from ...tasks import INSTANCE_TASKS
-from ..annotate.annotation_result import doubt, ordered
+from ..annotate.annotation_result import ordered
 from ..annotate.image_region import fingerprint, read_again, why_not
 from ..correct.workbench import Correcting
 from ..layer_provenance import LayerRecord, was_edited

@@ -10,11 +10,11 @@ from pathlib import Path
 from ...errors import DataError
 from ...exporting.image_index import INDEX_FILE, Stated, read_index
 from ...exporting.saved_annotations import Found, SavedImage, find_saved
+from ...inference.tissue_doubt import doubt
 from ...pairs.layout.ebhi import parse_name
 from ...pairs.words import counted
 from ...pairs.write.export_source import ExportSource
 from ...progress import Job
-from ..annotate.annotation_result import doubt
 from .open_images import ExportCandidate
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
-from ...viewer.annotate.annotation_result import doubt
 from ...viewer.controller import Controller
 from ...viewer.session import RunSummary
 from ..base.bars import Bars
@@ -44,5 +43,5 @@ class ReadoutPanel(QWidget):
         tissue = readout.tissue if readout is not None else {}
         self.setVisible(bool(tissue))
         self.bars.show_shares(tissue)
-        self.doubt.say(doubt(tissue), Tone.CAUTION)
+        self.doubt.say(readout.tissue_doubt if readout is not None else "", Tone.CAUTION)
         self.map.setVisible(readout is not None and readout.has_tissue_map)
