@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 from ..model.library.opening import open_model
+from ..model.reference_tiles import write_references
 from ..progress import run_to_end
 from ..training.evaluation.calibrate_model import Calibrated, calibrate
+from ..training.evaluation.keep_references import keep_references
 from ..training.evaluation.selection import select_config
 from ..training.run_folder import MODEL_FOLDER, SPLIT_FILE
 from .progress_line import ProgressLine
@@ -22,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the new model")
     parser.add_argument("--limit", type=int, metavar="N", help="use only N tiles, spread evenly")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    parser.add_argument(
+        "--references", type=int, metavar="N", help="keep N training tiles with the model: what an image resembles"
+    )
+    parser.add_argument(
+        "--attribution", default="", metavar="TEXT", help="whose tiles these are, and their licence; keeps thumbnails"
+    )
     parser.add_argument("--half", action="store_true", help="store the weights as float16")
 
 
@@ -33,6 +41,18 @@ def run(arguments: argparse.Namespace) -> int:
     line = ProgressLine("calibrate")
     job = calibrate(model, selection, arguments.out, device=arguments.device, half_precision=arguments.half)
     outcome = run_to_end(job, line)
+    if arguments.references:
+        train = select_config(arguments.config, split_path=split, side="train")
+        held_out = select_config(arguments.config, split_path=split, side="validation")
+        kept = keep_references(
+            open_model(str(outcome.folder)),
+            train,
+            held_out,
+            count=arguments.references,
+            attribution=arguments.attribution,
+            device=arguments.device,
+        )
+        write_references(outcome.folder, run_to_end(kept, line))
     line.close()
     for sentence in describe(outcome):
         sys.stderr.write(f"{sentence}\n")

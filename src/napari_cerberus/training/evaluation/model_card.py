@@ -8,6 +8,7 @@ from typing import Any
 
 from ...errors import DataError
 from ...model.checkpoint import Model, save_model
+from ...model.reference_tiles import read_references, write_references
 from ...strict_json import read_object
 from .outcome import REPORT_FORMAT
 
@@ -42,7 +43,11 @@ def release(model: Model, about: str, report: Mapping[str, Any], folder: Path) -
     reported = str(about_model.get("sha256", "?")) if isinstance(about_model, Mapping) else "?"
     if reported != model.sha256:
         raise DataError(f"The report is of the model {reported[:12]}…, not of {model.sha256[:12]}….")
-    return save_model(folder, model.network, model.spec, card=card(model, about, report), half_precision=True)
+    sha256 = save_model(folder, model.network, model.spec, card=card(model, about, report), half_precision=True)
+    references = read_references(model.path, sha256) if model.path is not None else None
+    if references is not None:
+        write_references(folder, references)
+    return sha256
 
 
 def card(model: Model, about: str, report: Mapping[str, Any]) -> str:
