@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from napari_cerberus.inference.scale_check import FEWEST, check_scale
+from napari_cerberus.inference.doubts.scale_check import FEWEST, check_scale
 
 
 def table(diameter_um: float, count: int = FEWEST) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_cerberus.inference.tissue_doubt import COVERAGE, doubt, least_share, least_share_of, likely
+from napari_cerberus.inference.doubts.tissue_doubt import COVERAGE, doubt, least_share, least_share_of, likely
 
 CLEAR = {"Polyp": 0.97, "Normal": 0.02, "Low-grade IN": 0.01}
 BETWEEN = {"Polyp": 0.55, "Normal": 0.40, "Low-grade IN": 0.05}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from napari_cerberus.inference.tissue_doubt import doubt
+from napari_cerberus.inference.doubts.tissue_doubt import doubt
 from napari_cerberus.viewer.annotate.annotation_result import added_sentence, counted, summary_sentence
 from napari_cerberus.viewer.layers import Added
 from napari_cerberus.viewer.session import RunSummary

@@ -139,10 +139,10 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
     from ..model.runtime import give_back_memory
     from ..model.stain_profile import unlike
     from .device import choose_runtime
+    from .doubts.scale_check import check_scale
     from .grid.model_grid import ModelGrid
     from .images.rgb import to_rgb8
     from .read_image import read_image
-    from .scale_check import check_scale
 
     started = time.perf_counter()
     yield Progress("Preparing the image")
@@ -331,7 +331,7 @@ def _tissue(reading: Reading, model: Model) -> tuple[dict[str, float], TissueMap
 def _tissue_doubt(tissue: Mapping[str, float], reading: Reading, model: Model) -> str:
     from ..model.network import STRIDE_PX
     from ..model.reference_tiles import read_references
-    from .tissue_doubt import doubt, least_share_of
+    from .doubts.tissue_doubt import doubt, least_share_of
     from .tissue_readout import tissue_cells
 
     if not tissue:

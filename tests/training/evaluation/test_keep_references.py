@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_cerberus.errors import DataError
+from napari_cerberus.model import reference_tiles
 from napari_cerberus.model.reference_tiles import read_references, write_references
 from napari_cerberus.pairs.split import Split, write_split
 from napari_cerberus.progress import run_to_end
@@ -13,7 +14,8 @@ from training.evaluation import trees
 
 
 @pytest.fixture
-def sides(tmp_path):
+def sides(tmp_path, monkeypatch):
+    monkeypatch.setattr(reference_tiles, "VECTOR_LENGTH", 4)  # of the tiny network
     tree = trees.ebhi_tree(tmp_path / "tiles", {"Normal": ["1", "2", "3"], "Polyp": ["4", "5"]})
     names = [f"tiles/{kind}/GT{one}-1-400-001" for kind, one in zip("NNNPP", "12345", strict=True)]
     names = [name.replace("/N/", "/Normal/").replace("/P/", "/Polyp/") for name in names]

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import DataError, ImageError, OutputError
 from ...inference.annotate_settings import AnnotateSettings, DeviceChoice
-from ...inference.tissue_doubt import FIELD
+from ...inference.doubts.tissue_doubt import FIELD
 from ...model.checkpoint import Model, save_model
 from ...model.spec import ModelSpec
 from ...pairs.split import SUBSETS

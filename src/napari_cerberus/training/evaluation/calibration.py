@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from ...errors import DataError
-from ...inference.tissue_doubt import COVERAGE, least_share
+from ...inference.doubts.tissue_doubt import COVERAGE, least_share
 from .metrics.class_metrics import class_sums, ece
 from .metrics.object_metrics import f1
 from .metrics.tile_sums import mean_over_tiles

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ...inference.tissue_doubt import doubt
+from ...inference.doubts.tissue_doubt import doubt
 from ...tasks import GLANDS, INSTANCE_TASKS, LUMINA, NUCLEI
 from ..colours import LARGEST_PLAIN_ID, largest_coloured_id
 from ..layer_provenance import LayerRecord

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ...exporting.image_index import Stated
 from ...exporting.review_counts import ReviewCount, count_reviewed
-from ...inference.tissue_doubt import doubt
+from ...inference.doubts.tissue_doubt import doubt
 from ...pairs.label_arrays import object_ids
 from ...pairs.layout.ebhi import PairName, parse_name
 from ...tasks import INSTANCE_TASKS

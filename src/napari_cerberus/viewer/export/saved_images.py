@@ -10,7 +10,7 @@ from pathlib import Path
 from ...errors import DataError
 from ...exporting.image_index import INDEX_FILE, Stated, read_index
 from ...exporting.saved_annotations import Found, SavedImage, find_saved
-from ...inference.tissue_doubt import doubt
+from ...inference.doubts.tissue_doubt import doubt
 from ...pairs.layout.ebhi import parse_name
 from ...pairs.words import counted
 from ...pairs.write.export_source import ExportSource

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..pixel_size import RANGE_UM
-from ..tasks import NUCLEI
+from ...pixel_size import RANGE_UM
+from ...tasks import NUCLEI
 
 USUAL_UM = 7.0
 """Median diameter of nuclei that a field is held against."""

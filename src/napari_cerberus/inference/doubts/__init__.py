@@ -1,0 +1,1 @@
+"""What speaks against a result, said before anybody relies on it."""
