@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_cerberus.adaptation.finished_ground import Ground, continued, halves
-from napari_cerberus.adaptation.guard import choose, choose_statistics, drifts, lost
+from napari_cerberus.adaptation.guard import choose, drifts, lost
 from napari_cerberus.annotation.finished_areas import FinishedArea, contradictions, finished_masks
 from napari_cerberus.errors import DataError
 from napari_cerberus.inference.grid.model_grid import ModelGrid
@@ -131,12 +131,6 @@ def test_the_share_that_gains_most_is_kept_and_the_smaller_one_where_they_are_al
 def test_one_half_can_forbid_all() -> None:
     assert lost(GOOD, {0.5: FAIR, 1.0: POOR})
     assert not lost(FAIR, {0.5: GOOD, 1.0: POOR})
-
-
-def test_statistics_are_mixed_in_only_where_every_task_bears_it() -> None:
-    assert choose_statistics({0.0: {"glands": POOR}, 0.5: {"glands": FAIR}, 1.0: {"glands": GOOD}}) == 1.0
-    assert choose_statistics({0.0: {"glands": POOR, "nuclei": GOOD}, 1.0: {"glands": GOOD, "nuclei": FAIR}}) == 0.0
-    assert choose_statistics({0.0: {"glands": GOOD}, 1.0: {"glands": GOOD}}) == 0.0
 
 
 def test_an_answer_that_changes_only_where_nobody_looked_is_refused() -> None:

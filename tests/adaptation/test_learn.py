@@ -12,7 +12,6 @@ from scipy import ndimage
 
 from napari_cerberus.adaptation.annotate_rest import annotate_rest, placed
 from napari_cerberus.adaptation.decoder_steps import Page, fit
-from napari_cerberus.adaptation.image_statistics import with_statistics
 from napari_cerberus.adaptation.kept_features import read_features
 from napari_cerberus.adaptation.learn import learn, learning_runtime
 from napari_cerberus.adaptation.learn_settings import LearnSettings
@@ -28,7 +27,7 @@ from napari_cerberus.tasks import NUCLEI
 from tiny import spotted, tiny_model
 
 SIDE = 96
-FAST = LearnSettings(steps=12, crop_px=48, learning_rate=0.02, statistics=(), device="cpu")
+FAST = LearnSettings(steps=12, crop_px=48, learning_rate=0.02, batch=2, device="cpu")
 SEEN = AnnotateSettings(pixel_size_um=0.5, device="cpu")
 
 
@@ -182,7 +181,7 @@ def test_several_images_teach_together(image: np.ndarray) -> None:
     lessons = [lesson_of(image, (0, 0, SIDE, 48)), replace(lesson_of(small, (0, 0, 64, 80)), name="second")]
     adapted = run_to_end(learn(lessons, spoiled(tiny_model()), FAST))
     assert adapted.changed
-    assert set(adapted.features) == {"field", "second"}
+    assert set(adapted.features) == {("field", 0.5), ("second", 0.5)}
     assert set(adapted.rounds[0].areas) == {"field", "second"}
 
 
@@ -233,29 +232,12 @@ def test_only_the_taught_decoder_gets_gradients(image: np.ndarray) -> None:
         assert (name in state) != torch.equal(value, model.network.state_dict()[name])
 
 
-def test_statistics_come_from_the_image_and_only_in_the_share_asked_for() -> None:
-    from napari_cerberus.model.network import Cerberus
-    from napari_cerberus.tasks import instances
-
-    torch.manual_seed(0)
-    network = Cerberus((instances(NUCLEI),)).eval()
-    pixels = torch.rand(1, 3, 32, 32) * 255
-    before = copy.deepcopy(network.state_dict())
-    name = "encoder.bn1.running_mean"
-    half, full = (with_statistics(network, [pixels], share, (NUCLEI,)).state_dict()[name] for share in (0.5, 1.0))
-    torch.testing.assert_close(half, (before[name] + full) / 2)
-    with torch.no_grad():
-        seen = network.encoder.conv1(pixels / 255).mean((0, 2, 3))
-    torch.testing.assert_close(full, seen, atol=1e-5, rtol=1e-4)
-    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
-
-
 def test_seconds_are_told_beforehand_and_grow_with_the_image() -> None:
     small, large = (learning_seconds((side, side), 0.5, (NUCLEI,), tiny_model(), FAST) for side in (200, 3000))
     assert 0 < small < large
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"crop_px": 50}, {"keep": ()}, {"statistics": (2.0,)}, {"seed": -1}])
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"crop_px": 50}, {"keep": ()}, {"seed": -1}])
 def test_settings_that_make_no_sense_are_refused(wrong: dict) -> None:
     with pytest.raises(SettingsError):
         LearnSettings(**wrong)

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ..annotation.finished_areas import FinishedArea
 from ..model.checkpoint import Model
-from ..model.network import Cerberus
 from .kept_features import Features
 from .learn_settings import LearnSettings
 
@@ -29,8 +28,7 @@ class TaskGain:
     keep : float
         Share of the newly learned weights in the child; 0: its decoder is as it was.
     before, after : float
-        Mean of object Dice, PQ and Dice on held-out finished pixels (of the whole finished area where only statistics
-        were mixed in); NaN where nothing could be judged.
+        Mean of object Dice, PQ and Dice on held-out finished pixels; NaN where nothing could be judged.
     reason : str
         Why nothing was learned, in one sentence; empty where something was.
     """
@@ -50,14 +48,11 @@ class Round:
     ----------
     areas : mapping of name of the image to tuple of FinishedArea
     settings : LearnSettings
-    statistics : float
-        Share of the images' statistics that was mixed in.
     gains : tuple of TaskGain
     """
 
     areas: Mapping[str, tuple[FinishedArea, ...]]
     settings: LearnSettings
-    statistics: float
     gains: tuple[TaskGain, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -70,7 +65,6 @@ class Round:
         return {
             "areas": {name: [area.to_json() for area in areas] for name, areas in self.areas.items()},
             "settings": self.settings.to_json(),
-            "statistics": self.statistics,
             "gains": gains,
         }
 
@@ -96,7 +90,7 @@ class Adapted:
     notes : tuple of str
         Further sentences worth telling.
     seconds : float
-    features : mapping of name of an image to Features
+    features : mapping of (name of an image, pixel size in µm) to Features
         Kept for annotating again; images that are kept whole only.
     """
 
@@ -108,7 +102,7 @@ class Adapted:
     sentence: str
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
-    features: Mapping[str, Features] = field(default_factory=dict)
+    features: Mapping[tuple[str, float], Features] = field(default_factory=dict)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -116,24 +110,20 @@ class Adapted:
         return tuple(sorted({one.task for done in self.rounds for one in done.gains if not one.reason}))
 
 
-def child_of(
-    parent: Model, base: Model, network: Cerberus, state: Mapping[str, Tensor], rounds: Sequence[Round]
-) -> Model:
+def child_of(parent: Model, base: Model, state: Mapping[str, Tensor], rounds: Sequence[Round]) -> Model:
     """A new model with some weights replaced; its record says what it was made from.
 
     Parameters
     ----------
     parent : Model
-        Left as it is, as is ``network``.
+        Left as it is.
     base : Model
         Of the first round; named in the record.
-    network : Cerberus
-        The parent's, with the image's statistics.
     state : mapping of name to tensor
         Decoders that learned.
     rounds : sequence of Round
     """
-    twin = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
+    twin = copy.deepcopy(parent.network).cpu().float().eval().requires_grad_(False)
     twin.load_state_dict({name: value.cpu() for name, value in state.items()}, strict=False)
     digest = hashlib.sha256(parent.sha256.encode())
     for name, value in twin.state_dict().items():
@@ -144,5 +134,7 @@ def child_of(
         "rounds": [one.to_json() for one in rounds],
     }
     name = f"{base.name}, taught in this image"
-    spec = replace(parent.spec, name=name, provenance={**base.spec.provenance, "learned_here": record})
+    earlier = {key: value for key, value in base.spec.provenance.items() if key != "finetune"}
+    provenance = {**earlier, "started_from": record["parent"], "learned_here": record}
+    spec = replace(parent.spec, name=name, provenance=provenance)
     return Model(network=twin, spec=spec, sha256=digest.hexdigest())

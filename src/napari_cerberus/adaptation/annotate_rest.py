@@ -88,12 +88,18 @@ def _annotate_rest(adapted: Adapted, lesson: Lesson, settings: AnnotateSettings)
     rgb, _notes = to_rgb8(lesson.image)
     shape = (rgb.shape[0], rgb.shape[1])
     model = adapted.model
-    size_um = task_pixel_size_um(model.spec, adapted.tasks[0])
-    grid = ModelGrid.of(shape, lesson.pixel_size_um, size_um)
     wanted = list(adapted.tasks)
     if LUMINA in wanted and GLANDS not in wanted and model.spec.task(GLANDS) is not None:
         wanted.append(GLANDS)  # lumina are clipped to glands
-    prediction = yield from _prediction(adapted, wanted, rgb, grid, lesson.name, settings)
+    prediction = Prediction()
+    for size_um in dict.fromkeys(task_pixel_size_um(model.spec, task) for task in wanted):
+        tasks = [task for task in wanted if task_pixel_size_um(model.spec, task) == size_um]
+        grid = ModelGrid.of(shape, lesson.pixel_size_um, size_um)
+        part = yield from _prediction(adapted, tasks, rgb, grid, lesson.name, settings)
+        prediction = Prediction(
+            probabilities={**prediction.probabilities, **part.probabilities},
+            type_maps={**prediction.type_maps, **part.type_maps},
+        )
     chosen = replace(settings, pixel_size_um=lesson.pixel_size_um)
     labels, objects = yield from objects_from(prediction, model, chosen, grid)
     labels = {task: labels[task] for task in adapted.tasks}
@@ -115,11 +121,12 @@ def _prediction(
 ) -> Job[Prediction]:
     """Probabilities of some tasks, and the types of their objects."""
     runtime = learning_runtime(LearnSettings(device=settings.device))
-    model, kept = adapted.model, adapted.features.get(name)
+    model, kept = adapted.model, adapted.features.get((name, task_pixel_size_um(adapted.model.spec, tasks[0])))
     typed = [task for task in model.spec.tasks if task.types_of in tasks]
     if kept is None or kept.whole.shape != tuple(map(round_up, grid.shape)) or typed:
-        full = yield from predict(to_model_grid(rgb, grid), model, runtime, tile_size_px=settings.tile_size_px)
-        return replace(full, probabilities={task: full.probabilities[task] for task in tasks}, tissue=None)
+        keys = [*tasks, *(task.key for task in typed)]
+        image = to_model_grid(rgb, grid)
+        return (yield from predict(image, model, runtime, tile_size_px=settings.tile_size_px, keys=keys))
     network = copy.deepcopy(model.network).to(runtime.device)
     shares = {}
     for task in tasks:

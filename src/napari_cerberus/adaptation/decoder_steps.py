@@ -64,7 +64,8 @@ def fit(
     parts = (network.decoders[task], network.heads[task])
     network.requires_grad_(False)
     for part in parts:
-        part.requires_grad_(True)
+        # it normalises by the crops it learns from: with the statistics it came with, it learned next to nothing
+        part.requires_grad_(True).train()
     optimiser = _optimiser(parts, settings)
     odds = np.array([np.count_nonzero(page.weights) for page in pages], float)
     shapes = [page.target.shape for page in pages]
@@ -77,7 +78,7 @@ def fit(
         chosen = rng.choice(len(pages), size=settings.batch, p=odds / odds.sum())
         drawn = [_crop(pages[place], sides, rng) for place in chosen]
         _step(network, task, drawn, optimiser, settings, runtime)
-    network.requires_grad_(False)
+    network.requires_grad_(False).eval()
     return decoder_state(network, task)
 
 

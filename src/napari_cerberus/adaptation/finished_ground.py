@@ -20,7 +20,7 @@ Labels = NDArray[np.int32]
 
 def task_pixel_size_um(spec: ModelSpec, task: str) -> float:
     """Side of a model pixel, in µm, at which ``task`` is read: the one place that knows."""
-    return spec.pixel_size_um
+    return spec.pixel_size_of(task)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

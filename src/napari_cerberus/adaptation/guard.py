@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from .finished_ground import Ground, Mask, halves, objects_in
 from .held_out import Sums, quality, together
 
@@ -18,8 +16,6 @@ LEAST_GAIN = 0.03
 """Of the mean of object Dice, PQ and Dice over both halves together: less is called nothing."""
 MOST_LOSS = 0.005
 """Of either half."""
-LEAST_STATISTICS_GAIN = 0.02
-"""Statistics of the image are taken only where the whole finished area gains this; no task may lose ``MOST_LOSS``."""
 MOST_DRIFT = 0.35
 """How much less the new answer may agree with the old one where nobody looked than where it was checked (Dice)."""
 LEAST_OBJECTS = 2
@@ -99,17 +95,6 @@ def choose(before: Sequence[Sums], after: Mapping[float, Sequence[Sums]]) -> Ver
 def lost(before: Sums, after: Mapping[float, Sums]) -> bool:
     """Whether one held-out part alone forbids every share."""
     return all(quality(before) - quality(one) > MOST_LOSS for one in after.values())
-
-
-def choose_statistics(sums: Mapping[float, Mapping[str, Sums]]) -> float:
-    """How much of the image's statistics to mix in, by each task's worth in the finished area; 0 must be there."""
-    plain = {task: quality(one) for task, one in sums[0.0].items()}
-    best, best_gain = 0.0, LEAST_STATISTICS_GAIN
-    for share in sorted(sums):
-        gains = [quality(one) - plain[task] for task, one in sums[share].items()]
-        if gains and min(gains) >= -MOST_LOSS and float(np.mean(gains)) > best_gain:
-            best, best_gain = share, float(np.mean(gains))
-    return best
 
 
 def drifts(agreement_checked: float, agreement_elsewhere: float) -> bool:

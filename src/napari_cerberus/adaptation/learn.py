@@ -1,9 +1,9 @@
 """Learning in the open image: finished areas teach the decoders of what was finished there, and a guard decides.
 
-The encoder stays as it is and runs once (twice for each share of the image's statistics that is tried). Steps: the
-image's normalisation statistics, where the finished area gains by them; then, for every finished task, each half of the
-area teaches a copy of the decoder and the other half judges it; the mean of both copies, as much of it as the
-judgements allow, goes into the child. Nothing given is ever changed, so closing the generator leaves all as it was.
+The encoder stays as it is and runs once for each mirrored view, on the grid of each pixel size that the finished tasks
+have. For every finished task, each half of the area teaches a copy of the decoder for half as many steps, and the other
+half judges it; where both judgements allow it, the whole area teaches a decoder, and as much of it as they allow goes
+into the child. Nothing given is ever changed, so closing the generator leaves all as it was.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from torch import Tensor
 from ..annotation.finished_areas import FinishedArea
 from ..errors import CerberusError, DataError, DeviceError
 from ..inference.device import Runtime, choose_runtime
-from ..inference.grid.model_grid import pad_to_stride
 from ..inference.prepared_network import fused
 from ..model.checkpoint import Model
 from ..model.network import Cerberus
@@ -29,18 +28,15 @@ from ..progress import Job, Progress
 from ..training.evaluation.metrics.pixel_metrics import compare_pixels
 from .adapted_model import Adapted, Round, TaskGain, child_of
 from .decoder_steps import Page, State, decoder_state, fit, mixed
-from .finished_ground import Ground, Mask, task_pixel_size_um
-from .guard import Fold, choose, choose_statistics, drifts, folds, lost, why_not
-from .held_out import Sums, probabilities, quality, scored
-from .image_statistics import with_statistics
+from .finished_ground import task_pixel_size_um
+from .guard import Fold, choose, drifts, folds, lost, why_not
+from .held_out import Sums, probabilities, scored
 from .kept_features import Axes, Features, bytes_per_px, read_features
 from .learn_settings import LearnSettings
-from .lessons import Lesson, Material, Sheet, prepare
+from .lessons import Lesson, Material, by_pixel_size, prepare
 
 VIEWS = ((), (0, 1))
 """Axes along which the image is mirrored for learning."""
-_STATISTICS_PX = 768
-"""Statistics are taken from at most a square of this side."""
 
 
 def learn(
@@ -107,35 +103,59 @@ def _learn(lessons: Sequence[Lesson], model: Model, settings: LearnSettings, ear
     rounds = earlier.rounds if earlier is not None else ()
     each = settings.memory_bytes // (len(lessons) * len(VIEWS))
     most_px = max(1, each // bytes_per_px(ready(start.network, runtime), runtime))
-    material = prepare(lessons, model.spec, _learned(rounds), most_px)
-    reasons = {task: why_not(material.of(task), task) for task in material.tasks}
-    able = tuple(task for task in material.tasks if not reasons[task])
-    gains = [_none(task, reasons[task]) for task in material.tasks if reasons[task]]
-    notes, state, share = material.notes, State(), 0.0
-    network, features = start.network, {}
-    if able:
-        desk, share, before = yield from _with_statistics(start, material, able, settings, runtime, fresh=not rounds)
-        network = desk.network
-        for number, task in enumerate(able):
-            gain, learned = yield from _taught(desk, task, number, before[task])
-            gains.append(gain)
-            state |= learned
-        features = {one.name: desk.views[i][0] for i, one in enumerate(lessons) if material.sheets[i].whole}
-    changed = bool(state) or share > 0
+    state, notes = State(), tuple[str, ...]()
+    gains: list[TaskGain] = []
+    features: dict[tuple[str, float], Features] = {}
+    for size_um, part in by_pixel_size(lessons, model.spec).items():
+        material = prepare(part, model.spec, _learned(rounds), most_px)
+        notes += material.notes
+        told, learned, kept = yield from _group(start, material, settings, runtime)
+        gains += told
+        state |= learned
+        features |= {(part[place].name, size_um): view for place, view in kept.items()}
     areas = {lesson.name: lesson.areas for lesson in lessons}
-    this = Round(areas=areas, settings=settings, statistics=share, gains=tuple(gains))
-    rounds = (*rounds, this) if changed else rounds
+    this = Round(areas=areas, settings=settings, gains=tuple(gains))
+    rounds = (*rounds, this) if state else rounds
     return Adapted(
-        model=child_of(start, model, network, state, rounds) if changed else start,
+        model=child_of(start, model, state, rounds) if state else start,
         base=model,
         rounds=rounds,
         gains=tuple(gains),
-        changed=changed,
-        sentence=_sentence(gains, share),
-        notes=notes,
+        changed=bool(state),
+        sentence=_sentence(gains),
+        notes=tuple(dict.fromkeys(notes)),
         seconds=time.perf_counter() - started,
-        features=features if changed or rounds else {},
+        features=features if rounds else {},
     )
+
+
+def _group(
+    start: Model, material: Material, settings: LearnSettings, runtime: Runtime
+) -> Job[tuple[list[TaskGain], State, dict[int, Features]]]:
+    """Teach the finished tasks of one pixel size; the features are of sheets that are whole, by their number."""
+    reasons = {task: why_not(material.of(task), task) for task in material.tasks}
+    able = tuple(task for task in material.tasks if not reasons[task])
+    gains = [_none(task, reasons[task]) for task in material.tasks if reasons[task]]
+    state = State()
+    if not able:
+        return gains, state, {}
+    network = copy.deepcopy(start.network).eval().to(runtime.device)
+    mirrored = []
+    for axes in VIEWS:
+        mirrored += [(yield from _read_all(material, network, runtime, axes))]
+    desk = _Desk(
+        model=start,
+        network=network,
+        material=material,
+        views=list(zip(*mirrored, strict=True)),
+        settings=settings,
+        runtime=runtime,
+    )
+    for number, task in enumerate(able):
+        gain, learned = yield from _taught(desk, task, number)
+        gains.append(gain)
+        state |= learned
+    return gains, state, {place: desk.views[place][0] for place, sheet in enumerate(material.sheets) if sheet.whole}
 
 
 def learning_runtime(settings: LearnSettings) -> Runtime:
@@ -158,36 +178,6 @@ def _learned(rounds: Sequence[Round]) -> dict[str, tuple[FinishedArea, ...]]:
     return areas
 
 
-def _with_statistics(
-    start: Model, material: Material, able: Sequence[str], settings: LearnSettings, runtime: Runtime, *, fresh: bool
-) -> Job[tuple[_Desk, float, dict[str, Sums]]]:
-    """The network with the best share of the images' statistics, its features, and what the area is worth with it."""
-    shares = (0.0, *(share for share in settings.statistics if share and fresh))
-    images = [_pixels(sheet) for sheet in material.sheets]
-    sums: dict[float, dict[str, Sums]] = {}
-    best: tuple[float, Cerberus, list[Features]] | None = None
-    for share in shares:
-        network = with_statistics(start.network, images, share, tuple(able)).to(runtime.device)
-        views = yield from _read_all(material, network, runtime)
-        sums[share] = {task: scored(network, start, task, _all_of(material, task, views), runtime) for task in able}
-        if best is None or choose_statistics(sums) == share:
-            best = share, network, views
-    assert best is not None  # the share 0 is always tried
-    share, network, views = best
-    mirrored = []
-    for axes in VIEWS[1:]:
-        mirrored += [(yield from _read_all(material, network, runtime, axes))]
-    desk = _Desk(
-        model=start,
-        network=network,
-        material=material,
-        views=list(zip(views, *mirrored, strict=True)),
-        settings=settings,
-        runtime=runtime,
-    )
-    return desk, share, sums[0.0] if share else {task: {} for task in able}
-
-
 def _read_all(material: Material, network: Cerberus, runtime: Runtime, mirrored: Axes = ()) -> Job[list[Features]]:
     prepared = ready(network, runtime)
     views: list[Features] = []
@@ -196,63 +186,46 @@ def _read_all(material: Material, network: Cerberus, runtime: Runtime, mirrored:
     return views
 
 
-def _pixels(sheet: Sheet) -> Tensor:
-    padded = pad_to_stride(sheet.image)
-    corner = np.ascontiguousarray(padded[:_STATISTICS_PX, :_STATISTICS_PX])
-    return torch.from_numpy(corner).permute(2, 0, 1)[None].float()
-
-
-def _all_of(material: Material, task: str, views: Sequence[Features]) -> list[tuple[Features, Ground, Mask]]:
-    return [(views[place], ground, ground.counted) for place, ground in material.of(task)]
-
-
-def _taught(desk: _Desk, task: str, number: int, plain: Sums) -> Job[tuple[TaskGain, State]]:
-    """What one task gained, and its new weights; none where the held-out halves do not allow it.
-
-    ``plain`` is what the finished area is worth without the image's statistics; empty where none were mixed in.
-    """
+def _taught(desk: _Desk, task: str, number: int) -> Job[tuple[TaskGain, State]]:
+    """What one task gained, and its new weights; none where the held-out halves do not allow it."""
     base = decoder_state(desk.network, task)
     before: list[Sums] = []
     after: dict[float, list[Sums]] = {keep: [] for keep in desk.settings.keep}
-    learned: list[State] = []
+    trial = replace(desk.settings, steps=max(1, desk.settings.steps // 2))
     for half, fold in enumerate(folds(desk.material.of(task))):
         before.append(_judged(desk, task, base, fold))
-        new = yield from _fitted(desk, task, fold, [desk.settings.seed, number, half])
-        learned.append(new)
+        new = yield from _fitted(desk, task, fold, trial, [trial.seed, number, half])
         for keep in desk.settings.keep:
             yield Progress(f"Checking what was learned of {task}")
             after[keep].append(_judged(desk, task, mixed([base, new], [1 - keep, keep]), fold))
         if lost(before[-1], {keep: after[keep][-1] for keep in after}):
-            return _unchanged(desk, task, plain), {}
+            return _unchanged(task), {}
     verdict = choose(before, after)
     if not verdict.keep:
-        return _unchanged(desk, task, plain), {}
-    share = verdict.keep / len(learned)
-    state = mixed([base, *learned], [1 - verdict.keep, *[share] * len(learned)])
+        return _unchanged(task), {}
+    new = yield from _fitted(desk, task, {}, desk.settings, [desk.settings.seed, number, len(before)])
+    state = mixed([base, new], [1 - verdict.keep, verdict.keep])
+    yield Progress(f"Checking what was learned of {task}")
     if _drifts(desk, task, base, state):
-        return _unchanged(desk, task, plain), {}
-    gain = TaskGain(task=task, keep=verdict.keep, before=verdict.before, after=verdict.after)
-    return gain, state
+        return _unchanged(task), {}
+    return TaskGain(task=task, keep=verdict.keep, before=verdict.before, after=verdict.after), state
 
 
-def _unchanged(desk: _Desk, task: str, plain: Sums) -> TaskGain:
-    """A decoder stays as it was: then only the image's statistics may have helped."""
-    if not plain:
-        return _none(task, f"{task.capitalize()}: nothing was gained on the part kept for checking.")
-    parts = _all_of(desk.material, task, [views[0] for views in desk.views])
-    after = quality(scored(desk.network, desk.model, task, parts, desk.runtime))
-    return TaskGain(task=task, keep=0.0, before=quality(plain), after=after)
+def _unchanged(task: str) -> TaskGain:
+    return _none(task, f"{task.capitalize()}: nothing was gained on the part kept for checking.")
 
 
-def _fitted(desk: _Desk, task: str, fold: Fold, seed: Sequence[int]) -> Job[State]:
+def _fitted(desk: _Desk, task: str, fold: Fold, settings: LearnSettings, seed: Sequence[int]) -> Job[State]:
+    """A decoder that learned from all that is finished but the held-out ``fold``."""
     pages = []
     size_um = task_pixel_size_um(desk.model.spec, task)
     for place, ground in desk.material.of(task):
-        target, weights = ground.teaching(ground.counted & ~fold[place], task, size_um)
+        known = ground.counted & ~fold[place] if place in fold else ground.counted
+        target, weights = ground.teaching(known, task, size_um)
         if weights.any():
             pages.append(Page(views=tuple(desk.views[place]), target=target, weights=weights))
     twin = copy.deepcopy(desk.network).to(memory_format=torch.channels_last)
-    return (yield from fit(twin, task, pages, desk.settings, desk.runtime, seed))
+    return (yield from fit(twin, task, pages, settings, desk.runtime, seed))
 
 
 def _judged(desk: _Desk, task: str, state: Mapping[str, Tensor], fold: Fold) -> Sums:
@@ -296,12 +269,9 @@ def _none(task: str, reason: str) -> TaskGain:
     return TaskGain(task=task, keep=0.0, before=math.nan, after=math.nan, reason=reason)
 
 
-def _sentence(gains: Sequence[TaskGain], share: float) -> str:
+def _sentence(gains: Sequence[TaskGain]) -> str:
     """What happened, for the user."""
-    better = [one for one in gains if not one.reason]
-    told = [f"{one.task} from {one.before:.2f} to {one.after:.2f}" for one in better]
+    told = [f"{one.task} from {one.before:.2f} to {one.after:.2f}" for one in gains if not one.reason]
     reasons = [one.reason for one in gains if one.reason]
-    if not told:
-        return " ".join(["Nothing was changed.", *reasons])
-    how = "" if any(one.keep for one in better) else " by the image's own colours alone"
-    return " ".join([f"Better where it was checked{how}: {', '.join(told)}.", *reasons])
+    first = f"Better where it was checked: {', '.join(told)}." if told else "Nothing was changed."
+    return " ".join([first, *reasons])

@@ -18,7 +18,7 @@ class LearnSettings:
     Attributes
     ----------
     steps : int
-        Batches that each half of the finished area teaches.
+        Batches that the finished area teaches; half as many for each of the two judgements before.
     batch : int
         Crops of a batch.
     crop_px : int
@@ -29,9 +29,6 @@ class LearnSettings:
         Of AdamW; normalisation and biases are not decayed.
     dice_weight : float
         Of the soft Dice term beside the cross-entropy.
-    statistics : tuple of float
-        How much of the image's own normalisation statistics may be mixed in, each 0..1; the best in the finished area
-        is taken. 0, the model's own, is always tried.
     keep : tuple of float
         How much of the new weights may be kept, each above 0 and up to 1.
     seed : int
@@ -48,12 +45,11 @@ class LearnSettings:
     """
 
     steps: int = 30
-    batch: int = 2
+    batch: int = 4
     crop_px: int = 160
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     dice_weight: float = 1.0
-    statistics: tuple[float, ...] = (0.5, 1.0)
     keep: tuple[float, ...] = (0.5, 1.0)
     seed: int = 0
     memory_bytes: int = 1 << 30
@@ -70,8 +66,6 @@ class LearnSettings:
         for name in ("weight_decay", "dice_weight", "seed"):
             if not getattr(self, name) >= 0:
                 raise SettingsError(f"{name} must be 0 or more, not {getattr(self, name)}.")
-        if not all(0.0 <= share <= 1.0 for share in self.statistics):
-            raise SettingsError(f"statistics must lie in 0..1, not {self.statistics}.")
         if not self.keep or not all(0.0 < share <= 1.0 for share in self.keep):
             raise SettingsError(f"keep must hold shares above 0 and up to 1, not {self.keep}.")
         if self.device not in get_args(DeviceChoice):
@@ -79,9 +73,9 @@ class LearnSettings:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {**asdict(self), "statistics": list(self.statistics), "keep": list(self.keep)}
+        return {**asdict(self), "keep": list(self.keep)}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> LearnSettings:
         """The inverse of ``to_json``. Raises ``SettingsError`` or ``TypeError`` where it does not fit."""
-        return cls(**{**data, "statistics": tuple(data["statistics"]), "keep": tuple(data["keep"])})
+        return cls(**{**data, "keep": tuple(data["keep"])})

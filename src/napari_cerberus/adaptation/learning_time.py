@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..inference.device import Runtime
 from ..inference.grid.model_grid import ModelGrid
 from ..model.checkpoint import Model
 from ..progress import run_to_end
@@ -38,7 +39,17 @@ def learning_seconds(
     settings : LearnSettings
     """
     runtime = learning_runtime(settings)
-    task = tasks[0]
+    return sum(_task_seconds(task, image_shape, pixel_size_um, model, settings, runtime) for task in tasks)
+
+
+def _task_seconds(
+    task: str,
+    image_shape: tuple[int, int],
+    pixel_size_um: float,
+    model: Model,
+    settings: LearnSettings,
+    runtime: Runtime,
+) -> float:
     grid = ModelGrid.of(image_shape, pixel_size_um, task_pixel_size_um(model.spec, task))
     share = grid.shape[0] * grid.shape[1] / _PROBE_PX**2
     probe = np.full((_PROBE_PX, _PROBE_PX, 3), 200, np.uint8)
@@ -50,17 +61,13 @@ def learning_seconds(
     clock = time.perf_counter()
     probabilities(network, model, task, view, view.whole, runtime)
     decoding = time.perf_counter() - clock
-    page = Page(
-        views=(view,), target=np.zeros((_PROBE_PX,) * 2, np.uint8), weights=np.ones((_PROBE_PX,) * 2, np.float32)
-    )
-    job = fit(network, task, [page], settings, runtime, [0])
+    target, known = np.zeros((_PROBE_PX,) * 2, np.uint8), np.ones((_PROBE_PX,) * 2, np.float32)
+    job = fit(network, task, [Page(views=(view,), target=target, weights=known)], settings, runtime, [0])
     next(job)
     clock = time.perf_counter()
     next(job, None)
     step = time.perf_counter() - clock
     job.close()
-    shares = 1 + len(settings.statistics)
-    # An encoder pass for each share and mirrored view, one more to take statistics; a judgement costs a decoder pass.
-    readings = (2 * shares + len(VIEWS)) * share * reading
-    judged = (shares + 2 + len(settings.keep)) * share * decoding
-    return readings + len(tasks) * (2 * settings.steps * step + judged)
+    # An encoder pass for each view; a judgement costs at most a decoder pass, and so does annotating again.
+    judged = 2 * (1 + len(settings.keep)) + 3
+    return len(VIEWS) * share * reading + judged * share * decoding + 2 * settings.steps * step

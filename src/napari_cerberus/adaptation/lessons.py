@@ -90,6 +90,23 @@ class _Read:
     masks: dict[str, Mask] = field(default_factory=dict)
 
 
+def by_pixel_size(lessons: Sequence[Lesson], spec: ModelSpec) -> dict[float, list[Lesson]]:
+    """Lessons with only those areas whose tasks the model reads at one pixel size, in µm, by that size."""
+    known = [task.key for task in spec.tasks if task.kind == "instances"]
+    wanted = [task for task in known if any(task in finished_tasks(lesson.areas) for lesson in lessons)]
+    groups: dict[float, list[Lesson]] = {}
+    for size_um in dict.fromkeys(spec.pixel_size_of(task) for task in wanted):
+        mine = {task for task in wanted if spec.pixel_size_of(task) == size_um}
+        parts = [replace(lesson, areas=_only(lesson.areas, mine)) for lesson in lessons]
+        groups[size_um] = [part for part in parts if part.areas]
+    return groups or {spec.pixel_size_um: list(lessons)}
+
+
+def _only(areas: Sequence[FinishedArea], tasks: set[str]) -> tuple[FinishedArea, ...]:
+    shared = [(area, tasks & set(area.tasks)) for area in areas]
+    return tuple(replace(area, tasks=tuple(mine)) for area, mine in shared if mine)
+
+
 def prepare(
     lessons: Sequence[Lesson], spec: ModelSpec, earlier: Mapping[str, Sequence[FinishedArea]], most_px: int
 ) -> Material:
