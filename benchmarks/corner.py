@@ -108,7 +108,7 @@ def main() -> int:
     """Measure what is not measured yet, as long as there is time; write the table."""
     arguments = _arguments()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(2)
+    torch.set_num_threads(arguments.threads)
     model, known = open_model(arguments.base), arguments.out / "rows.jsonl"
     rows = [Row(**json.loads(line)) for line in known.read_text().splitlines()] if known.is_file() else []
     done = {(row.domain, row.name, row.share, row.seed) for row in rows}
@@ -315,6 +315,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=60.0, help="no field is begun after so long")
     parser.add_argument("--domains", nargs="+", choices=list(READERS), default=list(READERS))
     parser.add_argument("--shares", nargs="+", type=float, default=SHARES)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=2)
     return parser.parse_args()
 

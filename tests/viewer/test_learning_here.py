@@ -58,7 +58,9 @@ def test_it_takes_the_rest_and_one_undo_takes_it_all_back(taught: Taught) -> Non
     assert layer.data[30, 40]
     assert np.array_equal(taught.desk.layer("nuclei").layer.data, nuclei), "nobody finished nuclei"
     assert taught.glands.record.model_name == "starter, taught in this image"
-    assert taught.learning.status.message.startswith("Better where it was checked. 1 objects are new, 1 of yours stay.")
+    assert taught.learning.status.message.startswith(
+        "Better where it was checked. Outside: 1 found anew, 1 of yours stay."
+    )
     assert taught.learning.adapted is not None
     taught.desk.correct.corrections.undo()
     assert np.array_equal(layer.data, before)

@@ -14,7 +14,7 @@ from ..correct.tracked_layer import TrackedLayer
 from ..layers import ViewerLayers
 
 OUTLINES_LAYER = "Cerberus finished areas"
-_COLOUR = "#35b779"
+_COLOUR = "#8ecae6"
 _WIDTH_SCREEN_PX = 2.0
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
 

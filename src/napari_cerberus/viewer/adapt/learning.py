@@ -315,7 +315,7 @@ def _counts(results: Mapping[str, MergeResult]) -> str:
     kept = sum(result.counts.kept for result in results.values())
     decide = sum(result.counts.conflicts for result in results.values())
     more = f", {decide:,} to decide" if decide else ""
-    return f"{taken:,} objects are new, {kept:,} of yours stay{more}."
+    return f"Outside: {taken:,} found anew, {kept:,} of yours stay{more}."
 
 
 def _choice(name: str, model: Any) -> ModelChoice:

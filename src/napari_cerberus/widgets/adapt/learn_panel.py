@@ -40,10 +40,13 @@ class LearnPanel(QWidget):
         self.learn = QPushButton("Learn from this image")
         self.learn.setStyleSheet(PRIMARY_BUTTON)
         self.learn.setToolTip("The model learns from the finished areas and annotates anew what nobody touched.")
-        self.by_itself = QCheckBox(f"By itself when an area is finished (up to {BY_ITSELF_UP_TO_S:.0f} s)")
+        self.by_itself = QCheckBox("By itself after each area")
+        self.by_itself.setToolTip(
+            f"Learn as soon as an area is finished, where it takes up to {BY_ITSELF_UP_TO_S:.0f} s"
+        )
         self.by_itself.setChecked(self._learning.by_itself)
         self.job_bar = JobBar(self._learning.status, self._learning.status_changed, self._learning.cancel)
-        self.next, self.keep = QPushButton("Use for the next image"), QPushButton("Keep as model …")
+        self.next, self.keep = QPushButton("Use for next image"), QPushButton("Keep as …")
         self.next.setToolTip("Annotate with the taught model until napari is closed")
         self.keep.setToolTip("Add the taught model to the library; it is not promoted.")
         self._afterwards = button_row(self.next, self.keep)
@@ -66,7 +69,7 @@ class LearnPanel(QWidget):
         inner.setContentsMargins(2, 0, 0, 0)
         inner.setSpacing(SPACING_PX)
         for widget in (
-            small_label("Finish an area: everything in it is right, and nothing is missing"),
+            small_label("Finish an area: all in it is right, nothing is missing."),
             self.scope,
             button_row(*(self.buttons[name] for name in ("rectangle", "polygon"))),
             button_row(*(self.buttons[name] for name in ("view", "reopen"))),

@@ -1,0 +1,68 @@
+"""Finishing an area and learning in a real window, with mouse and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
+
+from correct_window import LEFT, RIGHT, WAIT_MS, Window
+from fake_jobs import FakeLearn
+from napari_cerberus.viewer.session import JobState
+
+
+def better() -> dict[str, Any]:
+    """What the taught model finds."""
+    glands = np.zeros((40, 56), np.int32)
+    glands[25:35, 30:50] = 1
+    return {"glands": glands}
+
+
+@pytest.fixture
+def taught(qtbot: QtBot, make_napari_viewer: Callable[..., Any]) -> tuple[Window, FakeLearn]:
+    fake = FakeLearn(better())
+    return Window(qtbot, make_napari_viewer(show=True), learn_jobs=fake.jobs), fake
+
+
+def test_a_pulled_rectangle_is_finished_and_learned_from(taught: tuple[Window, FakeLearn]) -> None:
+    window, fake = taught
+    glands, panel = window.layer("glands"), window.dock.learn
+    assert not panel.learn.isEnabled()
+    window.press(Qt.Key.Key_I)
+    assert panel.buttons["rectangle"].isChecked()
+    window.drag(glands, (0.0, 0.0), (8.0, 9.0), (19.0, 21.0))
+    (area,) = window.dock.controller.finishing.areas()
+    assert area.box == (0, 0, 20, 22)
+    assert not panel.buttons["rectangle"].isChecked()
+    window.qtbot.waitUntil(lambda: "about 2 min" in panel.told.text(), timeout=WAIT_MS)
+    assert panel.told.text().startswith("Finished: 1 gland (20% of the image).")
+    assert not fake.orders, "too long to begin by itself"
+    panel.learn.click()
+    window.qtbot.waitUntil(lambda: window.dock.controller.learning.status.state is JobState.RETURNED, timeout=WAIT_MS)
+    assert glands.data[30, 40]
+    assert "Ctrl+Z takes it back" in panel.job_bar.message.text()
+    window.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert not glands.data[30, 40]
+    assert panel._afterwards.isHidden()
+
+
+def test_an_outline_of_clicked_corners_and_the_field_of_view(taught: tuple[Window, FakeLearn]) -> None:
+    window, _ = taught
+    glands, finishing = window.layer("glands"), window.dock.controller.finishing
+    window.press(Qt.Key.Key_I, Qt.KeyboardModifier.ShiftModifier)
+    for corner in ((2.0, 2.0), (2.0, 30.0), (30.0, 30.0)):
+        window.click(glands, corner, LEFT)
+    window.click(glands, (20.0, 10.0), RIGHT)
+    assert len(finishing.areas()[0].corners) == 3
+    window.press(Qt.Key.Key_Y)
+    assert finishing.parts()["glands"].share == pytest.approx(1.0)
+    window.press(Qt.Key.Key_I)
+    window.press(Qt.Key.Key_I)
+    assert finishing.drawing.armed == "", "the key again puts it away"
+    window.press(Qt.Key.Key_O)
+    window.press(Qt.Key.Key_I)
+    assert window.dock.correct.buttons["outline"].isChecked() is False, "only one thing waits for the mouse"
