@@ -1,8 +1,8 @@
 """The picture strip of "Correct a corner": before, the finished corner, after, taken from the running program.
 
 Opens napari with an image, clicks Annotate, puts true outlines into one corner as an annotator would, finishes that
-corner and clicks Learn; then writes the three views side by side, and what the program said. By default the drawn colon tile is
-used, whose labels are exact, in the colours of a faded archive slide, which the starter does not know.
+corner and clicks Learn; then writes the three views side by side, and what the program said. By default the drawn
+colon tile is used, whose labels are exact, in the colours of a faded archive slide, which the starter does not know.
 
     python docs/corner_pictures.py docs/images/corner.png
     python docs/corner_pictures.py strip.png --image FIELD.png --labels LABELS.png --pixel-size-um 0.934 --task glands

@@ -16,14 +16,14 @@ from napari_cerberus.adaptation.kept_features import read_features
 from napari_cerberus.adaptation.learn import learn, learning_runtime
 from napari_cerberus.adaptation.learn_settings import LearnSettings
 from napari_cerberus.adaptation.learning_time import learning_seconds
-from napari_cerberus.adaptation.lessons import Lesson
+from napari_cerberus.adaptation.lessons import Lesson, by_pixel_size
 from napari_cerberus.annotation.finished_areas import FinishedArea
 from napari_cerberus.errors import DataError, SettingsError
 from napari_cerberus.inference.annotate import annotate
 from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.tasks import NUCLEI
+from napari_cerberus.tasks import GLANDS, NUCLEI
 from tiny import spotted, tiny_model
 
 SIDE = 96
@@ -230,6 +230,36 @@ def test_only_the_taught_decoder_gets_gradients(image: np.ndarray) -> None:
     state = run_to_end(fit(network, NUCLEI, [Page(views=(view,), target=target, weights=known)], FAST, runtime, [0]))
     for name, value in network.state_dict().items():
         assert (name in state) != torch.equal(value, model.network.state_dict()[name])
+
+
+def two_scales() -> Model:
+    """A model that reads glands at 0.5 and nuclei at 0.25 µm/px, and is poor at both."""
+    model = spoiled(tiny_model())
+    model.network.heads[GLANDS].bias.data = torch.tensor([14.0, 0.0, 0.0])
+    return replace(model, spec=replace(model.spec, task_pixel_size_um={NUCLEI: 0.25}))
+
+
+def test_tasks_of_two_pixel_sizes_learn_each_on_its_own_grid(image: np.ndarray) -> None:
+    base, one = two_scales(), lesson_of(image, (0, 0, SIDE, 48))
+    drawn = one.labels[NUCLEI]
+    both = (FinishedArea.rectangle(0, 0, SIDE, 48, (GLANDS, NUCLEI)),)
+    lesson = replace(one, labels={NUCLEI: drawn, GLANDS: drawn}, areas=both)
+    assert {size: part[0].areas[0].tasks for size, part in by_pixel_size([lesson], base.spec).items()} == {
+        0.5: (GLANDS,),
+        0.25: (NUCLEI,),
+    }
+    adapted = run_to_end(learn([lesson], base, FAST))
+    assert set(adapted.features) == {("field", 0.5), ("field", 0.25)}
+    assert [view.whole.shape for _, view in sorted(adapted.features.items())] == [(2 * SIDE, 2 * SIDE), (SIDE, SIDE)]
+    assert {one.task for one in adapted.gains} == {GLANDS, NUCLEI}
+    assert adapted.tasks, adapted.sentence
+    rest = run_to_end(annotate_rest(adapted, lesson, SEEN))
+    fresh = run_to_end(annotate(image, adapted.model, SEEN))
+    for task in adapted.tasks:
+        assert rest.labels[task].shape == (SIDE, SIDE)
+        assert ((rest.labels[task] > 0) == (fresh.labels[task] > 0)).mean() > 0.98
+    alone = replace(lesson, areas=(FinishedArea.rectangle(0, 0, SIDE, 48, (NUCLEI,)),))
+    assert set(run_to_end(learn([alone], base, FAST)).features) <= {("field", 0.25)}
 
 
 def test_seconds_are_told_beforehand_and_grow_with_the_image() -> None:
