@@ -135,3 +135,14 @@ def test_areas_are_in_the_journal_the_saved_folder_and_what_is_restored(
 
 def areas_in(attributes: dict) -> tuple[FinishedArea, ...]:
     return tuple(FinishedArea.from_json(one) for one in attributes["metadata"]["napari-cerberus finished areas"])
+
+
+def test_export_proposes_as_checked_what_is_finished_all_over(desk: Desk) -> None:
+    desk.controller.finishing.finish(CORNER)
+    (candidate,) = desk.controller.export.candidates()
+    assert not candidate.reviewed["glands"].complete, "a corner is not the tile"
+    desk.controller.finishing.finish(Box(y0=0, x0=0, y1=40, x1=56))
+    (candidate,) = desk.controller.export.candidates()
+    assert candidate.reviewed["glands"].complete
+    assert candidate.reviewed["glands"].sentence == "finished, with 1 object"
+    assert not candidate.reviewed["nuclei"].complete

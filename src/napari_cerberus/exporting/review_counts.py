@@ -20,23 +20,29 @@ class ReviewCount:
     reviewed : int
         Objects that were accepted, edited or rejected.
     total : int
+    finished : bool
+        All of the annotated part was called right.
     """
 
     reviewed: int = 0
     total: int = 0
+    finished: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether every object was decided on; False where there is none, because then nobody touched it."""
-        return 0 < self.reviewed == self.total
+        """Whether every object was decided on, or all was finished; False where nobody touched anything."""
+        return self.finished or 0 < self.reviewed == self.total
 
     @property
     def sentence(self) -> str:
         """ "4 of 1,252 objects reviewed"."""
+        if self.finished:
+            return f"finished, with {counted(self.total, 'object')}"
         return f"{self.reviewed:,} of {counted(self.total, 'object')} reviewed" if self.total else "no object reviewed"
 
     def __add__(self, other: ReviewCount) -> ReviewCount:
-        return ReviewCount(reviewed=self.reviewed + other.reviewed, total=self.total + other.total)
+        finished = self.complete and other.complete
+        return ReviewCount(reviewed=self.reviewed + other.reviewed, total=self.total + other.total, finished=finished)
 
 
 def count_reviewed(objects: pd.DataFrame, tasks: Iterable[str]) -> dict[str, ReviewCount]:
@@ -54,5 +60,5 @@ def counted_together(images: Iterable[Mapping[str, ReviewCount]]) -> dict[str, R
     sums: dict[str, ReviewCount] = {}
     for counts in images:
         for task, count in counts.items():
-            sums[task] = sums.get(task, ReviewCount()) + count
+            sums[task] = sums[task] + count if task in sums else count
     return sums

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ...annotation.finished_areas import finished_masks
 from ...exporting.image_index import Stated
 from ...exporting.review_counts import ReviewCount, count_reviewed
 from ...inference.doubts.tissue_doubt import doubt
@@ -19,7 +20,7 @@ from ...tasks import INSTANCE_TASKS
 from ..annotate.annotation_result import ordered
 from ..annotate.image_region import fingerprint, read_again, why_not
 from ..correct.workbench import Correcting
-from ..layer_provenance import LayerRecord, was_edited
+from ..layer_provenance import LayerRecord, finished_of, was_edited
 from ..layers import TISSUE_MAP, ViewerLayers
 from ..pixel_size_lookup import layer_pixel_size_um
 from ..placement import Box
@@ -249,7 +250,15 @@ def _reviewed(layers: Mapping[str, Any]) -> dict[str, ReviewCount]:
     """Counts by task; of labels without a table how many objects there are."""
     counts = count_reviewed(_table(layers), layers)
     bare = [task for task, layer in layers.items() if not len(layer.features)]
-    return counts | {task: ReviewCount(total=len(object_ids(np.asarray(layers[task].data)))) for task in bare}
+    counts |= {task: ReviewCount(total=len(object_ids(np.asarray(layers[task].data)))) for task in bare}
+    return {task: replace(count, finished=_all_finished(layers[task], task)) for task, count in counts.items()}
+
+
+def _all_finished(layer: Any, task: str) -> bool:
+    """Whether finished areas cover all of a layer."""
+    height, width = layer.data.shape
+    mask = finished_masks(finished_of(layer), (height, width)).get(task)
+    return mask is not None and bool(mask.all())
 
 
 def _source_name(image: Any) -> str:
