@@ -39,7 +39,7 @@ from .worker import Cancelled, End, Failed, JobRunner
 
 CONTEXT_UM = 64.0
 """How much tissue is read around a region, so that objects at its edge are found as in the whole image."""
-MERGE_FIRST = "You have corrected this image: choose below what becomes of the new result."
+MERGE_FIRST = "You have corrected this image: choose what becomes of the new result."
 
 logger = logging.getLogger(__name__)
 

@@ -63,6 +63,10 @@ class AnnotatePanel(QWidget):
     def _build_fields(self) -> None:
         self.image, self.region, self.model, self.device = (combo() for _ in range(4))
         self.image.setPlaceholderText("no image is open")
+        self.image.setToolTip("The open image that is annotated")
+        self.region.setToolTip("Annotate all of the image, what is in view, or a rectangle on it.")
+        self.model.setToolTip("The network that finds the objects; “in use” is chosen under Models.")
+        self.device.setToolTip("Where the network runs; Automatic takes the fastest device of this computer.")
         for region, words in _REGIONS.items():
             self.region.addItem(words, region.value)
         for device in DEVICES:
@@ -85,6 +89,7 @@ class AnnotatePanel(QWidget):
         )
         self.annotate = QPushButton("Annotate")
         self.annotate.setStyleSheet(PRIMARY_BUTTON)
+        self.annotate.setToolTip("Find nuclei, glands, lumina and the tissue type in the chosen region.")
         self.annotate.setCursor(Qt.CursorShape.PointingHandCursor)
 
     def _image_form(self) -> QWidget:

@@ -33,6 +33,8 @@ class ObjectsPanel(QWidget):
             self.colour_by.addItem(f"Colour by {choice.value}", choice.value)
         for words, filled in (("Outlines", False), ("Filled", True)):
             self.filled.addItem(words, filled)
+        self.colour_by.setToolTip("One colour for each class, or another for each object")
+        self.filled.setToolTip("Show objects as outlines or as filled areas.")
         guard_wheel(self.colour_by, self.filled)
         self._lay_out()
         choose = controller.choose

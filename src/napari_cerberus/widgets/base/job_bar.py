@@ -40,6 +40,7 @@ class JobBar(QWidget):
         self.bar.setTextVisible(False)
         self.bar.setStyleSheet(PROGRESS_BAR)
         self.cancel = QPushButton("Cancel")
+        self.cancel.setToolTip("Stop; nothing is changed.")
         self.cancel.clicked.connect(cancel)
         self.message = Banner()
         self._running = QWidget()

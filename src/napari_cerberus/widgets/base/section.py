@@ -25,6 +25,7 @@ class Section(QWidget):
         self.header = QPushButton()
         self.header.setCheckable(True)
         self.header.setChecked(opened)
+        self.header.setToolTip(f"Show or hide “{title}”")
         self.header.setStyleSheet(SECTION_HEADER)
         self.header.toggled.connect(self._fold)
         layout = QVBoxLayout(self)

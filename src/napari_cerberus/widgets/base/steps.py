@@ -20,6 +20,8 @@ from qtpy.QtWidgets import (
 from .style import SPACING_PX, STEP_BUTTON
 
 _SHOWN_HEIGHT_PX = 240
+_EDGES_PX = 4
+"""napari's style gives the frame an edge that Qt does not count."""
 _RESIZING = (QEvent.Type.LayoutRequest, QEvent.Type.StyleChange, QEvent.Type.FontChange)
 
 
@@ -48,7 +50,7 @@ class Page(QScrollArea):
 
     def minimumSizeHint(self) -> QSize:
         """As wide as the panels need beside the scroll bar; as high as the window likes."""
-        needed = self.widget().minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        needed = self.widget().minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width() + _EDGES_PX
         return QSize(needed, 0)
 
     def sizeHint(self) -> QSize:

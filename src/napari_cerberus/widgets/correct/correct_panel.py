@@ -78,6 +78,7 @@ class CorrectPanel(QWidget):
         self.below.setPrefix("< ")
         self.below.setSuffix(" µm²")
         guard_wheel(self.below)
+        self.below.setToolTip("Objects with less area than this count as small.")
         self.small.setToolTip("Delete the objects of this layer under the size; one step back.")
         self.undo.setToolTip("Take the last step back  Key: Ctrl+Z")
         self.redo.setToolTip("Make it again  Key: Ctrl+Shift+Z")
@@ -122,7 +123,7 @@ class CorrectPanel(QWidget):
 
     def _ask_and_save(self) -> None:
         one = self._correct.corrections.active
-        name = "" if one is None else f"{one.record.image_name}{SUFFIX}"
+        name = "" if one is None else proposed_path(one.record.image_path, one.record.image_name)
         path, _ = QFileDialog.getSaveFileName(self, "Save the annotation", name, f"Cerberus annotation (*{SUFFIX})")
         if path:
             self._correct.save(Path(path))
@@ -161,6 +162,12 @@ class CorrectPanel(QWidget):
         small, total = self._tools.count_small(self.below.value())
         self.small.setText(f"Delete {small:,} of {total:,}")
         self.small.setEnabled(small > 0)
+
+
+def proposed_path(image_path: str, image_name: str) -> str:
+    """Where an annotation is saved unless the user says otherwise: beside its image, under the image's name."""
+    folder, name = Path(image_path).parent, f"{image_name}{SUFFIX}"
+    return str(folder / name) if image_path and folder.is_dir() else name
 
 
 def _row(*widgets: QWidget) -> QHBoxLayout:

@@ -30,6 +30,8 @@ class Offers(QWidget):
             QPushButton("Add beside"),
             QPushButton("Discard"),
         )
+        self.restore.setToolTip("Bring back the layers with your earlier corrections.")
+        self.not_now.setToolTip("Leave the earlier corrections on disk; they are offered again next time.")
         self.merge.setToolTip("Untouched objects take the new result, yours stay; Ctrl+Z takes it back.")
         self.add_beside.setToolTip("Add the new result as layers of its own")
         self.discard.setToolTip("Forget the new result")

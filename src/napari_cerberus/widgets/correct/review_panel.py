@@ -29,6 +29,11 @@ from .key_table import shown_key
 
 _WORDS = {"previous": "◂", "accept": "Accept", "reject": "Reject", "skip": "Skip", "next": "▸"}
 _ALL = {"tasks": "all kinds", "classes": "all classes", "rules": "all reasons"}
+_TIPS = {
+    "tasks": "Review only nuclei, glands or lumina.",
+    "classes": "Review only objects of one class.",
+    "rules": "Review only objects with one reason to look.",
+}
 _OPEN = "to review"
 _EVERY_STATE = "all states"
 _SOON_MS = 60
@@ -102,6 +107,9 @@ class ReviewPanel(QWidget):
         self.name.editingFinished.connect(lambda: self._controller.choose.reviewer(self.name.text()))
         self.effort.setToolTip("Time, edits and changed pixels for each model so far")
         self.effort.clicked.connect(lambda: EffortDialog(self._controller.correct.effort(), self).show())
+        for name, tip in _TIPS.items():
+            self.filters[name].setToolTip(tip)
+        self.states.setToolTip("Review all objects, or only those without a decision.")
         self.states.addItems([_EVERY_STATE, _OPEN])
         self._timer.setSingleShot(True)
         self._timer.setInterval(_SOON_MS)

@@ -42,6 +42,8 @@ class ComparisonSummary(QWidget):
             QPushButton(words) for words in ("Promote", "Keep the old one", "Discard")
         )
         self.details, self.roll_back = QPushButton("Details and pictures …"), QPushButton("Roll back")
+        self.details.setToolTip("All metrics, and pictures of the tiles on which the models differ")
+        self.roll_back.setToolTip("Use the model that was used before.")
         self.compare_models = QPushButton("Compare with the old model")
         self.compare_models.setToolTip("On the held-out patients, in a process of its own.")
         self.promote.setToolTip("Annotate uses the new model from now on; one click takes it back.")

@@ -125,11 +125,18 @@ class FinetuneAdvanced(QWidget):
         self.name.clear()
 
     def _explain(self) -> None:
+        self.name.setToolTip("How the new model is called in the library")
+        self.batch.setToolTip("Tiles in one training step; more need more memory.")
+        self.reset.setToolTip("Take the values of the chosen preset again.")
+        for key, box in self.tasks.items():
+            box.setToolTip(f"Train {key}; without any tick, all that the pairs hold are trained.")
+        for name, spin in self.augment.items():
+            spin.setToolTip(f"How often a training tile gets this variation ({name.replace('_', ' ')})")
         self.base.setToolTip("The model to start from")
         self.layer.setToolTip("How much of the shared encoder may change; less forgets less.")
         self.epochs.setToolTip("How often every training tile is seen")
         self.rate.setToolTip("Learning rate at its highest; halve it if the curves jump.")
-        self.sampling.setToolTip("Which tiles learn together")
+        self.sampling.setToolTip("Which tiles share a training step")
         self.seed.setToolTip("The same seed, data and computer give the same model.")
 
     def _lay_out(self) -> None:

@@ -20,8 +20,16 @@ _KEEP = (
     ("Stop, keep the last step", "last"),
     ("Stop and discard the run", "discard"),
 )
+_TIPS = (
+    "Pause after the current step; the processor is free meanwhile.",
+    "Go on where the training was paused.",
+    "End the training early; you are asked what is kept.",
+    "Delete everything of this run; pairs and models stay.",
+    "Go on from the last checkpoint.",
+    "Copy a command that runs the same training without napari.",
+)
 _COPY = "Copy as command line"
-_LEGEND = "Black: as drawn. Colour: as the model finds it now."
+_LEGEND = "Black: outlines in the pairs. Colour: what the model finds now."
 _WORDS = {
     "queued": "Waits for another run",
     "running": "Training",
@@ -57,6 +65,10 @@ class FinetuneLive(QWidget):
         self.pause, self.go_on = QPushButton("Pause"), QPushButton("Go on")
         self.stop, self.discard = QPushButton("Stop"), QPushButton("Discard the run")
         self.resume, self.copy = QPushButton("Resume"), QPushButton(_COPY)
+        for button, tip in zip(
+            (self.pause, self.go_on, self.stop, self.discard, self.resume, self.copy), _TIPS, strict=True
+        ):
+            button.setToolTip(tip)
         self._folder: Path | None = None
         for button in (self.go_on, self.resume):
             button.setStyleSheet(PRIMARY_BUTTON)

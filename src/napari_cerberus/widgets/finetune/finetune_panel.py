@@ -37,14 +37,18 @@ class FinetunePanel(QWidget):
         self._controller, self._session = controller, controller.session
         self.finetuning = controller.finetuning
         self.runs = combo()
+        self.runs.setToolTip("Fine-tuning runs on this computer")
         self.form, self.report = FinetuneForm(), FinetuneReport()
         self.missing = Banner()
         self.check, self.start = QPushButton("Check the pairs"), QPushButton("Fine-tune")
+        self.check.setToolTip("Look for errors in the pairs, and tell how long training will take.")
+        self.start.setToolTip("Train in the background; napari can be used, or closed, meanwhile.")
         for button in (self.check, self.start):
             button.setStyleSheet(PRIMARY_BUTTON)
         self.job_bar = JobBar(self.finetuning.status, self.finetuning.status_changed, self.finetuning.cancel)
         self.live, self.comparison = FinetuneLive(self.finetuning), ComparisonSummary(controller)
         self.new = QPushButton("New fine-tuning")
+        self.new.setToolTip("Leave this run as it is and set up another.")
         self._setup = self._column(self.form, self.missing, self.check, self.report, self.start)
         self.curves = Section("How it trained", self._column(self.live))
         content = self._column(self.runs, self._setup, self.job_bar, self.comparison, self.curves, self.new)

@@ -86,6 +86,8 @@ class Pictures(QWidget):
         self._place = 0
         self.caption = small_label()
         self.back, self.forth = QPushButton("◂"), QPushButton("▸")
+        self.back.setToolTip("Earlier picture")
+        self.forth.setToolTip("Later picture")
         self.picture = FittedPicture()
         line = QHBoxLayout()
         line.addWidget(self.caption, 1)
