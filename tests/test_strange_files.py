@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +13,21 @@ import pandas as pd
 import pytest
 import tifffile
 
+from exporting.make_saved import save_corrected
+from napari_cerberus.annotation import stored_parts
 from napari_cerberus.annotation.journal.journal_lock import lock_folder
 from napari_cerberus.annotation.journal.record import data_of
+from napari_cerberus.annotation.store import load_annotation
 from napari_cerberus.decode_errors import DECODE_ERRORS
 from napari_cerberus.errors import CerberusError, DataError, ModelError, SettingsError
+from napari_cerberus.inference.images.image_files import read_image
 from napari_cerberus.inference.result_reading import read_annotation
+from napari_cerberus.interop.ome_tiff import read_label_tiff
 from napari_cerberus.model import published
 from napari_cerberus.model.library import manage, promotion
 from napari_cerberus.model.spec import load_spec
 from napari_cerberus.pairs.layout import sidecar_reading
+from napari_cerberus.pairs.layout.tile_pixels import read_labels, read_stack
 from napari_cerberus.strict_json import loads
 from napari_cerberus.training.config import read_config
 from napari_cerberus.training.evaluation.model_card import read_report
@@ -155,3 +163,59 @@ def test_sizes_are_compared_before_anything_is_unpacked(result: Path, monkeypatc
     with pytest.raises(DataError, match="differ in size"):
         read_annotation(result)
     assert sidecar_reading.stack_shape(result / "glands.tif") == (9, 9)
+
+
+@pytest.fixture
+def hollow_tiff(tmp_path: Path) -> Path:
+    """30,000² labels in a few kilobytes: a TIFF may leave out tiles that hold nothing."""
+    path = tmp_path / "hollow.tif"
+    tifffile.imwrite(path, np.zeros((16, 16), np.uint32), tile=(16, 16))
+    with tifffile.TiffFile(path, mode="r+") as file:
+        for side in ("ImageWidth", "ImageLength"):
+            file.pages[0].tags[side].overwrite(30_000)
+    assert path.stat().st_size < 100_000
+    return path
+
+
+@pytest.mark.parametrize("read", [read_labels, read_stack, read_label_tiff, read_image])
+def test_a_hollow_picture_is_refused_before_it_is_unpacked(hollow_tiff: Path, read: Callable[[Path], object]) -> None:
+    tracemalloc.start()
+    with pytest.raises(CerberusError, match=r"hollow\.tif is not read: it would unpack .* to 3\.4 GB"):
+        read(hollow_tiff)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100 * 2**20
+
+
+def test_an_annotation_with_hollow_labels_is_one_sentence(result: Path, hollow_tiff: Path) -> None:
+    for task in ("nuclei", "glands"):
+        (result / f"{task}.tif").write_bytes(hollow_tiff.read_bytes())
+    with pytest.raises(DataError, match="is not read"):
+        read_annotation(result)
+    with pytest.raises(DataError, match="is not read"):
+        stored_parts.read_labels(hollow_tiff, (30_000, 30_000))
+
+
+@pytest.mark.parametrize("value", [10**400, 1e300, float("inf"), "0.5", None, True])
+@pytest.mark.parametrize("field", ["pixel_size_um", "tissue"])
+def test_numbers_of_an_annotation_are_numbers(tmp_path: Path, field: str, value: object) -> None:
+    save_corrected(tmp_path / "a.cerberus", tmp_path / "a.png")
+    path = tmp_path / "a.cerberus" / "annotation.json"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    data[field] = {"Normal": value} if field == "tissue" else value
+    path.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(DataError, match=r"annotation\.json"):
+        load_annotation(tmp_path / "a.cerberus")
+
+
+@pytest.mark.parametrize("value", ["3", "2020-01-01", r'"\u0000"', "true", "[]"])
+@pytest.mark.parametrize("field", ["data_root", "split_file", "start", "name"])
+def test_every_path_of_a_config_is_a_text(tmp_path: Path, field: str, value: str) -> None:
+    (tmp_path / "config.toml").write_text(
+        f'{field} = {value}\nseed = 1\nsteps = 1\npixel_size_um = 0.5\ntasks = ["glands"]\n'
+        + ("" if field == "name" else 'name = "a"\n')
+        + SOURCE
+        + 'path = "a"\n[[batch]]\ntasks = ["glands"]\n'
+    )
+    with pytest.raises(SettingsError, match=field):
+        read_config(tmp_path / "config.toml")

@@ -163,12 +163,19 @@ def load_annotation(folder: Path) -> SavedAnnotation:
         labels=labels,
         model_labels={task: read_labels(folder / f"model_{task}.tif", frame.shape) for task in tasks},
         objects=_read_objects(folder / OBJECTS_FILE, labels, pixel_size_um),
-        tissue={name: number(mapping(data, "tissue", where), name, where) for name in data["tissue"]},
+        tissue=_tissue(mapping(data, "tissue", where), where),
         models=_models(mapping(data, "models", where), where),
         finished=areas_from_json(data.get("finished", []), str(where)),
         more=mapping(data, "more", where),
         **{name: text(data, name, where) for name in ("image_path", "saved_at", "saved_by")},
     )
+
+
+def _tissue(shares: Mapping[str, Any], where: Path) -> dict[str, float]:
+    found = {name: number(shares, name, where) for name in shares}
+    if wrong := [name for name, share in found.items() if not 0 <= share <= 1]:
+        raise DataError(f"{where} is damaged: the share of {wrong[0]!r} in 'tissue' must lie in 0..1.")
+    return found
 
 
 def is_annotation(folder: Path) -> bool:
