@@ -94,7 +94,8 @@ def open_tile(viewer: Any, folder: Path) -> None:
     path = folder / f"{tile.stem}.png"
     with Image.open(tile, formats=PICTURE_FORMATS) as picture:
         picture.convert("RGB").save(path)
-    viewer.open(path, plugin="napari", scale=EBHI_SEG.yx_um, units=("micrometer", "micrometer"))
+    side_um = round(EBHI_SEG.mean_um, 2)  # the window takes square pixels only
+    viewer.open(path, plugin="napari", scale=(side_um, side_um), units=("micrometer", "micrometer"))
 
 
 def open_dock(viewer: Any) -> CerberusDock:

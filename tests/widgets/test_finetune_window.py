@@ -414,4 +414,4 @@ def test_the_docks_title_fits_a_narrow_dock(dock: Callable[..., CerberusDock]) -
     assert isinstance(around, QDockWidget)
     title = around.titleBarWidget().title
     assert title.text() == "Cerberus H&E annotation"
-    assert title.sizeHint().width() < opened.minimumWidth() - 90, "three buttons and a line stand beside it"
+    assert title.sizeHint().width() < opened.minimumSizeHint().width() - 90, "three buttons and a line stand beside it"
