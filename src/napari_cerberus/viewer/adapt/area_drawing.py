@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from psygnal import Signal
 
-from ...errors import CerberusError
-from ..correct.camera import camera_of
-from ..correct.mouse import MouseTools
+from ..correct.mouse import CLICK_SCREEN_PX, PAN, LayerDrawing, MouseTools, distance
 from ..correct.overlay import Overlay
 from ..correct.tracked_layer import Point, TrackedLayer
 from ..correct.tracked_layers import Corrections
@@ -20,13 +17,10 @@ _HINTS = {
     RECTANGLE: "Pull a rectangle around what is right.",
     POLYGON: "Pull an outline, or click its corners and right-click to close it.",
 }
-_PAN = "pan_zoom"
-_CLICK_SCREEN_PX = 4.0
-_CLOSE_SCREEN_PX = 10.0
 _LEAST_CORNERS = 3
 
 
-class AreaDrawing:
+class AreaDrawing(LayerDrawing):
     """Mouse callbacks on every layer under correction; the correction tools rest meanwhile.
 
     Attributes
@@ -41,7 +35,7 @@ class AreaDrawing:
         Shows the line that is being pulled.
     tools : MouseTools
     done : callable
-        Takes the layer and the corners, in pixels of the layer.
+        Takes the layer, the shape, and the corners in pixels of the layer.
     """
 
     armed_changed = Signal(str)
@@ -51,18 +45,12 @@ class AreaDrawing:
         corrections: Corrections,
         overlay: Overlay,
         tools: MouseTools,
-        done: Callable[[TrackedLayer, Sequence[Point]], None],
+        done: Callable[[TrackedLayer, str, Sequence[Point]], None],
     ) -> None:
-        self._corrections, self._overlay, self._tools, self._done = corrections, overlay, tools, done
+        super().__init__(corrections, overlay)
+        self._tools, self._done = tools, done
         self.armed = ""
-        self._layer: TrackedLayer | None = None
-        self._points: list[Point] = []
-        corrections.attached.connect(self._on_attached)
-        corrections.detached.connect(self._on_detached)
-        corrections.active_changed.connect(self._on_active)
         tools.armed_changed.connect(self._on_tool)
-        for one in corrections:
-            self._on_attached(one)
 
     def finish_or_arm(self, shape: str) -> None:
         """Wait for a shape; if it is waited for, close the corners clicked so far, or put it away."""
@@ -80,26 +68,14 @@ class AreaDrawing:
             return
         self.armed, self._tools.paused = "", False
         self._forget(one)
-        if one is not None and one.layer.mode == _PAN:
-            one.layer.mouse_pan, one.layer.cursor = True, "standard"
+        self._give_mouse_back(one)
         self.armed_changed.emit("")
-
-    def close(self) -> None:
-        """Take our hands off the layers."""
-        self.disarm()
-        for one in self._corrections:
-            self._on_detached(one)
 
     def _arm(self, shape: str) -> None:
         self.disarm()
         self._tools.disarm()
-        try:
-            one = self._corrections.need_active()
-        except CerberusError as error:
-            self._corrections.said.emit(str(error), True)
+        if (one := self._take_mouse()) is None:
             return
-        one.layer.mode = _PAN  # a brush would paint under our line
-        one.layer.mouse_pan, one.layer.cursor = False, "cross"
         self._layer, self.armed, self._tools.paused = one, shape, True
         self.armed_changed.emit(shape)
         self._corrections.said.emit(_HINTS[shape], False)
@@ -109,7 +85,7 @@ class AreaDrawing:
     def _on_drag(self, layer: Any, event: Any) -> Iterator[None]:
         """napari's mouse callback: one press, its moves, its release."""
         one = self._layer
-        if one is None or layer is not one.layer or layer.mode != _PAN:
+        if one is None or layer is not one.layer or layer.mode != PAN:
             return
         if event.button == 2:
             yield
@@ -127,7 +103,7 @@ class AreaDrawing:
         if one is not self._layer:
             return  # put away while the button was down
         drawn.append(one.to_data(event.position))  # of quick moves napari reports only some
-        if _distance(event.pos, start) > _CLICK_SCREEN_PX or len(drawn) > _LEAST_CORNERS:
+        if distance(event.pos, start) > CLICK_SCREEN_PX or len(drawn) > _LEAST_CORNERS:
             self._complete(self._shown(drawn))
         else:
             self._corner(one, drawn[0])
@@ -151,44 +127,17 @@ class AreaDrawing:
 
     def _complete(self, points: Sequence[Point]) -> None:
         """Hand over what was drawn, and put the mouse away."""
-        one, corners = self._layer, list(points)
+        one, shape, corners = self._layer, self.armed, list(points)
         self.disarm()
         if one is not None and len(corners) >= _LEAST_CORNERS:
-            self._done(one, corners)
+            self._done(one, shape, corners)
 
     def _forget(self, one: TrackedLayer | None) -> None:
         self._points = []
         self._overlay.line(one, ())
 
-    def _is_near(self, one: TrackedLayer, first: Point, second: Point) -> bool:
-        zoom = float(camera_of(self._corrections.layers.viewer).zoom)
-        return _distance(first, second) * float(np.mean(one.layer.scale)) * zoom < _CLOSE_SCREEN_PX
-
     # -- listening -------------------------------------------------------------------------------
-
-    def _on_attached(self, one: TrackedLayer) -> None:
-        one.layer.mouse_drag_callbacks.append(self._on_drag)
-        one.layer.events.mode.connect(self._on_mode)
-
-    def _on_detached(self, one: TrackedLayer) -> None:
-        if one is self._layer:
-            self.disarm()
-        if self._on_drag in one.layer.mouse_drag_callbacks:
-            one.layer.mouse_drag_callbacks.remove(self._on_drag)
-            one.layer.events.mode.disconnect(self._on_mode)
-
-    def _on_mode(self, event: Any) -> None:
-        if self._layer is not None and self._layer.layer.mode != _PAN:
-            self.disarm()
-
-    def _on_active(self) -> None:
-        if self._layer is not None and self._corrections.active is not self._layer:
-            self.disarm()
 
     def _on_tool(self, name: str) -> None:
         if name:
             self.disarm()
-
-
-def _distance(first: Sequence[float], second: Sequence[float]) -> float:
-    return float(np.hypot(first[0] - second[0], first[1] - second[1]))

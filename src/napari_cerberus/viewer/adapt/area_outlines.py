@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from napari.layers import Vectors
 
 from ...annotation.finished_areas import FinishedArea
 from ..correct.camera import camera_of
+from ..correct.overlay import keep_width, new_vectors, put_over
 from ..correct.tracked_layer import TrackedLayer
 from ..layers import ViewerLayers
 
 OUTLINES_LAYER = "Cerberus finished areas"
 _COLOUR = "#8ecae6"
-_WIDTH_SCREEN_PX = 2.0
-_PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
 
 
 class AreaOutlines:
@@ -40,11 +38,11 @@ class AreaOutlines:
             return
         segments = np.concatenate([_segments(area) for area in areas])
         if not self._there:
-            self._layer = _new_layer(one, segments)
+            look = {"name": OUTLINES_LAYER, "edge_color": _COLOUR, "opacity": 0.8}
+            self._layer = new_vectors(one, segments, **look)
             self._layers.add_beside_the_point(self._layer)
         else:
-            for name in _PLACE:
-                setattr(self._layer, name, getattr(one.layer, name))
+            put_over(self._layer, one)
             self._layer.data = segments
         self._on_zoom()
 
@@ -61,8 +59,7 @@ class AreaOutlines:
 
     def _on_zoom(self, event: Any = None) -> None:
         if self._there:
-            zoom = float(camera_of(self._layers.viewer).zoom)
-            self._layer.edge_width = _WIDTH_SCREEN_PX / (zoom * float(np.mean(np.abs(self._layer.scale))))
+            keep_width(self._layer, self._layers.viewer)
 
     def _remove(self) -> None:
         if self._there:
@@ -71,13 +68,6 @@ class AreaOutlines:
             if active is not None and active in self._layers.viewer.layers:
                 self._layers.viewer.layers.selection.active = active
         self._layer = None
-
-
-def _new_layer(one: TrackedLayer, segments: np.ndarray[Any, Any]) -> Vectors:
-    # placed from the start: for a moment in other units, napari would warn of units that do not fit
-    place = {name: getattr(one.layer, name) for name in _PLACE}
-    place["affine"] = np.asarray(place["affine"].affine_matrix)
-    return Vectors(segments, name=OUTLINES_LAYER, edge_color=_COLOUR, vector_style="line", opacity=0.8, **place)
 
 
 def _segments(area: FinishedArea) -> np.ndarray[Any, Any]:

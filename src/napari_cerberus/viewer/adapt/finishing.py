@@ -141,8 +141,8 @@ class Finishing:
     def _tasks(self, one: TrackedLayer) -> tuple[str, ...]:
         return tuple(self._corrections.siblings(one)) if self.every_task else (one.task,)
 
-    def _on_drawn(self, one: TrackedLayer, corners: Sequence[Point]) -> None:
-        if len(corners) == 5 and corners[0] == corners[-1]:  # a rectangle: its whole pixels
+    def _on_drawn(self, one: TrackedLayer, shape: str, corners: Sequence[Point]) -> None:
+        if shape == RECTANGLE:  # its whole pixels
             box = Box.around(np.asarray(corners, dtype=float))
             self._guarded(lambda active: FinishedArea.rectangle(*box.as_tuple(), self._tasks(active)))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,13 +17,89 @@ from .tools import TOOLS, Needs, Tool, merge
 from .tracked_layer import Point, TrackedLayer
 from .tracked_layers import Corrections
 
-_CLICK_SCREEN_PX = 4.0
+PAN = "pan_zoom"
+CLICK_SCREEN_PX = 4.0
+"""A press that moves no farther is a click."""
 _CORNER_SCREEN_PX = 10.0
-_PAN = "pan_zoom"
 Work = Callable[[TrackedLayer], ChangeSet]
 
 
-class MouseTools:
+class LayerDrawing(ABC):
+    """What draws on layers under correction: it hears of layers that come and go, and holds one while it is armed.
+
+    Parameters
+    ----------
+    corrections : Corrections
+    overlay : Overlay
+        Shows the line that is being pulled.
+    """
+
+    def __init__(self, corrections: Corrections, overlay: Overlay) -> None:
+        self._corrections, self._overlay = corrections, overlay
+        self._layer: TrackedLayer | None = None
+        self._points: list[Point] = []
+        corrections.attached.connect(self._on_attached)
+        corrections.detached.connect(self._on_detached)
+        corrections.active_changed.connect(self._on_active)
+        for one in corrections:
+            self._on_attached(one)
+
+    @abstractmethod
+    def disarm(self) -> None:
+        """Put away what is armed; the mouse moves the image again."""
+
+    def close(self) -> None:
+        """Take our hands off the layers."""
+        self.disarm()
+        for one in self._corrections:
+            self._on_detached(one)
+
+    @abstractmethod
+    def _on_drag(self, layer: Any, event: Any) -> Iterator[None]:
+        """napari's mouse callback: one press, its moves, its release."""
+
+    def _take_mouse(self) -> TrackedLayer | None:
+        """The active layer, which no longer moves the image; a problem is said, and None."""
+        try:
+            one = self._corrections.need_active()
+        except CerberusError as error:
+            self._corrections.said.emit(str(error), True)
+            return None
+        one.layer.mode = PAN  # a brush would paint under our line
+        one.layer.mouse_pan, one.layer.cursor = False, "cross"
+        return one
+
+    def _give_mouse_back(self, one: TrackedLayer | None) -> None:
+        if one is not None and one.layer.mode == PAN:
+            one.layer.mouse_pan, one.layer.cursor = True, "standard"
+
+    def _is_near(self, one: TrackedLayer, first: Point, second: Point) -> bool:
+        zoom = float(camera_of(self._corrections.layers.viewer).zoom)
+        return distance(first, second) * float(np.mean(one.layer.scale)) * zoom < _CORNER_SCREEN_PX
+
+    # -- listening -------------------------------------------------------------------------------
+
+    def _on_attached(self, one: TrackedLayer) -> None:
+        one.layer.mouse_drag_callbacks.append(self._on_drag)
+        one.layer.events.mode.connect(self._on_mode)
+
+    def _on_detached(self, one: TrackedLayer) -> None:
+        if one is self._layer:
+            self.disarm()
+        if self._on_drag in one.layer.mouse_drag_callbacks:
+            one.layer.mouse_drag_callbacks.remove(self._on_drag)
+            one.layer.events.mode.disconnect(self._on_mode)
+
+    def _on_mode(self, event: Any) -> None:
+        if self._layer is not None and self._layer.layer.mode != PAN:
+            self.disarm()
+
+    def _on_active(self) -> None:
+        if self._layer is not None and self._corrections.active is not self._layer:
+            self.disarm()
+
+
+class MouseTools(LayerDrawing):
     """Mouse callbacks on every layer under correction.
 
     Attributes
@@ -44,17 +121,11 @@ class MouseTools:
     armed_changed = Signal(str)
 
     def __init__(self, corrections: Corrections, overlay: Overlay, run: Callable[[Work, str], None]) -> None:
-        self._corrections, self._overlay, self._run = corrections, overlay, run
+        super().__init__(corrections, overlay)
+        self._run = run
         self._armed = ""
         self.paused = False
-        self._layer: TrackedLayer | None = None
-        self._points: list[Point] = []
         self._picked = 0
-        corrections.attached.connect(self._on_attached)
-        corrections.detached.connect(self._on_detached)
-        corrections.active_changed.connect(self._on_active)
-        for one in corrections:
-            self._on_attached(one)
 
     @property
     def armed(self) -> Tool | None:
@@ -76,28 +147,15 @@ class MouseTools:
             return
         one, self._layer, self._armed = self._layer, None, ""
         self._forget()
-        if one is not None and one.layer.mode == _PAN:
-            one.layer.mouse_pan, one.layer.cursor = True, "standard"
+        self._give_mouse_back(one)
         self.armed_changed.emit("")
-
-    def close(self) -> None:
-        """Take our hands off the layers."""
-        self.disarm()
-        for one in self._corrections:
-            self._on_detached(one)
 
     # -- drawing ---------------------------------------------------------------------------------
 
     def _arm(self, name: str) -> None:
         self.disarm()
-        try:
-            one = self._corrections.need_active()
-        except CerberusError as error:
-            self._corrections.said.emit(str(error), True)
+        if (one := self._take_mouse()) is None:
             return
-        # a brush would paint under our line
-        one.layer.mode = _PAN
-        one.layer.mouse_pan, one.layer.cursor = False, "cross"
         self._layer, self._armed = one, name
         self.armed_changed.emit(name)
         self._corrections.said.emit(TOOLS[name].hint, False)
@@ -105,7 +163,7 @@ class MouseTools:
     def _on_drag(self, layer: Any, event: Any) -> Iterator[None]:
         """napari's mouse callback: one press, its moves, its release."""
         one = self._corrections.find(str(layer.unique_id))
-        if one is None or layer.mode != _PAN or self.paused:
+        if one is None or layer.mode != PAN or self.paused:
             return
         if one is not self._layer:
             yield from self._choose(one, event)
@@ -121,7 +179,7 @@ class MouseTools:
         point = one.to_data(event.position)
         yield
         while event.type == "mouse_move":
-            moved |= _distance(event.pos, start) > _CLICK_SCREEN_PX
+            moved |= distance(event.pos, start) > CLICK_SCREEN_PX
             yield
         if not moved and (index := object_under(one, point)):
             self._corrections.choose(one, index)
@@ -131,13 +189,13 @@ class MouseTools:
         drawn = [point]
         yield
         while event.type == "mouse_move":
-            if len(drawn) > 1 or _distance(event.pos, start) > _CLICK_SCREEN_PX:
+            if len(drawn) > 1 or distance(event.pos, start) > CLICK_SCREEN_PX:
                 drawn.append(one.to_data(event.position))
                 self._overlay.line(one, [*self._points, *drawn])
             yield
         if one is not self._layer:
             return  # put away, or the layer was removed, while the button was down
-        if len(drawn) > 1 or _distance(event.pos, start) > _CLICK_SCREEN_PX:
+        if len(drawn) > 1 or distance(event.pos, start) > CLICK_SCREEN_PX:
             drawn.append(one.to_data(event.position))  # of quick moves napari reports only some
             self._points += drawn
             self._complete()
@@ -185,31 +243,6 @@ class MouseTools:
         self._points, self._picked = [], 0
         self._overlay.line(self._layer, ())
 
-    def _is_near(self, one: TrackedLayer, first: Point, second: Point) -> bool:
-        zoom = float(camera_of(self._corrections.layers.viewer).zoom)
-        return _distance(first, second) * float(np.mean(one.layer.scale)) * zoom < _CORNER_SCREEN_PX
-
-    # -- listening -------------------------------------------------------------------------------
-
-    def _on_attached(self, one: TrackedLayer) -> None:
-        one.layer.mouse_drag_callbacks.append(self._on_drag)
-        one.layer.events.mode.connect(self._on_mode)
-
-    def _on_detached(self, one: TrackedLayer) -> None:
-        if one is self._layer:
-            self.disarm()
-        if self._on_drag in one.layer.mouse_drag_callbacks:
-            one.layer.mouse_drag_callbacks.remove(self._on_drag)
-            one.layer.events.mode.disconnect(self._on_mode)
-
-    def _on_mode(self, event: Any) -> None:
-        if self._layer is not None and self._layer.layer.mode != _PAN:
-            self.disarm()
-
-    def _on_active(self) -> None:
-        if self._layer is not None and self._corrections.active is not self._layer:
-            self.disarm()
-
 
 def object_under(one: TrackedLayer, point: Point) -> int:
     """The object at a point of the layer; 0 on background and outside the image."""
@@ -219,5 +252,5 @@ def object_under(one: TrackedLayer, point: Point) -> int:
         return 0
 
 
-def _distance(first: Sequence[float], second: Sequence[float]) -> float:
+def distance(first: Sequence[float], second: Sequence[float]) -> float:
     return float(np.hypot(first[0] - second[0], first[1] - second[1]))

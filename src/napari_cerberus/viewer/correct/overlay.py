@@ -67,21 +67,32 @@ class Overlay:
         if self._layer is None or self._layer not in self._layers.viewer.layers:
             if one is None:
                 return None
-            self._layer = _new_layer(one)
+            self._layer = new_vectors(one, np.zeros((1, 2, 2)), name=OVERLAY_LAYER, edge_color=_COLOUR)
             self._layers.add_beside_the_point(self._layer)
         if one is not None:
-            for name in _PLACE:
-                setattr(self._layer, name, getattr(one.layer, name))
-            zoom = camera_of(self._layers.viewer).zoom
-            self._layer.edge_width = _WIDTH_SCREEN_PX / (float(zoom) * float(np.mean(one.layer.scale)))
+            put_over(self._layer, one)
+            keep_width(self._layer, self._layers.viewer)
         return self._layer
 
 
-def _new_layer(one: TrackedLayer) -> Vectors:
+def new_vectors(one: TrackedLayer, segments: np.ndarray[Any, Any], **look: Any) -> Vectors:
+    """A layer of lines over a result layer; ``look`` goes to napari."""
     # placed from the start: for a moment in other units, napari would warn of units that do not fit
     place = {name: getattr(one.layer, name) for name in _PLACE}
     place["affine"] = np.asarray(place["affine"].affine_matrix)
-    return Vectors(np.zeros((1, 2, 2)), name=OVERLAY_LAYER, edge_color=_COLOUR, vector_style="line", opacity=1, **place)
+    return Vectors(segments, **{"vector_style": "line", "opacity": 1, **look, **place})
+
+
+def put_over(lines: Vectors, one: TrackedLayer) -> None:
+    """Place lines where a result layer lies."""
+    for name in _PLACE:
+        setattr(lines, name, getattr(one.layer, name))
+
+
+def keep_width(lines: Vectors, viewer: Any) -> None:
+    """Give lines their width on the screen, whatever the zoom."""
+    zoom = float(camera_of(viewer).zoom)
+    lines.edge_width = _WIDTH_SCREEN_PX / (zoom * float(np.mean(np.abs(lines.scale))))
 
 
 def _segments(path: Sequence[Point]) -> np.ndarray[Any, Any]:
