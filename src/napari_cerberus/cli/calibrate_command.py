@@ -37,17 +37,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Calibrate on the validation side and say what was chosen."""
     name, split = locate(arguments.model, arguments.split)
     model = open_model(name)
-    selection = select_config(arguments.config, split_path=split, side="validation").limited(arguments.limit)
+    selection = select_config(arguments.config, split_path=split, side="validation")
     line = ProgressLine("calibrate")
-    job = calibrate(model, selection, arguments.out, device=arguments.device, half_precision=arguments.half)
+    job = calibrate(
+        model, selection.limited(arguments.limit), arguments.out, device=arguments.device, half_precision=arguments.half
+    )
     outcome = run_to_end(job, line)
     if arguments.references:
         train = select_config(arguments.config, split_path=split, side="train")
-        held_out = select_config(arguments.config, split_path=split, side="validation")
         kept = keep_references(
             open_model(str(outcome.folder)),
             train,
-            held_out,
+            selection,
             count=arguments.references,
             attribution=arguments.attribution,
             device=arguments.device,

@@ -64,8 +64,6 @@ class Annotation:
     device, precision, device_reason : str
         Where and how precisely the network ran, and why.
     seconds : float
-    likelier_pixel_um : float or None
-        Side of a pixel that the size of the nuclei speaks for, where it contradicts the one that was stated.
     notes : tuple of str
         Sentences worth telling the user.
     """
@@ -86,7 +84,6 @@ class Annotation:
     precision: str
     device_reason: str
     seconds: float
-    likelier_pixel_um: float | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -159,8 +156,7 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
     readings: list[Mapping[str, NDArray[np.int32]]] = []
     if settings.flips:
         readings = yield from _flipped_readings(rgb, model, runtime, settings)
-    tissue, tissue_map, tissue_notes = _tissue(reading, model)
-    tissue_doubt = _tissue_doubt(tissue, reading, model)
+    tissue = _tissue(reading, model)
     prediction = reading.prediction
     del rgb, reading  # the labels need the room
     give_back_memory()
@@ -169,9 +165,9 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
     return Annotation(
         labels=labels,
         objects=objects,
-        tissue=tissue,
-        tissue_doubt=tissue_doubt,
-        tissue_map=tissue_map,
+        tissue=tissue.shares,
+        tissue_doubt=tissue.doubt,
+        tissue_map=tissue.map,
         embedding=prediction.embedding,
         probabilities=prediction.probabilities,
         model_name=model.name,
@@ -183,8 +179,7 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
         precision=runtime.precision,
         device_reason=runtime.reason,
         seconds=time.perf_counter() - started,
-        likelier_pixel_um=scale.likelier_um if scale else None,
-        notes=(*notes, *prediction.notes, *tissue_notes, *([scale.sentence] if scale else [])),
+        notes=(*notes, *prediction.notes, *tissue.notes, *([scale.sentence] if scale else [])),
     )
 
 
@@ -309,39 +304,47 @@ def objects_from(
     return labels, pd.concat(filled, ignore_index=True) if filled else empty_table()
 
 
-def _tissue(reading: Reading, model: Model) -> tuple[dict[str, float], TissueMap | None, tuple[str, ...]]:
+@dataclass(frozen=True, kw_only=True)
+class _Tissue:
+    """What is said of the tissue as a whole."""
+
+    shares: Mapping[str, float] = field(default_factory=dict)
+    doubt: str = ""
+    map: TissueMap | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _tissue(reading: Reading, model: Model) -> _Tissue:
     from ..model.network import STRIDE_PX
     from .tissue_readout import TissueMap, deserves_map, read_out, tissue_cells
 
     prediction, grid = reading.prediction, reading.grid
     if prediction.tissue is None:
-        return {}, None, ()
+        return _Tissue()
     classes = model.spec.tissue_classes
     holds_tissue = tissue_cells(reading.image)
-    tissue, notes = read_out(prediction.tissue, classes, holds_tissue)
+    shares, notes = read_out(prediction.tissue, classes, holds_tissue)
+    tissue_um2 = float(holds_tissue.sum() * (STRIDE_PX * model.spec.pixel_size_um) ** 2)
+    doubt = _tissue_doubt(shares, tissue_um2, prediction.embedding, model)
     if not deserves_map(holds_tissue.shape, model.spec.tissue_window_cells):
-        return tissue, None, notes
+        return _Tissue(shares=shares, doubt=doubt, notes=notes)
     spacing = STRIDE_PX * grid.scale
     tissue_map = TissueMap(
         classes=classes, probabilities=prediction.tissue, holds_tissue=holds_tissue, spacing_px=spacing
     )
-    return tissue, tissue_map, notes
+    return _Tissue(shares=shares, doubt=doubt, map=tissue_map, notes=notes)
 
 
-def _tissue_doubt(tissue: Mapping[str, float], reading: Reading, model: Model) -> str:
-    from ..model.network import STRIDE_PX
+def _tissue_doubt(
+    shares: Mapping[str, float], tissue_um2: float, vector: NDArray[np.float32] | None, model: Model
+) -> str:
     from ..model.reference_tiles import read_references
     from .doubts.tissue_doubt import doubt, least_share_of
-    from .tissue_readout import tissue_cells
 
-    if not tissue:
-        return ""
-    cell_um2 = (STRIDE_PX * model.spec.pixel_size_um) ** 2
     references = read_references(model.path, model.sha256) if model.path is not None else None
-    vector = reading.prediction.embedding
     return doubt(
-        tissue,
+        shares,
         least=least_share_of(model.spec.provenance),
-        tissue_um2=float(tissue_cells(reading.image).sum() * cell_um2),
+        tissue_um2=tissue_um2,
         is_far=references is not None and vector is not None and references.is_far(vector),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,8 @@ def inner_part(
     inside : (h, w) bool array, optional
         Of the part, where it is no rectangle: an object whose centre of mass lies elsewhere is left out.
     """
+    from .tissue_readout import read_out  # needs torch
+
     shape = next(iter(annotation.labels.values())).shape
     labels, tables = {}, []
     for task, whole in annotation.labels.items():
@@ -52,7 +54,9 @@ def inner_part(
         annotation,
         labels=labels,
         objects=pd.concat(filled, ignore_index=True) if filled else empty_table(),
-        tissue=annotation.tissue if tissue_map is None else _means(tissue_map),
+        tissue=annotation.tissue
+        if tissue_map is None
+        else read_out(tissue_map.probabilities, tissue_map.classes, tissue_map.holds_tissue)[0],
         tissue_map=tissue_map,
         probabilities=probabilities,
     )
@@ -97,9 +101,3 @@ def _scaled(part: Window, shape: tuple[int, ...], onto: tuple[int, ...]) -> Wind
 def _map_part(map_: TissueMap, part: Window, shape: tuple[int, ...]) -> TissueMap:
     cells = _scaled(part, shape, map_.holds_tissue.shape).slices
     return replace(map_, probabilities=map_.probabilities[(slice(None), *cells)], holds_tissue=map_.holds_tissue[cells])
-
-
-def _means(map_: TissueMap) -> dict[str, Any]:
-    cells = map_.holds_tissue if map_.holds_tissue.any() else np.ones_like(map_.holds_tissue)
-    means = map_.probabilities[:, cells].mean(axis=1, dtype=np.float64)
-    return {name: float(value) for name, value in zip(map_.classes, means, strict=True)}

@@ -41,11 +41,16 @@ def tissue_cells(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
     Measured against the image's own glass.
     """
-    dark = (image.min(axis=2) < glass_min(image)).astype(np.float32)
-    rows, columns = (np.arange(0, side, STRIDE_PX) for side in dark.shape)
-    sums = np.add.reduceat(np.add.reduceat(dark, rows, axis=0), columns, axis=1)
-    heights, widths = (np.diff(np.append(np.arange(0, side, STRIDE_PX), side)) for side in dark.shape)
-    return np.asarray(sums >= TISSUE_SHARE * heights[:, None] * widths[None, :])
+    dark, pixels = cell_sums((image.min(axis=2) < glass_min(image)).astype(np.float32))
+    return np.asarray(dark >= TISSUE_SHARE * pixels)
+
+
+def cell_sums(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Sum, and number of pixels, of each cell of 16 px of an (h, w) array; both (ceil(h/16), ceil(w/16))."""
+    edges = [np.arange(0, side, STRIDE_PX) for side in values.shape]
+    sums = np.add.reduceat(np.add.reduceat(values, edges[0], axis=0), edges[1], axis=1)
+    heights, widths = (np.diff(np.append(edge, side)) for edge, side in zip(edges, values.shape, strict=True))
+    return sums, np.outer(heights, widths)
 
 
 def read_out(

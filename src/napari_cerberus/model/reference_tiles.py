@@ -205,7 +205,9 @@ def read_references(folder: Path, weights_sha256: str) -> ReferenceTiles | None:
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, RecursionError) as error:
-        raise ModelError(f"{path} is damaged: {error}; write it again with 'napari-cerberus references'.") from error
+        raise ModelError(
+            f"{path} is damaged: {error}; write it again with 'napari-cerberus calibrate --references N'."
+        ) from error
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:

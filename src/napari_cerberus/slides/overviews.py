@@ -14,6 +14,7 @@ from ..errors import DataError
 from ..files import atomic_path
 from ..inference.blocks.layout import Layouts, NetworkPlace
 from ..inference.grid.model_grid import ModelGrid, Window
+from ..inference.tissue_readout import cell_sums
 from ..model.network import STRIDE_PX
 from ..model.spec import ModelSpec
 from .run_folder import TISSUE, RunFolder
@@ -102,11 +103,8 @@ def overviews_of(
 def uncertainty_of(probabilities: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
     """Mean over cells of 16 px of how much the network doubts, of the most doubtful task; 255 is a coin's toss."""
     doubts = [1.0 - np.abs(2.0 * both.astype(np.float32).sum(axis=0) - 1.0) for both in probabilities.values()]
-    doubt = np.max(doubts, axis=0)
-    edges = [np.arange(0, side, STRIDE_PX) for side in doubt.shape]
-    sums = np.add.reduceat(np.add.reduceat(doubt, edges[0], axis=0), edges[1], axis=1)
-    sides = [np.diff(np.append(edge, side)) for edge, side in zip(edges, doubt.shape, strict=True)]
-    return np.asarray(np.rint(np.clip(sums / np.outer(*sides), 0, 1) * 255), np.uint8)
+    sums, pixels = cell_sums(np.max(doubts, axis=0))
+    return np.asarray(np.rint(np.clip(sums / pixels, 0, 1) * 255), np.uint8)
 
 
 def _cells(grid: ModelGrid) -> tuple[int, int]:

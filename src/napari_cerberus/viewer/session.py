@@ -98,8 +98,6 @@ class RunSummary:
     seconds : float
     tissue_doubt : str
         Why the tissue readout should not be relied on; "" where it is clear.
-    likelier_pixel_um : float or None
-        Side of a pixel that the size of the nuclei speaks for, where it contradicts the one that was stated.
     notes : tuple of str
         Sentences worth telling the user.
     has_tissue_map : bool
@@ -117,7 +115,6 @@ class RunSummary:
     device_reason: str
     seconds: float
     tissue_doubt: str = ""
-    likelier_pixel_um: float | None = None
     notes: tuple[str, ...] = ()
     has_tissue_map: bool = False
 

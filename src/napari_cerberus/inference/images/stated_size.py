@@ -39,8 +39,8 @@ _UM_PER_UNIT = {
 _INCH, _CENTIMETER = 2, 3
 _APERIO = re.compile(r"\bMPP\s*=\s*([0-9]*\.?[0-9]+)")
 
-PatientSplit = tuple[float | None, float | None]
-NOT_STATED: PatientSplit = (None, None)
+Sides = tuple[float | None, float | None]
+NOT_STATED: Sides = (None, None)
 
 
 def checked_side(path: Path, width_um: float | None, height_um: float | None) -> float | None:
@@ -63,7 +63,7 @@ def checked_side(path: Path, width_um: float | None, height_um: float | None) ->
     return math.sqrt(width_um * height_um)
 
 
-def from_tiff(file: tifffile.TiffFile) -> PatientSplit:
+def from_tiff(file: tifffile.TiffFile) -> Sides:
     """Width and height of a pixel in µm; the most explicit statement wins."""
     for read in (_from_ome, _from_aperio, _from_imagej, _from_tags):
         sides = read(file)
@@ -72,14 +72,14 @@ def from_tiff(file: tifffile.TiffFile) -> PatientSplit:
     return NOT_STATED
 
 
-def from_dots_per_inch(dots: Any) -> PatientSplit:
+def from_dots_per_inch(dots: Any) -> Sides:
     """From Pillow's ``dpi`` entry."""
     if not isinstance(dots, tuple) or len(dots) != 2:
         return NOT_STATED
     return _side(_UM_PER_INCH, dots[0]), _side(_UM_PER_INCH, dots[1])
 
 
-def _from_ome(file: tifffile.TiffFile) -> PatientSplit:
+def _from_ome(file: tifffile.TiffFile) -> Sides:
     if not file.is_ome or not file.ome_metadata:
         return NOT_STATED
     root = ElementTree.fromstring(file.ome_metadata)
@@ -93,12 +93,12 @@ def _from_ome(file: tifffile.TiffFile) -> PatientSplit:
     return (width, height) if width is not None and height is not None else NOT_STATED
 
 
-def _from_aperio(file: tifffile.TiffFile) -> PatientSplit:
+def _from_aperio(file: tifffile.TiffFile) -> Sides:
     found = _APERIO.search(file.pages[0].description)
     return (float(found[1]), float(found[1])) if found else NOT_STATED
 
 
-def _from_imagej(file: tifffile.TiffFile) -> PatientSplit:
+def _from_imagej(file: tifffile.TiffFile) -> Sides:
     if not file.is_imagej:
         return NOT_STATED
     um = _UM_PER_UNIT.get(str((file.imagej_metadata or {}).get("unit", "")))
@@ -106,14 +106,14 @@ def _from_imagej(file: tifffile.TiffFile) -> PatientSplit:
     return (_side(um, across), _side(um, down)) if um is not None else NOT_STATED
 
 
-def _from_tags(file: tifffile.TiffFile) -> PatientSplit:
+def _from_tags(file: tifffile.TiffFile) -> Sides:
     unit = file.pages[0].tags.get("ResolutionUnit")
     um = {_INCH: _UM_PER_INCH, _CENTIMETER: _UM_PER_CM}.get(int(unit.value)) if unit is not None else None
     across, down = _resolution(file)
     return (_side(um, across), _side(um, down)) if um is not None else NOT_STATED
 
 
-def _resolution(file: tifffile.TiffFile) -> PatientSplit:
+def _resolution(file: tifffile.TiffFile) -> Sides:
     """Pixels per unit, across and down."""
     across, down = (_ratio(file.pages[0].tags.get(name)) for name in ("XResolution", "YResolution"))
     return across, down

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain, zip_longest
 
 import numpy as np
@@ -75,7 +76,7 @@ def keep_references(
         weights_sha256=model.sha256,
     )
     distances = sorted(mean_of_nearest(references.distances(vector)) for vector in away)
-    return ReferenceTiles(**{**vars(references), "held_out": np.array(distances, np.float32)})
+    return replace(references, held_out=np.array(distances, np.float32))
 
 
 def _has_class(tile: Tile, classes: Sequence[str]) -> bool:

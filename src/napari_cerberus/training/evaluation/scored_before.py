@@ -45,10 +45,11 @@ def times_scored(identity: Mapping[str, Any], patients: Collection[str]) -> str:
         One sentence.
     """
     mine, hashes = _hash(json.dumps(identity, sort_keys=True, default=str)), frozenset(map(_hash, patients))
-    others = {key: seen for key, seen in _lines() if key != mine and len(hashes & seen) >= SAME_SHARE * len(hashes) > 0}
+    known = dict(_lines())
+    others = [key for key, seen in known.items() if key != mine and len(hashes & seen) >= SAME_SHARE * len(hashes) > 0]
     number = len(others) + 1
     try:
-        if mine not in dict(_lines()):
+        if mine not in known:
             ledger_path().parent.mkdir(parents=True, exist_ok=True)
             with ledger_path().open("a", encoding="ascii") as stream:
                 stream.write(json.dumps({"what": mine, "patients": sorted(hashes)}) + "\n")

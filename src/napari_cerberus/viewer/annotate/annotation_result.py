@@ -71,7 +71,6 @@ def readout_of(request: Request, annotation: Any, image_name: str) -> RunSummary
         device_reason=annotation.device_reason,
         seconds=float(annotation.seconds),
         tissue_doubt=annotation.tissue_doubt,
-        likelier_pixel_um=annotation.likelier_pixel_um,
         notes=tuple(annotation.notes),
         has_tissue_map=annotation.tissue_map is not None,
     )
