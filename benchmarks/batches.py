@@ -19,11 +19,12 @@ from torchvision.transforms import v2
 
 from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.tasks import EBHI_CLASSES, TaskSpec, instances
-from napari_cerberus.training.config import BatchSettings, SourceSettings, TrainConfig
+from napari_cerberus.training.config import TrainConfig
 from napari_cerberus.training.data import augment
 from napari_cerberus.training.data.sampler import TaskSampler
 from napari_cerberus.training.data.tile_sources import LoadedTile, Tile
 from napari_cerberus.training.engine.trainer import Trainer
+from napari_cerberus.training.run_settings import BatchSettings, SourceSettings
 
 _TILE_PX = 300
 _TASKS = ("glands", "tissue")

@@ -23,7 +23,8 @@ from napari_cerberus.model.checkpoint import load_model
 from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.pairs.split import Split, write_split
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.training.config import TrainConfig, read_config
+from napari_cerberus.training.config import TrainConfig
+from napari_cerberus.training.config_file import read_config
 from napari_cerberus.training.data.tile_sources import Tile, collect
 from napari_cerberus.training.engine.training_run import make_split, run_training
 from napari_cerberus.training.evaluation.evaluate_model import evaluate

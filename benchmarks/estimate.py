@@ -72,7 +72,7 @@ def _plan(arguments: argparse.Namespace, preset: str) -> Plan:
     plan = run_to_end(prepare(settings))
     if plan.stops:
         raise CerberusError(" ".join(plan.stops))
-    return replace(plan, config_text=plan.config_text.replace("patience = 5", "patience = 0"))
+    return replace(plan, config=replace(plan.config, early_stopping=replace(plan.config.early_stopping, patience=0)))
 
 
 def _arguments() -> argparse.Namespace:

@@ -26,11 +26,12 @@ from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.synthetic import TileSettings, make_tile
 from napari_cerberus.tasks import EBHI_CLASSES, EBHI_TASKS
-from napari_cerberus.training.config import BatchSettings, OptimiserSettings, SourceSettings, TrainConfig
+from napari_cerberus.training.config import TrainConfig
 from napari_cerberus.training.data.sampler import TaskSampler
 from napari_cerberus.training.data.tile_sources import LoadedTile, Tile
 from napari_cerberus.training.data.views import ViewSampler
 from napari_cerberus.training.engine.trainer import Trainer
+from napari_cerberus.training.run_settings import BatchSettings, OptimiserSettings, SourceSettings
 from napari_cerberus.training.transfer.feature_cache import FeatureCache, ViewStore
 
 SIDE_PX, PIXEL_SIZE_UM = 224, 1.3

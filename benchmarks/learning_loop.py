@@ -46,7 +46,8 @@ from napari_cerberus.model.runtime import has_bfloat16
 from napari_cerberus.pairs.split import read_split
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import GLANDS
-from napari_cerberus.training.config import TrainConfig, read_config
+from napari_cerberus.training.config import TrainConfig
+from napari_cerberus.training.config_file import read_config
 from napari_cerberus.training.data.tile_sources import LoadedTile, Tile, collect
 from napari_cerberus.training.engine.training_run import by_subset
 from napari_cerberus.training.evaluation.metrics.bootstrap import PatientBootstrap
@@ -207,7 +208,7 @@ def _never_learned_from(config: TrainConfig, where: str) -> list[Tile]:
     """EBHI tiles of a side of the base model's split."""
     split = read_split(CONFIG.parent / config.split_file)
     ids = {side: tuple(one for one in members if one.startswith("ebhi/")) for side, members in split.sides.items()}
-    tiles = collect(config, config.root(CONFIG.parent))
+    tiles = collect(config.sources, config.tasks, config.root(CONFIG.parent))
     return by_subset(tiles, replace(split, counts={}, **ids))[where]
 
 

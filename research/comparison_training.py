@@ -19,7 +19,8 @@ from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.pairs.split import read_split
 from napari_cerberus.progress import Job, Progress
-from napari_cerberus.training.config import TrainConfig, read_config
+from napari_cerberus.training.config import TrainConfig
+from napari_cerberus.training.config_file import read_config
 from napari_cerberus.training.data.sampler import TaskSampler
 from napari_cerberus.training.data.tile_sources import collect, in_memory
 from napari_cerberus.training.engine.losses import dense_loss, finite
@@ -62,7 +63,8 @@ def train_comparison(kind: str, config_path: Path, folder: Path) -> Job[Model]:
         trim_metrics(folder, state["step"])
     step, best, saved = state["step"], state["best"], time.monotonic()
     sides = by_subset(
-        collect(config, config.root(config_path.parent)), read_split(config_path.parent / config.split_file)
+        collect(config.sources, config.tasks, config.root(config_path.parent)),
+        read_split(config_path.parent / config.split_file),
     )
     loaded = in_memory([*sides["train"], *sides["validation"]])
     sampler = TaskSampler(config, sides["train"], loaded)

@@ -26,7 +26,7 @@ from skimage.measure import regionprops
 from skimage.segmentation import find_boundaries
 
 from napari_cerberus.tasks import GLANDS, LUMINA
-from napari_cerberus.training.config import read_config
+from napari_cerberus.training.config_file import read_config
 from napari_cerberus.training.data.tile_sources import Tile, collect
 from thesis_writing import put_between
 
@@ -68,7 +68,7 @@ def chosen(data: Path) -> list[Tile]:
     config = read_config(ROOT / "configs" / "starter.toml")
     config = replace(config, sources=tuple(source for source in config.sources if source.kind == "ebhi"))
     by_category = defaultdict(list)
-    tiles = collect(config, data)
+    tiles = collect(config.sources, config.tasks, data)
     for index in np.random.default_rng(SEED).permutation(len(tiles)):
         by_category[tiles[index].stratum].append(tiles[index])
     picked: list[Tile] = []

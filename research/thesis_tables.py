@@ -30,7 +30,8 @@ from napari_cerberus.model.checkpoint import Model, load_model
 from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.progress import Progress, run_to_end
-from napari_cerberus.training.config import DATA_ROOT_VARIABLE, read_config
+from napari_cerberus.training.config import DATA_ROOT_VARIABLE
+from napari_cerberus.training.config_file import read_config
 from napari_cerberus.training.engine.training_run import run_training
 from napari_cerberus.training.evaluation.evaluate_model import evaluate
 from napari_cerberus.training.evaluation.selection import select_config

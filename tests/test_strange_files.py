@@ -29,7 +29,7 @@ from napari_cerberus.model.spec import load_spec
 from napari_cerberus.pairs.layout import sidecar_reading
 from napari_cerberus.pairs.layout.tile_pixels import read_labels, read_stack
 from napari_cerberus.strict_json import loads
-from napari_cerberus.training.config import read_config
+from napari_cerberus.training.config_file import read_config
 from napari_cerberus.training.evaluation.model_card import read_report
 from napari_cerberus.training.run_folder import load_checkpoint, read_metrics
 

@@ -11,7 +11,7 @@ from napari_cerberus.finetune.estimate import estimate
 from napari_cerberus.finetune.finetune_plan import prepare
 from napari_cerberus.finetune.finetune_settings import FinetuneSettings
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.training.config import read_config
+from napari_cerberus.training.config_file import read_config, write_config
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_real_trial_gives_minutes_and_memory_and_leaves_nothing(computer, plan
 
 def test_steps_and_validations_are_scaled_and_the_first_step_does_not_count(plan, monkeypatch, tmp_path):
     answering(monkeypatch, MEASURED)
-    (tmp_path / "config.toml").write_text(plan.config_text, encoding="utf-8")
+    write_config(tmp_path / "config.toml", plan.config)
     config = read_config(tmp_path / "config.toml")
     validations = -(-plan.steps // config.validate_every)
     judging = 2.0 * plan.sides["validation"][0] / min(3, plan.sides["validation"][0])

@@ -20,7 +20,7 @@ from napari_cerberus.finetune.run_command import RunCommand, write_command
 from napari_cerberus.finetune.run_state import read_state
 from napari_cerberus.model.library.opening import entry_of, list_models, open_model, rename
 from napari_cerberus.progress import Progress, run_to_end
-from napari_cerberus.training.config import read_config
+from napari_cerberus.training.config_file import read_config
 from napari_cerberus.training.engine import loop
 from napari_cerberus.training.engine.trainer import Trainer
 from napari_cerberus.training.torch_errors import DeviceLostError, MemoryRanOutError

@@ -11,7 +11,6 @@ from PIL import Image
 from finetune.made_scores import pair
 from model.shelf import open_shelf, put
 from napari_cerberus.errors import DataError
-from napari_cerberus.finetune import old_domain
 from napari_cerberus.finetune.comparison import comparison_scores
 from napari_cerberus.finetune.comparison.comparison_record import comparison_path, read_comparison
 from napari_cerberus.finetune.comparison.comparison_scores import found_objects, gained_and_lost
@@ -21,7 +20,7 @@ from napari_cerberus.model.library.opening import entry_of, read_record
 from napari_cerberus.pairs.split import Split, write_split
 from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.training.evaluation import scoring
+from napari_cerberus.training.engine import old_domain, scoring
 from training.evaluation import trees
 
 CONFIG = """

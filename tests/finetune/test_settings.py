@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from napari_cerberus.errors import SettingsError
-from napari_cerberus.finetune.finetune_settings import PRESET_VALUES, PRESETS, FinetuneSettings, preset_values
+from napari_cerberus.finetune.finetune_settings import (
+    PRESET_VALUES,
+    PRESETS,
+    PURPOSE_VALUES,
+    FinetuneSettings,
+    preset_values,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,14 +41,17 @@ def test_settings_survive_json():
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_preset_fills_every_open_field_and_keeps_the_base_models_statistics(preset):
+def test_a_preset_fills_every_open_field(preset):
     values = preset_values(preset)
     assert FinetuneSettings(pairs_folder=Path("pairs"), preset=preset, **values)
     assert values.keys() == {"train_from_layer", "epochs", "batch_size", "learning_rate"}
-    assert PRESET_VALUES[preset].keep_statistics
 
 
-def test_only_the_thorough_preset_moves_the_encoder_and_it_keeps_a_share_of_the_base():
-    moving = [name for name in PRESETS if PRESET_VALUES[name].train_from_layer <= 4]
-    assert moving == ["thorough"]
-    assert PRESET_VALUES["thorough"].blend < 1
+def test_every_preset_moves_the_whole_network_and_they_differ_in_time():
+    assert {PRESET_VALUES[name].train_from_layer for name in PRESETS} == {1}
+    assert [PRESET_VALUES[name].most_steps for name in PRESETS] == [200, 500, 1500]
+
+
+def test_only_the_purpose_of_everyone_holds_the_old_domain():
+    limits = {name: aim.most_forgotten for name, aim in PURPOSE_VALUES.items()}
+    assert limits == {"laboratory": None, "everyone": 0.02}

@@ -61,12 +61,14 @@ from napari_cerberus.synthetic import TileSettings, make_tile
 from napari_cerberus.synthetic.read_tile import index_painted, read_painted
 from napari_cerberus.synthetic.write_tile import write_tile
 from napari_cerberus.tasks import CERBERUS_TASKS, GLANDS, instances
-from napari_cerberus.training.config import BatchSettings, SourceSettings, TrainConfig, read_config
+from napari_cerberus.training.config import TrainConfig
+from napari_cerberus.training.config_file import read_config
 from napari_cerberus.training.data.tile_sources import collect
 from napari_cerberus.training.evaluation.model_card import _TASK_COLUMNS, _TISSUE_ROWS, card, read_report
 from napari_cerberus.training.evaluation.outcome import REPORT_FORMAT
 from napari_cerberus.training.evaluation.score_store import _read_scores
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, load_checkpoint, read_metrics
+from napari_cerberus.training.run_settings import BatchSettings, SourceSettings
 from pairs.make_labels import table_of
 from pairs.make_source import make_settings, make_source
 from slides.make_slides import write_pyramid, write_zarr
@@ -148,11 +150,12 @@ def _pairs_config(folder: Path) -> TrainConfig:
 
 
 def _read_pairs(folder: Path) -> None:
+    config = _pairs_config(folder)
     _tried(
         lambda: recover(folder / "pairs"),
         lambda: open_dataset(folder / "pairs").survey(),
         lambda: run_to_end(check_data(folder / "pairs")),
-        lambda: [tile.load() for tile in collect(_pairs_config(folder), folder)],
+        lambda: [tile.load() for tile in collect(config.sources, config.tasks, folder)],
         lambda: run_to_end(
             write_export(
                 run_to_end(
@@ -202,7 +205,10 @@ def _instances(folder: Path) -> None:
 def _read_instances(folder: Path) -> None:
     source = SourceSettings(name="i", kind="instances", path=".", tasks=("nuclei",), pixel_size_um=0.5)
     config = replace(_pairs_config(folder), sources=(source,), batches=(BatchSettings(tasks=("nuclei",)),))
-    _tried(lambda: run_to_end(check_data(folder)), lambda: [tile.load() for tile in collect(config, folder)])
+    _tried(
+        lambda: run_to_end(check_data(folder)),
+        lambda: [tile.load() for tile in collect(config.sources, config.tasks, folder)],
+    )
 
 
 def _put_model(folder: Path, name: str) -> None:
@@ -299,7 +305,7 @@ def _read_configs(folder: Path) -> None:
 def _follow_config(path: Path) -> None:
     config = read_config(path)
     with suppress(CerberusError):  # no data are here: what it says of its paths is looked at
-        collect(config, config.root(path.parent))
+        collect(config.sources, config.tasks, config.root(path.parent))
 
 
 def _split(folder: Path) -> None:

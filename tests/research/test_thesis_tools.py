@@ -12,7 +12,7 @@ from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import EBHI_CLASSES, instances
-from napari_cerberus.training.config import read_config
+from napari_cerberus.training.config_file import read_config
 from tiny import spotted
 
 ROOT = Path(__file__).parents[2]

@@ -3,9 +3,9 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from napari_cerberus.training.config import AugmentSettings
 from napari_cerberus.training.data.augment import Elastic, augment, crop_window, margin_factor
 from napari_cerberus.training.data.colour import stain_jitter
+from napari_cerberus.training.run_settings import AugmentSettings
 
 OFF = AugmentSettings(elastic=0, rotation=0, flip=0, brightness_contrast=0, blur=0, stain=0, resolution=0, scale=0.0)
 GEOMETRY_ONLY = AugmentSettings(elastic=1, rotation=1, flip=0.5, brightness_contrast=0, blur=0, stain=0, resolution=0)

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from napari_cerberus.synthetic import TileSettings, make_tile
-from napari_cerberus.training.config import AugmentSettings
 from napari_cerberus.training.data.augment import Elastic
 from napari_cerberus.training.data.colour import (
     density,
@@ -15,6 +14,7 @@ from napari_cerberus.training.data.colour import (
     stain_jitter,
     with_stain_of,
 )
+from napari_cerberus.training.run_settings import AugmentSettings
 
 
 def tile(seed: int) -> torch.Tensor:

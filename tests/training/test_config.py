@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from napari_cerberus.errors import SettingsError
-from napari_cerberus.training.config import read_config
+from napari_cerberus.training.config_file import read_config, write_config
 
 STARTER = Path(__file__).parents[2] / "configs" / "starter.toml"
 
@@ -14,6 +14,13 @@ def test_the_starters_config_reads():
     assert {source.name for source in config.sources} == {"ebhi", "tnbc", "dsb"}
 
 
+@pytest.mark.parametrize("name", ["starter.toml", "starter_next.toml"])
+def test_a_config_that_is_written_reads_as_it_was(tmp_path, name):
+    config = read_config(STARTER.with_name(name))
+    write_config(tmp_path / "run.toml", config)
+    assert read_config(tmp_path / "run.toml") == config
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -22,7 +29,7 @@ def test_the_starters_config_reads():
         ('sampling = "fixed"', 'sampling = "random"', "sampling"),
         ("size = 16", "size = 0", r"batch\.size"),
         ("crop_px = 128", "crop_px = 100", "crop_px"),
-        ('kind = "ebhi"', 'kind = "zip"', r"source\.kind"),
+        ('kind = "ebhi"', 'kind = "zip"', r"source\[0\]\.kind"),
         ("object_diameter_um = 8.0", "", "object_diameter_um"),
         ("pixel_size_um = 1.3", "pixel_size_um = 1.3\nobject_diameter_um = 8.0", "for kind 'instances' alone"),
         ("[optimiser]", "[early_stopping]\nat_step = 9999\n[optimiser]", r"early_stopping\.at_step"),

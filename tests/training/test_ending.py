@@ -10,15 +10,16 @@ from finetune import tiny_net
 from napari_cerberus.errors import DataError, ModelError, SettingsError
 from napari_cerberus.model.checkpoint import load_model
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.training.config import OptimiserSettings, read_config
+from napari_cerberus.training.config_file import read_config
 from napari_cerberus.training.data.sampler import TaskSampler
 from napari_cerberus.training.early_stopping import EarlyStopping
 from napari_cerberus.training.engine import loop
 from napari_cerberus.training.engine.callbacks import Callback
 from napari_cerberus.training.engine.loop import train
 from napari_cerberus.training.engine.trainer import Trainer
-from napari_cerberus.training.engine.training_run import refuse_other_base
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
+from napari_cerberus.training.run_settings import OptimiserSettings
+from napari_cerberus.training.transfer.initial_weights import open_base
 from napari_cerberus.training.transfer.weight_interpolation import WeightInterpolation
 from napari_cerberus.training.validation import Scores
 from training import tiny_run
@@ -141,7 +142,7 @@ def test_a_blend_keeps_its_share_of_the_base_model(base):
 
 def test_without_a_base_model_there_is_nothing_to_keep():
     trainer = Trainer(config(keep_statistics=True, blend=0.5))
-    assert WeightInterpolation(config(blend=0.5)).blended(trainer.network) is trainer.network
+    assert WeightInterpolation(config(blend=0.5), None).blended(trainer.network) is trainer.network
 
 
 def test_a_checkpoint_that_the_run_has_not_written_is_refused(tmp_path):
@@ -157,7 +158,7 @@ def test_a_checkpoint_that_the_run_has_not_written_is_refused(tmp_path):
 
 def test_another_base_model_than_the_planned_one_is_refused(base):
     sha256 = load_model(base).sha256
-    refuse_other_base(from_base(base, start_sha256=sha256))
+    open_base(from_base(base, start_sha256=sha256))
     tiny_net.save_base(base, seed=4)
     with pytest.raises(ModelError, match="not the one this run was planned with"):
-        refuse_other_base(from_base(base, start_sha256=sha256))
+        open_base(from_base(base, start_sha256=sha256))

@@ -19,7 +19,7 @@ from napari_cerberus.inference.result_folder import write_annotation
 from napari_cerberus.model.checkpoint import load_model
 from napari_cerberus.pairs.layout.ebhi import index_tree
 from napari_cerberus.pairs.layout.tile_pixels import pixels_sha256
-from napari_cerberus.training.config import read_config
+from napari_cerberus.training.config_file import read_config
 from napari_cerberus.training.data.tile_sources import collect
 from napari_cerberus.training.engine.training_run import by_subset, make_split
 
@@ -123,7 +123,7 @@ def test_an_exported_folder_is_a_source(tmp_path: Path, capsys: pytest.CaptureFi
     assert summary == f"8 usable tiles of 8 patients in 2 categories; {CLEAN}"
     split(tmp_path)
     config = read_config(tmp_path / "run.toml")
-    tiles = collect(config, config.root(tmp_path))
+    tiles = collect(config.sources, config.tasks, config.root(tmp_path))
     parts = by_subset(tiles, make_split(config, tmp_path, tiles))
     assert {side: len(members) for side, members in parts.items()} == {"train": 4, "validation": 2, "test": 2}
     for tile in tiles:

@@ -10,11 +10,11 @@ from napari_cerberus.model.checkpoint import save_model
 from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.training.config import OptimiserSettings
 from napari_cerberus.training.data.views import ViewSampler
 from napari_cerberus.training.engine.loop import train
 from napari_cerberus.training.engine.trainer import Trainer
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, FEATURES_FOLDER, read_metrics
+from napari_cerberus.training.run_settings import OptimiserSettings
 from napari_cerberus.training.transfer.feature_cache import FeatureCache, KeptView, ViewStore
 from napari_cerberus.training.transfer.frozen_part import FrozenPart
 from training import tiny_run

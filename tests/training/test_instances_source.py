@@ -6,8 +6,9 @@ from PIL import Image
 
 from napari_cerberus.errors import DataError
 from napari_cerberus.tasks import instances
-from napari_cerberus.training.config import BatchSettings, SourceSettings, TrainConfig
+from napari_cerberus.training.config import TrainConfig
 from napari_cerberus.training.data.tile_sources import collect
+from napari_cerberus.training.run_settings import BatchSettings, SourceSettings
 
 
 def tiles_of(tmp_path, sides):
@@ -23,7 +24,7 @@ def tiles_of(tmp_path, sides):
     batches = (BatchSettings(tasks=("nuclei",)),)
     tasks = (instances("nuclei"),)
     config = TrainConfig(name="n", seed=0, sources=(source,), batches=batches, tasks=tasks, pixel_size_um=1.0, steps=1)
-    return collect(config, tmp_path)
+    return collect(config.sources, config.tasks, tmp_path)
 
 
 def test_an_image_without_objects_has_the_usual_pixel_size(tmp_path):

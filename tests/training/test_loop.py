@@ -11,13 +11,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from napari_cerberus.errors import CerberusError, DataError
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training import run_folder
-from napari_cerberus.training.config import OptimiserSettings
 from napari_cerberus.training.data.prefetch import workers_for
 from napari_cerberus.training.data.sampler import TaskSampler
 from napari_cerberus.training.engine.loop import train
 from napari_cerberus.training.engine.trainer import Trainer
 from napari_cerberus.training.engine.weight_average import RunningAverage
 from napari_cerberus.training.run_folder import CHECKPOINT_FILE, load_checkpoint, read_metrics, save_checkpoint
+from napari_cerberus.training.run_settings import OptimiserSettings
 from napari_cerberus.training.torch_errors import DeviceLostError, MemoryRanOutError
 from training import tiny_run
 

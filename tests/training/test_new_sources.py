@@ -7,9 +7,10 @@ from PIL import Image
 from napari_cerberus.errors import DataError, SettingsError
 from napari_cerberus.synthetic.__main__ import main as paint
 from napari_cerberus.tasks import instances
-from napari_cerberus.training.config import BatchSettings, SourceSettings, TrainConfig
+from napari_cerberus.training.config import TrainConfig
 from napari_cerberus.training.data.augment import crop_window
 from napari_cerberus.training.data.tile_sources import collect
+from napari_cerberus.training.run_settings import BatchSettings, SourceSettings
 
 
 def config(source: SourceSettings, **more) -> TrainConfig:
@@ -32,21 +33,21 @@ def test_gland_free_folders_give_exact_empty_labels(tmp_path):
     source = SourceSettings(
         name="n", kind="negative", path="set", tasks=("glands",), pixel_size_um=0.5, folders=("stroma",)
     )
-    (only,) = collect(config(source), tmp_path)
+    (only,) = collect([source], config(source).tasks, tmp_path)
     loaded = only.load()
     assert only.stratum == "n stroma"
     assert loaded.labels["glands"].shape == (20, 30)
     assert not loaded.labels["glands"].any()
     lost = SourceSettings(name="n", kind="negative", path="set", tasks=("glands",), pixel_size_um=0.5, folders=("fat",))
     with pytest.raises(DataError, match="fat"):
-        collect(config(lost), tmp_path)
+        collect([lost], config(lost).tasks, tmp_path)
 
 
 def test_painted_tiles_are_read_as_they_were_drawn(tmp_path, capsys):
     size = ["--height-px", "64", "--width-px", "80", "--pixel-size-um", "1.5"]
     assert paint([str(tmp_path / "p"), "--varied", "--count", "2", "--seed", "7", *size]) == 0
     source = SourceSettings(name="painted", kind="painted", path="p", tasks=("nuclei", "glands"))
-    tiles = collect(config(source), tmp_path)
+    tiles = collect([source], config(source).tasks, tmp_path)
     assert [tile.id for tile in tiles] == ["painted/00007", "painted/00008"]
     loaded = tiles[0].load()
     assert loaded.pixel_size.yx_um == (1.5, 1.5)

@@ -13,10 +13,10 @@ from napari_cerberus.pairs.write.export_plan import plan_export
 from napari_cerberus.pairs.write.write_pairs import write_export
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import CERBERUS_TASKS
-from napari_cerberus.training.config import BatchSettings, SourceSettings
 from napari_cerberus.training.data.tile_sources import collect
 from napari_cerberus.training.engine.training_run import run_training
 from napari_cerberus.training.evaluation.selection import kind_of, select_folder
+from napari_cerberus.training.run_settings import BatchSettings, SourceSettings
 from pairs.make_source import make_settings, make_source
 from training import tiny_run
 
@@ -39,7 +39,7 @@ def export(root, patient, **changes):
 
 def tiles(folder, **changes):
     source = SourceSettings(**{"name": "own", "kind": "pairs", "path": folder.name, "tasks": TASKS, **changes})
-    return collect(tiny_run.config(sources=(source,)), folder.parent)
+    return collect([source], tiny_run.TASKS, folder.parent)
 
 
 def test_every_task_with_labels_learns_at_the_sidecars_pixel_size(folder):
@@ -99,7 +99,7 @@ def test_types_of_unchecked_objects_are_no_truth(tmp_path):
     settings = tiny_run.config(
         sources=(source,), tasks=CERBERUS_TASKS, batches=(BatchSettings(tasks=("nuclei_types",)),)
     )
-    typed, untyped = collect(settings, tmp_path)
+    typed, untyped = collect(settings.sources, settings.tasks, tmp_path)
     assert (typed.tasks, set(typed.load().labels)) == ({"nuclei_types"}, {"nuclei_types"})
     assert (untyped.tasks, untyped.load().labels) == (frozenset(), {})
 

@@ -11,11 +11,11 @@ from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import instances
-from napari_cerberus.training.config import OptimiserSettings
 from napari_cerberus.training.data.sampler import TaskSampler
 from napari_cerberus.training.engine.loop import train
 from napari_cerberus.training.engine.trainer import Trainer
 from napari_cerberus.training.run_folder import read_metrics
+from napari_cerberus.training.run_settings import OptimiserSettings
 from napari_cerberus.training.transfer import distillation
 from napari_cerberus.training.transfer.distillation import teacher_targets_of
 from training import tiny_run

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from napari_cerberus.model.checkpoint import save_model
+from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.model.stain_profile import FIELD, ModelStain, fit_source, profile_of
@@ -52,9 +53,10 @@ def learning(base):
 def test_only_tiles_in_an_unknown_stain_are_chosen(base):
     config, tiles, loaded = learning(base)
     half = [tile.id for tile in tiles[len(tiles) // 2 :]]
-    assert out_of_domain_tiles(config, tiles, loaded, 100) == half
-    assert len(out_of_domain_tiles(config, tiles, loaded, 1)) == 1
-    assert out_of_domain_tiles(tiny_run.config(), tiles, loaded, 100) == []
+    spec = open_model(config.start).spec
+    assert out_of_domain_tiles(spec, tiles, loaded, 100) == half
+    assert len(out_of_domain_tiles(spec, tiles, loaded, 1)) == 1
+    assert out_of_domain_tiles(replace(spec, provenance={}), tiles, loaded, 100) == []
 
 
 def test_a_strange_tile_gets_the_colours_and_keeps_its_tissue(base):

@@ -11,7 +11,7 @@ from napari_cerberus.errors import DataError, OutputError, SettingsError
 from napari_cerberus.model.checkpoint import load_model
 from napari_cerberus.pairs.split import Split, read_split, write_split
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.training.config import read_config
+from napari_cerberus.training.config_file import read_config
 from napari_cerberus.training.data.precheck import same_names
 from napari_cerberus.training.data.tile_sources import collect
 from napari_cerberus.training.engine.training_run import run_training
@@ -161,7 +161,7 @@ def test_patients_of_one_name_in_two_sources_are_pointed_out(project):
     source = text[text.index("[[source]]") : text.index("[[batch]]")]
     (project / "run.toml").write_text(text.replace("[[batch]]", source.replace('"ebhi"', '"twin"', 1) + "[[batch]]"))
     config = read_config(project / "run.toml")
-    tiles = collect(config, project / "data")
+    tiles = collect(config.sources, config.tasks, project / "data")
     first, second = (next(tile.id for tile in tiles if tile.id.startswith(name)) for name in ("ebhi/", "twin/"))
     counts = {"train": {"Normal": 1}, "validation": {}, "test": {"Normal": 1}}
     split = Split(seed=0, unit="patient", counts=counts, train=(first,), validation=(), test=(second,))
@@ -172,10 +172,10 @@ def test_patients_of_one_name_in_two_sources_are_pointed_out(project):
 
 def test_the_hash_of_the_data_knows_the_labels(project):
     config = read_config(project / "run.toml")
-    before = data_hash(collect(config, project / "data"))
+    before = data_hash(collect(config.sources, config.tasks, project / "data"))
     label = next((project / "data" / "tree" / "Polyp" / "label").iterdir())
     Image.new("L", (40, 40), 255).save(label)
-    assert data_hash(collect(config, project / "data")) != before
+    assert data_hash(collect(config.sources, config.tasks, project / "data")) != before
 
 
 def add_tile(project, patient):

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from napari_cerberus.training.config import OptimiserSettings
 from napari_cerberus.training.engine.optimiser import make_optimiser, make_schedule
+from napari_cerberus.training.run_settings import OptimiserSettings
 
 STEPS = 20
 

@@ -8,11 +8,11 @@ import torch
 
 from napari_cerberus.errors import SettingsError
 from napari_cerberus.tasks import CERBERUS_TASKS, NUCLEI_CLASSES
-from napari_cerberus.training.config import BatchSettings, SourceSettings
 from napari_cerberus.training.data.sampler import TaskSampler, tissue_frequency
 from napari_cerberus.training.data.tile_sources import collect
 from napari_cerberus.training.engine.loop import TrainingData
 from napari_cerberus.training.engine.trainer import Trainer
+from napari_cerberus.training.run_settings import BatchSettings, SourceSettings
 from training import tiny_run
 from training.test_pairs_source import folder  # noqa: F401
 
@@ -59,7 +59,7 @@ def test_the_type_decoder_moves_with_its_labels():
 
 def test_classes_of_exported_objects_become_a_map(folder):  # noqa: F811
     source = SourceSettings(name="own", kind="pairs", path=folder.name, tasks=("nuclei", "nuclei_types"))
-    tile = collect(typed(sources=(source,)), folder.parent)[0]
+    tile = collect([source], typed().tasks, folder.parent)[0]
     assert tile.tasks == {"nuclei", "nuclei_types"}
     labels = tile.load().labels
     epithelial = NUCLEI_CLASSES.index("epithelial")

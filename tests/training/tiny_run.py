@@ -6,15 +6,10 @@ import numpy as np
 
 from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.tasks import EBHI_CLASSES, TaskSpec, instances
-from napari_cerberus.training.config import (
-    AugmentSettings,
-    BatchSettings,
-    OptimiserSettings,
-    SourceSettings,
-    TrainConfig,
-)
+from napari_cerberus.training.config import TrainConfig
 from napari_cerberus.training.data.tile_sources import LoadedTile, Tile
 from napari_cerberus.training.engine.loop import TrainingData
+from napari_cerberus.training.run_settings import AugmentSettings, BatchSettings, OptimiserSettings, SourceSettings
 
 TASKS = (instances("glands"), instances("nuclei"), TaskSpec(key="tissue", kind="tissue", classes=EBHI_CLASSES))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import CerberusError, DataError, SettingsError
 from ..finetune.estimate import Estimate, estimate
 from ..finetune.finetune_plan import Plan, prepare
-from ..finetune.finetune_settings import PRESETS, FinetuneSettings
+from ..finetune.finetune_settings import PRESETS, PURPOSES, FinetuneSettings
 from ..finetune.run.process import begin, command_line, resume
 from ..finetune.run_state import STARTING_S, RunState, read_state
 from ..progress import Job, Progress, Result, run_to_end
@@ -26,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``finetune``."""
     parser.add_argument("pairs", nargs="?", type=Path, metavar="PAIRS", help="folder of training pairs")
     parser.add_argument("--preset", choices=PRESETS, default="quick", help="default: %(default)s")
+    parser.add_argument(
+        "--purpose",
+        choices=PURPOSES,
+        default="laboratory",
+        help="for patients like these, or for those of the old model too; default: %(default)s",
+    )
     parser.add_argument("--base", default="", metavar="NAME_OR_PATH", help="default: the promoted model")
     parser.add_argument("--name", default="", help="of the new model; default: the base model's and the date")
     parser.add_argument("--tasks", nargs="+", default=(), metavar="TASK", help="default: all that the pairs can teach")
@@ -70,6 +76,7 @@ def settings_of(arguments: argparse.Namespace) -> FinetuneSettings:
         pairs_folder=arguments.pairs,
         name=arguments.name,
         preset=arguments.preset,
+        purpose=arguments.purpose,
         base_model=arguments.base,
         tasks=tuple(arguments.tasks),
         train_from_layer=arguments.train_from_layer,

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CerberusError, DataError, OutputError, SettingsError
-from ..files import write_text
 from ..pairs.split import Split, write_split
 from ..progress import Job, Progress
-from ..training.config import TrainConfig, read_config
+from ..training.config import TrainConfig
+from ..training.config_file import write_config
 from .finetune_plan import Plan
-from .run.config_changes import end_here
+from .run.config_changes import ending_at
+from .run.plan_record import write_plan
 from .run.process import CONFIG_FILE, SPLIT_FILE, child_environment
 from .timing_trial import FAILED, TRIAL_STEPS
 
@@ -31,6 +32,8 @@ TRIAL: tuple[str, ...] = ("-P", "-m", "napari_cerberus.finetune.timing_trial")
 _TRAIN_TILES, _CACHED_TILES, _VALIDATION_TILES = 8, 4, 3
 _LOW, _HIGH = 0.8, 1.3
 _POLL_S = 0.2
+_SLOWER_TO_CHOOSE = 2.0
+"""A tile with its objects cut and scored, against a quick look at it."""
 _TILE_MB = 1.0
 """A tile of 224 px with three label planes, in memory."""
 
@@ -71,22 +74,26 @@ def estimate(plan: Plan) -> Job[Estimate]:
     CerberusError
         If the trial fails: so would the run.
     """
-    if plan.stops:
-        raise SettingsError(plan.stops[0])
+    if plan.stops or plan.config is None:
+        raise SettingsError(next(iter(plan.stops), "There is nothing to train."))
     yield Progress("Timing a few steps")
     folder = Path(tempfile.mkdtemp(prefix="napari-cerberus-trial-"))
     try:
-        _prepare(folder, plan)
+        _prepare(folder, plan, plan.config)
         measured = yield from _run(folder)
-        return _scaled(measured, plan, read_config(folder / CONFIG_FILE))
+        return _scaled(measured, plan, plan.config)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _prepare(folder: Path, plan: Plan) -> None:
-    write_text(folder / CONFIG_FILE, plan.config_text)
-    end_here(folder / CONFIG_FILE, min(TRIAL_STEPS, plan.steps), "last")
-    write_split(folder / SPLIT_FILE, _few(plan.split, read_config(folder / CONFIG_FILE)))
+def _prepare(folder: Path, plan: Plan, config: TrainConfig) -> None:
+    few = _few(plan.split, config)
+    # Every share would be tried on the validation tiles; what that takes is reckoned from one validation.
+    write_config(
+        folder / CONFIG_FILE, replace(ending_at(config, min(TRIAL_STEPS, plan.steps), "last"), blend_shares=())
+    )
+    write_split(folder / SPLIT_FILE, few)
+    write_plan(folder, replace(plan, usable=(*few.train, *few.validation)))
 
 
 def _few(split: Split, config: TrainConfig) -> Split:
@@ -151,7 +158,9 @@ def _scaled(measured: Mapping[str, Any], plan: Plan, config: TrainConfig) -> Est
     step = statistics.median(measured["steps"][1:] or measured["steps"])
     validated = math.ceil(plan.steps / config.validate_every)
     judging = float(measured["judging_s"]) * min(validation, config.validation_tiles) / max(1, len(few.validation))
-    seconds = once + scaled + plan.steps * step + validated * (judging + float(measured["writing_s"])) + stages["End"]
+    choosing = _SLOWER_TO_CHOOSE * judging * (len(config.blend_shares) + 2) if config.blend_shares else 0.0
+    training = plan.steps * step + validated * (judging + float(measured["writing_s"]))
+    seconds = once + scaled + training + choosing + stages["End"]
     memory = int(measured["memory_mb"])
     more = _TILE_MB * (train + validation - len(few.train) - len(few.validation))
     if config.cache_features:  # filled by all tiles, of which the trial has seen a few

@@ -6,26 +6,28 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from ..errors import CerberusError
 from ..model.checkpoint import Model
 from ..model.library.manage import checked_name
 from ..model.library.opening import open_model, promoted
-from ..model.network import STRIDE_PX
+from ..model.network import LAST_LAYER, STRIDE_PX
 from ..pairs.check.data_check import CheckReport, check_data
 from ..pairs.split import Split
 from ..pairs.words import counted
 from ..progress import Job, Progress
-from ..training.config import BatchSettings, SourceSettings, TrainConfig
+from ..training.config import TrainConfig
 from ..training.data.tile_sources import Tile, collect
+from ..training.run_settings import SourceSettings
 from .candidate_name import new_model_name
 from .finetune_settings import FinetuneSettings
 from .pairs_fingerprint import fingerprint
-from .patient_split import PatientSplit, divide
+from .patient_split import PatientSplit, contradictions, divide
 from .run_state import runs_folder
-from .task_choice import Training, choose_tasks, kept_tasks, learning_tiles
-from .training_config import Recipe, config_text, recipe_of
+from .task_choice import TISSUE, Training, choose_tasks, kept_tasks, learning_tiles
+from .training_config import Recipe, recipe_of, training_config
 
 SOURCE = "pairs"
 ROOM_BYTES = 1536 * 2**20
@@ -43,8 +45,8 @@ class Plan:
     Attributes
     ----------
     settings : FinetuneSettings
-    config_text : str
-        TOML for ``napari-cerberus train``: repeats the run.
+    config : TrainConfig or None
+        For ``napari-cerberus train``: repeats the run. None with a stop.
     split : Split
         ``test`` is the held-out side, for the comparison alone.
     pairs, patients : int
@@ -62,11 +64,13 @@ class Plan:
         Of the new model.
     files : mapping of path below the folder to SHA-256
         The pairs as they are now.
+    usable : tuple of str
+        Ids of the tiles that can be learned from.
     steps : int
     """
 
     settings: FinetuneSettings
-    config_text: str = ""
+    config: TrainConfig | None = None
     split: Split
     pairs: int = 0
     patients: int = 0
@@ -80,6 +84,7 @@ class Plan:
     new_head: str = ""
     name: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    usable: tuple[str, ...] = ()
     steps: int = 0
 
 
@@ -121,23 +126,27 @@ def _complete(plan: Plan, base: Model, found: CheckReport) -> Job[Plan]:
     tiles = _tiles(settings.pairs_folder, base, pixel_size_um, found)
     training = choose_tasks(settings.tasks, base.spec, tiles)
     learning = learning_tiles(training, tiles)
-    sides: PatientSplit = yield from divide(learning, base.spec, settings.seed)
-    plan = replace(plan, warnings=(*plan.warnings, *notes, *training.warnings, *sides.warnings), split=sides.split)
+    looks = {f"{SOURCE}/{name}": look for name, look in found.looks.items()}
+    yield Progress("Dividing the patients")
+    sides = divide(learning, looks, base.spec, settings.seed)
+    said = (*notes, *training.warnings, *sides.warnings, *contradictions(learning, looks))
+    plan = replace(plan, warnings=(*plan.warnings, *said), split=sides.split)
     if training.stops or sides.stops:
         return replace(plan, sides=sides.counts, stops=(*training.stops, *sides.stops), new_head=training.new_head)
     yield Progress("Measuring the tiles")
-    recipe = recipe_of(settings, training, sides, _crop_px(learning, base.spec.pixel_size_um), base)
+    recipe = recipe_of(settings, training, sides, partial(_crop_px, _usual_side_um(learning)), base)
     files: dict[str, str] = yield from fingerprint(settings.pairs_folder)
     room = _disk_stop()
     return replace(
         plan,
-        config_text=config_text(recipe, plan.name, pixel_size_um),
+        config=training_config(recipe, plan.name, pixel_size_um),
         sides=sides.counts,
-        warnings=(*plan.warnings, *_last_kept(recipe)),
+        warnings=(*plan.warnings, *_one_class(training, learning, sides), *_last_kept(recipe)),
         stops=(room,) if room else (),
         learns=_learns(recipe, training),
         new_head=training.new_head,
         files=files,
+        usable=tuple(tile.id for tile in tiles),
         steps=recipe.steps,
     )
 
@@ -146,17 +155,9 @@ def _tiles(folder: Path, base: Model, pixel_size_um: float | None, found: CheckR
     """Usable tiles with every task that they have labels for, of those that the base model knows."""
     tasks = kept_tasks(base.spec)
     keys = tuple(task.key for task in tasks)
-    config = TrainConfig(
-        name=SOURCE,
-        seed=0,
-        sources=(SourceSettings(name=SOURCE, kind="pairs", path=str(folder), tasks=keys, pixel_size_um=pixel_size_um),),
-        batches=(BatchSettings(tasks=keys),),
-        tasks=tasks,
-        pixel_size_um=base.spec.pixel_size_um,
-        steps=1,
-    )
+    source = SourceSettings(name=SOURCE, kind="pairs", path=str(folder), tasks=keys, pixel_size_um=pixel_size_um)
     usable = {f"{SOURCE}/{record.id}" for record in found.records}
-    return [tile for tile in collect(config, folder) if tile.id in usable]
+    return [tile for tile in collect([source], tasks, folder) if tile.id in usable]
 
 
 def _assumed_pixel_size(found: CheckReport, base: Model) -> tuple[float | None, tuple[str, ...]]:
@@ -172,14 +173,19 @@ def _sidecar(image_path: Path) -> Path:
     return image_path.parent.parent / "sidecar" / f"{image_path.stem}.json"
 
 
-def _crop_px(tiles: Sequence[Tile], pixel_size_um: float) -> int:
-    """Side of the crops on the model grid: as large as the usual tile, at most 224 px."""
+def _usual_side_um(tiles: Sequence[Tile]) -> float:
+    """Shorter side of the usual tile, µm."""
     sizes = []
     for tile in tiles[:: max(1, len(tiles) // _MEASURED_TILES)]:
         loaded = tile.load()
-        sizes.append(min(loaded.image.shape[:2]) * loaded.pixel_size.mean_um / pixel_size_um)
-    usual = sorted(sizes)[len(sizes) // 2]
-    return min(_USUAL_CROP_PX, max(2 * STRIDE_PX, int(usual) // STRIDE_PX * STRIDE_PX))
+        sizes.append(min(loaded.image.shape[:2]) * loaded.pixel_size.mean_um)
+    return float(sorted(sizes)[len(sizes) // 2])
+
+
+def _crop_px(usual_side_um: float, pixel_size_um: float) -> int:
+    """Side of the crops on the model grid: as large as the usual tile, at most 224 px."""
+    usual = int(usual_side_um / pixel_size_um)
+    return min(_USUAL_CROP_PX, max(2 * STRIDE_PX, usual // STRIDE_PX * STRIDE_PX))
 
 
 def _worth_knowing(found: CheckReport) -> tuple[str, ...]:
@@ -196,7 +202,10 @@ def _last_kept(recipe: Recipe) -> tuple[str, ...]:
     if recipe.keep == "best":
         return ()
     number = counted(recipe.validation_patients, "patient")
-    return (f"Only {number} to choose the best weights by, so training goes to its end and the last weights are kept.",)
+    return (
+        f"Only {number} to choose by, so training goes to its end, and {recipe.shares[0]:.0%} of what was learned is "
+        "kept unless that makes the model clearly worse.",
+    )
 
 
 def _disk_stop() -> str:
@@ -208,13 +217,25 @@ def _disk_stop() -> str:
     return f"{existing} has {free / 2**20:.0f} MB free; a run needs {ROOM_BYTES / 2**20:.0f} MB. Free some room."
 
 
+def _one_class(training: Training, tiles: Sequence[Tile], sides: PatientSplit) -> tuple[str, ...]:
+    """A sentence where the tissue type learns, but tiles of one type alone choose the weights."""
+    validation = set(sides.split.validation)
+    types = {tile.stratum for tile in tiles if tile.id in validation}
+    if TISSUE not in training.tasks or len(types) != 1 or len(training.tasks) == 1:
+        return ()
+    return (
+        f"All patients to choose by are {next(iter(types))}, so the tissue type has no say in the choice: naming that "
+        "type always would look best.",
+    )
+
+
 def _learns(recipe: Recipe, training: Training) -> str:
-    what = {1: "Decoders and heads", 5: "Heads"}.get(recipe.decoder_block, "Heads and last decoder blocks")
-    sentence = f"{what} of {_listed(training.tasks)} learn"
-    if recipe.train_from_layer <= 4:
-        return f"{sentence}, and the encoder from layer {recipe.train_from_layer} on."
+    taught = _listed(training.tasks)
+    if recipe.train_from_layer > LAST_LAYER:
+        return f"The decoders of {taught} learn; the encoder stays."
     rest = [key for key in recipe.all_tasks if key not in training.tasks]
-    return f"{sentence}; the encoder stays{', and ' + _listed(rest) + ' with it' if rest else ''}."
+    kept = f"; {_listed(rest)} are held to what the old model says" if rest else ""
+    return f"The whole network learns {taught}{kept}."
 
 
 def _listed(words: Sequence[str]) -> str:

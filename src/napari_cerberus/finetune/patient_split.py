@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.cluster.hierarchy import DisjointSet
 
 from ..model.spec import ModelSpec
-from ..pairs.check.image_print import image_print, near_duplicates
-from ..pairs.check.same_field import field_print, views_of_one_field
-from ..pairs.layout.tile_pixels import read_rgb
+from ..pairs.check.image_print import near_duplicates
+from ..pairs.check.same_field import views_of_one_field
+from ..pairs.check.tile_reading import Look
 from ..pairs.split import SUBSETS, Split, Splittable, split_by_patient
 from ..pairs.words import counted
-from ..progress import Job, Progress
 from ..training.data.tile_sources import Tile
-from .training_patients import bare_patient, patients_of, taught_by
+from ..training.training_patients import bare_patient, patients_of, taught_by
 
 SHARES = (0.6, 0.2, 0.2)
 ENOUGH_HELD_OUT = 5
 """Held-out patients below which a comparison will hardly say anything."""
+
+LEAST_AGREEMENT = 2 / 3
+"""Dice of two labellings of one picture, below which they contradict each other."""
 
 ENOUGH_TO_LEARN = 3
 """Patients to learn from below which those that the base model was compared on are no longer kept aside."""
@@ -63,7 +67,7 @@ class _Groups:
     free: list[_Member] = field(default_factory=list)
 
 
-def divide(tiles: Sequence[Tile], base: ModelSpec, seed: int) -> Job[PatientSplit]:
+def divide(tiles: Sequence[Tile], looks: Mapping[str, Look], base: ModelSpec, seed: int) -> PatientSplit:
     """Split by patient.
 
     Patients that the base model was compared on stay held out, and those it has learned from are never held out, so
@@ -73,10 +77,12 @@ def divide(tiles: Sequence[Tile], base: ModelSpec, seed: int) -> Job[PatientSpli
     Parameters
     ----------
     tiles : sequence of Tile
+    looks : mapping of tile id to Look
+        What the data check has seen of each tile.
     base : ModelSpec
     seed : int
     """
-    groups = yield from _grouped(tiles)
+    groups = _grouped(tiles, looks)
     patients = {member.patient for member in groups}
     if len(patients) < 2:
         return PatientSplit(split=_split(seed, groups, {}), counts={}, stops=(_one_patient(tiles),))
@@ -103,21 +109,53 @@ def _one_patient(tiles: Sequence[Tile]) -> str:
     )
 
 
-def _grouped(tiles: Sequence[Tile]) -> Job[list[_Member]]:
-    whole, fields = [], []
-    for done, tile in enumerate(tiles):
-        yield Progress("Looking for pictures of the same tissue", done, len(tiles))
-        image = read_rgb(tile.image_path)
-        whole.append(image_print(image))
-        fields.append(field_print(image))
+def _grouped(tiles: Sequence[Tile], looks: Mapping[str, Look]) -> list[_Member]:
     groups = DisjointSet(sorted({name for tile in tiles for name in (tile.patient, *tile.patients)}))
     for tile in tiles:
         for name in tile.patients:
             groups.merge(tile.patient, name)
-    for i, j in chain(near_duplicates(whole), views_of_one_field(fields)):
+    for i, j in _same_tissue(tiles, looks):
         groups.merge(tiles[i].patient, tiles[j].patient)
     alike = {name: frozenset(group) for group in groups.subsets() for name in group}
     return [_Member(tile.id, min(alike[tile.patient]), tile.stratum, alike[tile.patient]) for tile in tiles]
+
+
+def _same_tissue(tiles: Sequence[Tile], looks: Mapping[str, Look]) -> Iterator[tuple[int, int]]:
+    seen = [looks[tile.id] for tile in tiles]
+    places = [place for place, look in enumerate(seen) if look.image_print and look.field_print]
+    whole = [look.image_print for look in seen if look.image_print and look.field_print]
+    fields = [look.field_print for look in seen if look.image_print and look.field_print]
+    for i, j in chain(near_duplicates(whole), views_of_one_field(fields)):
+        yield places[i], places[j]
+
+
+def contradictions(tiles: Sequence[Tile], looks: Mapping[str, Look]) -> tuple[str, ...]:
+    """A sentence where the same picture is labelled differently, most often by two people or under two patients."""
+    seen = [look.image_print for tile in tiles if (look := looks[tile.id]).image_print]
+    known = [tile for tile in tiles if looks[tile.id].image_print]
+    found = [(known[i], known[j]) for i, j in near_duplicates(seen) if _differ(known[i], known[j])]
+    if not found:
+        return ()
+    first, second = found[0]
+    return (
+        f"{counted(len(found), 'picture')} stand twice with labels that contradict each other, for example "
+        f"{first.image_path.name} and {second.image_path.name}; correct one of each, or take it out.",
+    )
+
+
+def _differ(first: Tile, second: Tile) -> bool:
+    """Whether two tiles of the same picture agree in less than two thirds of what is labelled."""
+    one, other = first.load(), second.load()
+    return any(
+        _dice(one.labels[key] > 0, other.labels[key] > 0) < LEAST_AGREEMENT
+        for key in one.labels.keys() & other.labels.keys()
+        if one.labels[key].shape == other.labels[key].shape
+    )
+
+
+def _dice(mine: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> float:
+    total = int(mine.sum() + theirs.sum())
+    return 2 * int((mine & theirs).sum()) / total if total else 1.0
 
 
 def _assign(members: Sequence[_Member], base: ModelSpec, seed: int) -> tuple[dict[str, str], list[str]]:

@@ -22,13 +22,17 @@ def main(arguments: list[str]) -> int:
     """Time the run of a folder that ``estimate`` has prepared; 1 if it cannot be trained."""
     lower_priority()
     folder, started_at = Path(arguments[0]), float(arguments[1])
+    from ..training.data.precheck import CheckedTiles
     from ..training.engine.training_run import run_training
+    from .run.plan_record import read_plan
     from .run.stopwatch import Stopwatch
 
     loading_s = time.time() - started_at
     callback = Stopwatch(folder, save_at=TRIAL_STEPS)
     try:
-        callback.drive(run_training(folder / CONFIG_FILE, folder / "training", callback=callback))
+        checked = CheckedTiles(usable=frozenset(read_plan(folder).usable))
+        job = run_training(folder / CONFIG_FILE, folder / "training", callback=callback, checked=checked)
+        callback.drive(job)
     except CerberusError as error:
         sys.stdout.write(json.dumps({FAILED: str(error)}))
         return 1

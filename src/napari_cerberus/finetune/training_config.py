@@ -1,28 +1,35 @@
-"""The training config of a fine-tune: preset, the user's changes, data and base model as one TOML text."""
+"""The training config of a fine-tune: purpose, preset, the user's changes, data and base model as one value."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..model.checkpoint import Model
 from ..model.library.entries import shipped_folder
-from ..training.early_stopping import Keep
+from ..model.network import LAST_LAYER
+from ..training.config import TrainConfig
+from ..training.early_stopping import EarlyStopping, Keep
+from ..training.run_settings import AugmentSettings, BatchSettings, OptimiserSettings, SourceSettings
 from .finetune_settings import FinetuneSettings
 from .patient_split import PatientSplit
 from .task_choice import Training
 
 SPLIT_FILE = "split.json"
-VALIDATION_TILES: Mapping[str, int] = {"quick": 24, "standard": 40, "thorough": 80}
-_VALIDATIONS = 12
-_PATIENCE = 5
+VALIDATION_TILES: Mapping[str, int] = {"quick": 16, "standard": 40, "thorough": 80}
+_VALIDATIONS: Mapping[str, int] = {"quick": 4, "standard": 8, "thorough": 12}
+_PATIENCE = 4
 ENOUGH_TO_CHOOSE = 5
-"""Validation patients below which the last weights are kept: the best for one patient or two are not the best."""
+"""Validation patients below which the last weights are kept, at a share that was good everywhere."""
+SHARES = (0.25, 0.5, 0.75, 1.0)
+SAFE_SHARE = 0.75
+"""Of the new weights where too few patients could choose it; for everyone less of them."""
+SAFE_SHARE_FOR_EVERYONE = 0.5
+_KEEP_ANSWERS = 2.0
 _CHECKPOINT_EVERY_S = 60
 CACHE_MB = 1024
 """Memory for cached features; where not even one view of each tile fits in, nothing is cached."""
@@ -37,7 +44,7 @@ _EMA_DECAY = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All numbers of a run; see ``training/config.py`` and ``settings.PresetValues``."""
+    """All numbers of a run; see ``training/config.py`` and ``finetune_settings``."""
 
     settings: FinetuneSettings
     training: Training
@@ -45,10 +52,9 @@ class Recipe:
     steps: int
     validate_every: int
     batch_size: int
-    crop_px: int
+    crops_px: Mapping[float, int]
     learning_rate: float
     train_from_layer: int
-    decoder_block: int
     train_tiles: int
     validation_patients: int
 
@@ -63,42 +69,57 @@ class Recipe:
         return "best" if self.validation_patients >= ENOUGH_TO_CHOOSE else "last"
 
     @property
+    def shares(self) -> tuple[float, ...]:
+        """Shares of the new weights to try; one alone where too few patients could choose."""
+        if self.keep == "best":
+            return SHARES
+        return (SAFE_SHARE if self.settings.purpose == "laboratory" else SAFE_SHARE_FOR_EVERYONE,)
+
+    @property
     def cache_views(self) -> int:
-        """Views of each tile whose features are kept, all of them in memory; 0: nothing is cached."""
-        if not self.settings.values.cache_features or self.train_from_layer == 1:
+        """Views of each tile whose features are kept, all of them in memory; 0: the encoder learns, or no room."""
+        if self.train_from_layer <= LAST_LAYER:
             return 0
         dense = sum(key != "tissue" for key in self.training.tasks)
-        view_mb = self.crop_px**2 * 2 * (_ENCODER_CHANNELS + _DECODER_CHANNELS * dense) / 2**20
+        side_px = max(self.crops_px.values())
+        view_mb = side_px**2 * 2 * (_ENCODER_CHANNELS + _DECODER_CHANNELS * dense) / 2**20
         return min(_VIEWS, int(CACHE_MB / (view_mb * max(1, self.train_tiles))))
 
 
-def recipe_of(settings: FinetuneSettings, training: Training, sides: PatientSplit, crop_px: int, base: Model) -> Recipe:
-    """Numbers from preset and settings: a preset's passes over the tiles are limited to its most steps."""
+def recipe_of(
+    settings: FinetuneSettings,
+    training: Training,
+    sides: PatientSplit,
+    crop_px: Callable[[float], int],
+    base: Model,
+) -> Recipe:
+    """Numbers from preset and settings: a preset's passes over the tiles are limited to its most steps.
+
+    ``crop_px`` gives the side of the crops for a pixel size in µm.
+    """
     values, split = settings.values, sides.split
     batch_size = settings.batch_size or values.batch_size
     an_epoch = max(1, math.ceil(len(split.train) / batch_size))
     steps = (settings.epochs or values.epochs) * an_epoch
     if settings.epochs is None:
         steps = min(steps, values.most_steps)
-    layer = settings.train_from_layer or values.train_from_layer
     return Recipe(
         settings=settings,
         training=training,
         base=base,
         steps=steps,
-        validate_every=min(steps, max(an_epoch if an_epoch <= steps // 4 else 1, math.ceil(steps / _VALIDATIONS))),
+        validate_every=math.ceil(steps / _VALIDATIONS[settings.preset]),
         batch_size=batch_size,
-        crop_px=crop_px,
+        crops_px={um: crop_px(um) for um in {base.spec.pixel_size_of(key) for key in training.tasks}},
         learning_rate=settings.learning_rate or values.learning_rate,
-        train_from_layer=layer,
-        decoder_block=values.train_decoder_from_block,
+        train_from_layer=settings.train_from_layer or max(values.train_from_layer, settings.aim.first_layer),
         train_tiles=len(split.train),
         validation_patients=sides.counts["validation"][1],
     )
 
 
-def config_text(recipe: Recipe, name: str, pixel_size_um: float | None) -> str:
-    """The TOML of a run.
+def training_config(recipe: Recipe, name: str, pixel_size_um: float | None) -> TrainConfig:
+    """The config of a run.
 
     Parameters
     ----------
@@ -108,45 +129,44 @@ def config_text(recipe: Recipe, name: str, pixel_size_um: float | None) -> str:
     pixel_size_um : float or None
         Of pairs that do not state theirs.
     """
-    settings = recipe.settings
-    source = {
-        "name": "pairs",
-        "kind": "pairs",
-        "path": str(settings.pairs_folder.resolve()),
-        "tasks": list(recipe.training.tasks),
-        "pixel_size_um": pixel_size_um,
-    }
-    optimiser = {"learning_rate": recipe.learning_rate, "schedule": "onecycle", "ema_decay": _EMA_DECAY}
-    tables = [table("", {"name": name, **_model(recipe), **_course(recipe)}), table("[[source]]", source)]
-    tables += [table("[[batch]]", batch) for batch in _batches(recipe)]
-    tables += [table("[optimiser]", optimiser), table("[augment]", dict(settings.augment))]
-    patience = _PATIENCE if recipe.keep == "best" else 0
-    tables.append(table("[early_stopping]", {"patience": patience, "at_step": 0, "keep": recipe.keep}))
-    return "\n".join(tables)
+    settings, base = recipe.settings, recipe.base.spec
+    source = SourceSettings(
+        name="pairs",
+        kind="pairs",
+        path=str(settings.pairs_folder.resolve()),
+        tasks=recipe.training.tasks,
+        pixel_size_um=pixel_size_um,
+    )
+    return TrainConfig(
+        name=name,
+        sources=(source,),
+        batches=_batches(recipe),
+        tasks=recipe.training.model_tasks,
+        pixel_size_um=base.pixel_size_um,
+        task_pixel_size_um={key: um for key, um in base.task_pixel_size_um.items() if key in recipe.all_tasks},
+        tissue_window_cells=base.tissue_window_cells,
+        optimiser=OptimiserSettings(learning_rate=recipe.learning_rate, ema_decay=_EMA_DECAY),
+        augment=replace(AugmentSettings(), **dict[str, Any](settings.augment)),
+        early_stopping=EarlyStopping(patience=_PATIENCE if recipe.keep == "best" else 0, keep=recipe.keep),
+        **_start_of(recipe),
+        **_course(recipe),
+    )
 
 
-def _model(recipe: Recipe) -> dict[str, Any]:
-    """What is trained, and from where."""
-    values, base = recipe.settings.values, recipe.base.spec
-    tissue = next((task.classes for task in recipe.training.model_tasks if task.kind == "tissue"), None)
-    views = recipe.cache_views or None
-    own_sizes = {key: um for key, um in base.task_pixel_size_um.items() if key in recipe.all_tasks}
+def _start_of(recipe: Recipe) -> dict[str, Any]:
+    """Where it starts from, and what it keeps of that."""
+    aim, views = recipe.settings.aim, recipe.cache_views
     return {
-        "tasks": list(recipe.all_tasks),
-        "tissue_classes": list(tissue) if tissue else None,
-        "pixel_size_um": base.pixel_size_um,
-        "task_pixel_size_um": own_sizes or None,
-        "tissue_window_cells": base.tissue_window_cells,
         "start": _start(recipe.base),
         "start_sha256": recipe.base.sha256,
         "train_from_layer": recipe.train_from_layer,
-        "train_decoder_from_block": recipe.decoder_block,
-        "cache_features": views is not None,
-        "cache_views": views,
-        "cache_memory_mb": CACHE_MB if views else None,
-        "keep_statistics": values.keep_statistics,
-        "blend": values.blend,
-        "distillation": values.distillation if recipe.train_from_layer > 1 else 0.0,
+        "keep_statistics": aim.keep_statistics or recipe.train_from_layer > LAST_LAYER,
+        "blend_shares": recipe.shares,
+        "most_forgotten": aim.most_forgotten,
+        "keep_answers": _KEEP_ANSWERS if recipe.train_from_layer <= LAST_LAYER else 0.0,
+        "distillation": aim.distillation if recipe.train_from_layer > 1 else 0.0,
+        "cache_features": views > 0,
+        **({"cache_views": views, "cache_memory_mb": CACHE_MB} if views else {}),
     }
 
 
@@ -161,22 +181,8 @@ def _course(recipe: Recipe) -> dict[str, Any]:
         "split_file": SPLIT_FILE,
         "sampling": recipe.settings.sampling if len(_grids(recipe)) == 1 else "fixed",
         "dice_weight": 0.5,
-        "device": "auto",
         "threads": max(1, cores() - 1),
     }
-
-
-def table(heading: str, values: Mapping[str, Any]) -> str:
-    """One TOML table; None is left out."""
-    lines = [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
-    return "\n".join([*([heading] if heading else []), *lines]) + "\n"
-
-
-def _toml(value: Any) -> str:
-    # JSON's strings, numbers, booleans and lists of strings are TOML's too.
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def cores() -> int:
@@ -186,21 +192,22 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _batches(recipe: Recipe) -> list[dict[str, Any]]:
+def _batches(recipe: Recipe) -> tuple[BatchSettings, ...]:
     """``fixed``: all tasks of a tile that share a pixel size; ``mixed``: every batch holds tiles for each task."""
-    shape = {"size": recipe.batch_size, "crop_px": recipe.crop_px}
     grids = _grids(recipe)
     if recipe.settings.sampling == "fixed" or len(grids) > 1:
-        return [{"tasks": tasks, **shape} for tasks in grids]
-    return [{"tasks": [key], **shape} for key in recipe.training.tasks]
+        kinds = [(um, tuple(tasks)) for um, tasks in grids.items()]
+    else:
+        kinds = [(um, (key,)) for um, tasks in grids.items() for key in tasks]
+    return tuple(BatchSettings(tasks=tasks, size=recipe.batch_size, crop_px=recipe.crops_px[um]) for um, tasks in kinds)
 
 
-def _grids(recipe: Recipe) -> list[list[str]]:
-    """Tasks that train, in groups of one pixel size: a batch holds tasks of one."""
+def _grids(recipe: Recipe) -> dict[float, list[str]]:
+    """Tasks that train by their pixel size: a batch holds tasks of one."""
     groups: dict[float, list[str]] = {}
     for key in recipe.training.tasks:
         groups.setdefault(recipe.base.spec.pixel_size_of(key), []).append(key)
-    return list(groups.values())
+    return groups
 
 
 def _start(base: Model) -> str:

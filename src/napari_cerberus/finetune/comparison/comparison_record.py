@@ -102,6 +102,8 @@ class ModelComparison:
         The primary rows first, then the others and the categories.
     gained, lost : mapping of task key to int
         Drawn objects that only the candidate finds, and that only the base finds (IoU above 0.5).
+    drawn, found_before, found_after : mapping of task key to int
+        Drawn objects on the held-out tiles, and how many of them base and candidate find.
     forgetting : tuple of Row
         On the reference set.
     forgetting_sentence : str
@@ -123,6 +125,9 @@ class ModelComparison:
     rows: tuple[Row, ...] = ()
     gained: Mapping[str, int] = field(default_factory=dict)
     lost: Mapping[str, int] = field(default_factory=dict)
+    drawn: Mapping[str, int] = field(default_factory=dict)
+    found_before: Mapping[str, int] = field(default_factory=dict)
+    found_after: Mapping[str, int] = field(default_factory=dict)
     forgetting: tuple[Row, ...] = ()
     forgetting_sentence: str = ""
     gallery: tuple[Pair, ...] = ()
@@ -190,6 +195,9 @@ def _comparison(content: Mapping[str, Any], folder: Path) -> ModelComparison:
         rows=tuple(_row(item) for item in _typed(content, "rows", list)),
         gained=_mapping(content, "gained", int),
         lost=_mapping(content, "lost", int),
+        drawn=_mapping(content, "drawn", int),
+        found_before=_mapping(content, "found_before", int),
+        found_after=_mapping(content, "found_after", int),
         forgetting=tuple(_row(item) for item in _typed(content, "forgetting", list)),
         forgetting_sentence=_typed(content, "forgetting_sentence", str),
         gallery=tuple(_pair(item, folder) for item in _typed(content, "gallery", list)),

@@ -21,15 +21,17 @@ from ...model.checkpoint import Model
 from ...model.library.opening import library_folder, set_verdict
 from ...pairs.split import apply_split, read_split
 from ...progress import Job, Progress
-from ...training.config import TrainConfig, read_config
+from ...training.config import TrainConfig
+from ...training.config_file import read_config
 from ...training.data.tile_sources import LoadedTile, Tile, collect
+from ...training.engine.old_domain import Reference, reference_set
 from ...training.evaluation.metrics.bootstrap import MIN_PATIENTS
 from ...training.evaluation.scoring import ScoreSettings
 from ...training.evaluation.selection import weak_tasks
 from ...training.run_folder import SPLIT_FILE
+from ...training.run_settings import SourceSettings
+from ...training.training_patients import bare_patient, taught_by, training_patients
 from ...whole_folders import atomic_folder
-from ..old_domain import Reference, reference_set
-from ..training_patients import bare_patient, taught_by, training_patients
 from .comparison_record import COMPARISON_FILE, COMPARISON_FOLDER, ModelComparison, Verdict, write_record
 from .comparison_scores import Trial, TrialScores, gained_and_lost, score_trial
 from .forgetting import forgetting_rows, forgetting_sentence
@@ -126,7 +128,7 @@ def _trials(
     run_folder: Path, config: TrainConfig, base: Model, candidate: Model, folds: Sequence[Fold]
 ) -> tuple[list[Trial], frozenset[str]]:
     """What is run on which tiles, and the tasks whose labels come from a rule."""
-    tiles = collect(_with_all_labels(config), config.root(run_folder))
+    tiles = collect(_with_all_labels(config), config.tasks, config.root(run_folder))
     by_id = {tile.id: tile for tile in tiles}
     held_out = apply_split(read_split(run_folder / SPLIT_FILE), tiles).test
     trials = [Trial(base=base, candidate=candidate, tiles=tuple(held_out))]
@@ -144,11 +146,10 @@ def _trials(
     return trials, weak_tasks(source for source in config.sources if source.name in used)
 
 
-def _with_all_labels(config: TrainConfig) -> TrainConfig:
-    """Pairs with the labels of every task of the model: a moved encoder changes what no label has taught, too."""
+def _with_all_labels(config: TrainConfig) -> list[SourceSettings]:
+    """Sources whose pairs have the labels of every task: a moved encoder changes what no label has taught, too."""
     keys = tuple(task.key for task in config.tasks)
-    sources = [replace(source, tasks=keys) if source.kind == "pairs" else source for source in config.sources]
-    return replace(config, sources=tuple(sources))
+    return [replace(source, tasks=keys) if source.kind == "pairs" else source for source in config.sources]
 
 
 def _refuse_training_patients(trial: Trial) -> None:
@@ -184,12 +185,25 @@ def _validated(
         return ModelComparison(
             verdict="too few patients", sentence=NOTHING_HELD_OUT, needed_patients=MIN_PATIENTS, notes=notes, **about
         )
+    about |= _found_counts(pairs)
     compared = compare(pairs, same_classes=same_classes, weak=weak)
     verdict, sentence, needed = _verdict(compared)
     notes = (*_notes(compared, pairs, base, len(results)), *_fitted(candidate), *_problem_notes(problems))
     return ModelComparison(
         verdict=verdict, sentence=sentence, needed_patients=needed, rows=compared.rows, notes=notes, **about
     )
+
+
+def _found_counts(pairs: Sequence[PairedScores]) -> dict[str, dict[str, int]]:
+    """Drawn objects of each task that both models predict, and how many of them each finds."""
+    counts: dict[str, Counter[str]] = {name: Counter() for name in ("drawn", "found_before", "found_after")}
+    for pair in pairs:
+        for task in pair.base.tasks.keys() & pair.candidate.tasks.keys():
+            before, after = pair.base.tasks[task].objects, pair.candidate.tasks[task].objects
+            counts["drawn"][task] += after.matched + after.missed
+            counts["found_before"][task] += before.matched
+            counts["found_after"][task] += after.matched
+    return {name: dict(sorted(one.items())) for name, one in counts.items()}
 
 
 def _verdict(compared: Compared) -> tuple[Verdict, str, int | None]:

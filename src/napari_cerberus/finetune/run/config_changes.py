@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from pathlib import Path
 
-from ...files import write_text
+from ...training.config import TrainConfig
+from ...training.config_file import read_config, write_config
+from ...training.early_stopping import Keep
 
-_SIZE = re.compile(r"(?m)^size = (\d+)$")
 _SMALLEST = 2
 """The tissue head cannot learn from a single image."""
 
 
-def with_smaller_batches(config: Path) -> int:
+def with_smaller_batches(path: Path) -> int:
     """Halve the batches; returns the new size, or 0 if they cannot be any smaller."""
-    text = config.read_text(encoding="utf-8")
-    now = max((int(size) for size in _SIZE.findall(text)), default=0)
-    smaller = max(_SMALLEST, now // 2)
+    config = read_config(path)
+    now = max(batch.size for batch in config.batches)
     if now <= _SMALLEST:
         return 0
-    write_text(config, _SIZE.sub(f"size = {smaller}", text))
+    smaller = max(_SMALLEST, now // 2)
+    write_config(path, replace(config, batches=tuple(replace(batch, size=smaller) for batch in config.batches)))
     return smaller
 
 
-def on_the_cpu(config: Path) -> bool:
+def on_the_cpu(path: Path) -> bool:
     """Train on the processor; False if the config says so already."""
-    return _replace(config, "device", '"cpu"')
+    config = read_config(path)
+    if config.device == "cpu":
+        return False
+    write_config(path, replace(config, device="cpu"))
+    return True
 
 
-def end_here(config: Path, step: int, keep: str) -> None:
+def end_here(path: Path, step: int, keep: Keep) -> None:
     """End at ``step`` and keep what was kept."""
-    _replace(config, "at_step", str(step))
-    _replace(config, "keep", f'"{keep}"')
+    write_config(path, ending_at(read_config(path), step, keep))
 
 
-def _replace(config: Path, name: str, value: str) -> bool:
-    text = config.read_text(encoding="utf-8")
-    changed = re.sub(rf"(?m)^{name} = .*$", lambda _: f"{name} = {value}", text)
-    write_text(config, changed)
-    return changed != text
+def ending_at(config: TrainConfig, step: int, keep: Keep) -> TrainConfig:
+    """The same config, but for its end."""
+    return replace(config, early_stopping=replace(config.early_stopping, at_step=step, keep=keep))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -17,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import CerberusError, OutputError, SettingsError
-from ...files import write_text
 from ...pairs.split import write_split
+from ...training.config_file import write_config
 from ..comparison.comparison_record import comparison_path
 from ..run_command import Keep, RunCommand, write_command
 from ..run_state import RunState, is_alive, read_state, runs_folder, stored_state, write_state
+from .plan_record import write_plan
 
 if TYPE_CHECKING:
     from ..finetune_plan import Plan
@@ -31,8 +31,6 @@ CHILD: tuple[str, ...] = ("-P", "-m", "napari_cerberus.finetune.run.child")
 
 CONFIG_FILE = "config.toml"
 SPLIT_FILE = "split.json"
-SETTINGS_FILE = "settings.json"
-PAIRS_FILE = "pairs.json"
 LOG_FILE = "log.txt"
 TRAINING_FOLDER = "training"
 FEATURES_FOLDER = "features"
@@ -171,16 +169,11 @@ def _new_folder(name: str) -> Path:
 
 
 def _write(folder: Path, plan: Plan) -> None:
-    write_text(folder / CONFIG_FILE, plan.config_text)
+    if plan.config is None:
+        raise SettingsError("There is nothing to train.")
+    write_config(folder / CONFIG_FILE, plan.config)
     write_split(folder / SPLIT_FILE, plan.split)
-    write_text(folder / SETTINGS_FILE, json.dumps(plan.settings.to_json(), indent=2, ensure_ascii=False) + "\n")
-    about = {
-        "folder": str(plan.settings.pairs_folder.resolve()),
-        "base_name": plan.base_name,
-        "base_sha256": plan.base_sha256,
-        "files": dict(plan.files),
-    }
-    write_text(folder / PAIRS_FILE, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+    write_plan(folder, plan)
     state = RunState(
         folder=folder,
         name=plan.name,

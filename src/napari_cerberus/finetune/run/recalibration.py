@@ -11,7 +11,7 @@ from ...inference.annotate_settings import DeviceChoice
 from ...model.checkpoint import load_model
 from ...pairs.words import counted
 from ...progress import Job
-from ...training.config import read_config
+from ...training.config_file import read_config
 from ...training.data.tile_sources import Tile
 from ...training.evaluation.calibrate_model import calibrate
 from ...training.evaluation.selection import select_config

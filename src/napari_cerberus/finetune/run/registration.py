@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ...files import write_text
 from ...model.library.opening import ModelEntry, add_model
@@ -14,12 +12,12 @@ from ...model.spec import SPEC_FILE
 from ...strict_json import read_object
 from ..pairs_fingerprint import combined
 from ..run_state import RunState
-from .process import SETTINGS_FILE
+from .plan_record import RunPlan
 
 _MAX_BYTES = 8 << 20
 
 
-def register(model_folder: Path, state: RunState, about: Mapping[str, Any], fitted: str = "") -> ModelEntry:
+def register(model_folder: Path, state: RunState, plan: RunPlan, fitted: str = "") -> ModelEntry:
     """Complete the model's provenance and copy it into the library.
 
     Parameters
@@ -27,8 +25,7 @@ def register(model_folder: Path, state: RunState, about: Mapping[str, Any], fitt
     model_folder : Path
         Model that the run has made.
     state : RunState
-    about : mapping
-        ``pairs.json`` of the run.
+    plan : RunPlan
     fitted : str
         What of thresholds and temperature was fitted anew, and what was kept.
 
@@ -38,12 +35,11 @@ def register(model_folder: Path, state: RunState, about: Mapping[str, Any], fitt
     """
     path = model_folder / SPEC_FILE
     record = read_object(path, max_bytes=_MAX_BYTES)
-    settings = read_object(state.folder / SETTINGS_FILE, max_bytes=_MAX_BYTES)
     record["provenance"]["finetune"] = {
-        "parent": {"name": about["base_name"], "sha256": about["base_sha256"]},
-        "settings": settings,
-        "pairs_sha256": combined(about["files"]),
-        "pairs_files": len(about["files"]),
+        "parent": {"name": plan.base_name, "sha256": plan.base_sha256},
+        "settings": plan.settings.to_json(),
+        "pairs_sha256": combined(plan.files),
+        "pairs_files": len(plan.files),
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "run": state.folder.name,
         "calibration": fitted,

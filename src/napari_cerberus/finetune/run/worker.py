@@ -9,19 +9,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ...errors import CerberusError, DataError, OutputError
+from ...model.checkpoint import Model
 from ...model.library.opening import open_model
 from ...model.spec import load_spec
 from ...progress import Job, run_to_end
-from ...strict_json import read_object
+from ...training.config_file import read_config
+from ...training.data.precheck import CheckedTiles
 from ...training.early_stopping import Keep
 from ...training.engine.callbacks import Callback, ValidationResult
 from ...training.engine.training_run import run_training
 from ...training.run_folder import CHECKPOINT_FILE, FEATURES_FOLDER, MODEL_FOLDER, read_metrics
 from ...training.torch_errors import DeviceLostError, MemoryRanOutError
+from ...training.transfer.initial_weights import open_base
 from ..pairs_fingerprint import changes, fingerprint
 from ..run_command import POLL_S, RunCommand, StoppedError, read_command, write_command
 from .config_changes import end_here, on_the_cpu, with_smaller_batches
-from .process import CONFIG_FILE, PAIRS_FILE, TRAINING_FOLDER
+from .plan_record import RunPlan, read_plan
+from .process import CONFIG_FILE, TRAINING_FOLDER
 from .recalibration import CALIBRATED_FOLDER, fitted_anew
 from .registration import register
 from .state_reporter import Reporter
@@ -29,7 +33,6 @@ from .validation_pictures import draw_overlays
 
 Result = TypeVar("Result")
 _LEARNING = ("Training", "Validating")
-_MAX_PAIRS_BYTES = 256 << 20
 
 
 def learn(reporter: Reporter) -> None:
@@ -44,21 +47,32 @@ def learn(reporter: Reporter) -> None:
     """
     reporter.mention(message="")
     folder = reporter.state.folder
-    about = read_object(folder / PAIRS_FILE, max_bytes=_MAX_PAIRS_BYTES)
-    trained = reporter.state.early_stop
+    plan = read_plan(folder)
+    trained, base = reporter.state.early_stop, None
     if not reporter.state.model_name:
-        _refuse_changed(about, reporter)
-        model_folder = _train(reporter, WorkerCallback(reporter))
-        note = _changed_meanwhile(about, reporter)
-        early = _ended_early(model_folder, reporter)
+        _refuse_changed(plan, reporter)
+        base = open_base(read_config(folder / CONFIG_FILE))
+        model_folder = _train(reporter, WorkerCallback(reporter), plan, base)
+        record = load_spec(model_folder)[0].provenance
+        share = record.get("share", {})
+        if share and not share["gained"]:
+            _keep_the_parent(reporter, share["sentence"])
+            return
+        early, note = str(record.get("ended", "")) or reporter.state.early_stop, _changed_meanwhile(plan)
         fit = fitted_anew(model_folder, folder / TRAINING_FOLDER, folder / CONFIG_FILE)
         model_folder, fitted = drive(fit, reporter)
-        entry = register(model_folder, reporter.state, about, fitted)
-        trained = " ".join(filter(None, [early or ("" if note else "Trained."), note, fitted]))
+        trained = " ".join(filter(None, [share.get("sentence", "Trained."), early, note, fitted]))
+        entry = register(model_folder, reporter.state, plan, fitted)
         made = {"model_name": entry.name, "model_sha256": entry.sha256}
         reporter.say(**made, seconds_left=None, early_stop=early, message=trained)
-    _compare(reporter, about, trained)
+    _compare(reporter, plan, trained, base)
     _tidy(folder / TRAINING_FOLDER)
+
+
+def _keep_the_parent(reporter: Reporter, sentence: str) -> None:
+    """Nothing was gained on the validation patients: no model is made."""
+    shutil.rmtree(reporter.state.folder / TRAINING_FOLDER, ignore_errors=True)
+    reporter.say(status="stopped", message=sentence, seconds_left=None)
 
 
 def _tidy(training: Path) -> None:
@@ -101,17 +115,19 @@ class WorkerCallback(Callback):
         return None
 
 
-def _train(reporter: Reporter, worker_callback: WorkerCallback) -> Path:
+def _train(reporter: Reporter, worker_callback: WorkerCallback, plan: RunPlan, base: Model | None) -> Path:
     """The new model's folder. Memory that runs out halves the batches; a lost graphics card leaves the processor."""
     folder = reporter.state.folder
     config, training = folder / CONFIG_FILE, folder / TRAINING_FOLDER
+    checked = CheckedTiles(usable=frozenset(plan.usable))
     while True:
         going_on = (training / CHECKPOINT_FILE).is_file()
         if not going_on:
             shutil.rmtree(training, ignore_errors=True)
         reporter.go_back_to(_last_step(training) if going_on else 0)
         try:
-            return drive(run_training(config, training, resume=going_on, callback=worker_callback), reporter)
+            job = run_training(config, training, resume=going_on, callback=worker_callback, base=base, checked=checked)
+            return drive(job, reporter)
         except MemoryRanOutError as error:
             sizes = with_smaller_batches(config)
             if not sizes:
@@ -169,46 +185,34 @@ def _mind(reporter: Reporter) -> None:
         raise StoppedError("Stopped.")
 
 
-def _refuse_changed(about: dict[str, Any], reporter: Reporter) -> None:
-    if told := changes(about["files"], drive(fingerprint(Path(about["folder"])), reporter)):
+def _refuse_changed(plan: RunPlan, reporter: Reporter) -> None:
+    if told := changes(plan.files, drive(fingerprint(plan.settings.pairs_folder), reporter)):
         raise DataError(f"The pairs have changed since they were checked ({told}); check them again and start anew.")
 
 
-def _changed_meanwhile(about: dict[str, Any], reporter: Reporter) -> str:
+def _changed_meanwhile(plan: RunPlan) -> str:
     try:
-        after = run_to_end(fingerprint(Path(about["folder"])))
+        after = run_to_end(fingerprint(plan.settings.pairs_folder))
     except DataError as error:
         return f"The pairs cannot be read any more: {error}"
-    told = changes(about["files"], after)
+    told = changes(plan.files, after)
     return f"The pairs changed while it trained ({told}); the model learned from them as they were." if told else ""
 
 
-def _ended_early(model_folder: Path, reporter: Reporter) -> str:
-    """Why training ended before its last step, or what was said of it already."""
-    told = load_spec(model_folder)[0].provenance.get("ended", "")
-    return str(told) or reporter.state.early_stop
-
-
-def _compare(reporter: Reporter, about: dict[str, Any], trained: str) -> None:
+def _compare(reporter: Reporter, plan: RunPlan, trained: str, base: Model | None) -> None:
     from ..comparison.model_comparison import compare_models
 
     state = reporter.state
     reporter.say(status="proving", message=trained)
     try:
-        base = open_model(_start_of(state.folder), about["base_sha256"])
+        start = base or open_model(read_config(state.folder / CONFIG_FILE).start, plan.base_sha256)
         candidate = open_model(state.model_name, state.model_sha256)
-        if base.sha256 != about["base_sha256"]:
+        if start.sha256 != plan.base_sha256:
             raise DataError("the base model is not there any more as it was")
-        comparison = drive(compare_models(state.folder, base=base, candidate=candidate), reporter)
+        comparison = drive(compare_models(state.folder, base=start, candidate=candidate), reporter)
         message = " ".join(filter(None, (comparison.sentence, comparison.tries_sentence, trained)))
     except StoppedError:
         message = f"The comparison was stopped. {trained}"
     except CerberusError as error:
         message = f"The model is in the library, but it could not be compared: {error}"
     reporter.say(status="finished", message=message.strip(), seconds_left=None)
-
-
-def _start_of(folder: Path) -> str:
-    from ...training.config import read_config
-
-    return read_config(folder / CONFIG_FILE).start

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -37,12 +37,15 @@ class CheckReport:
         The usable tiles, sorted by id.
     problems : tuple of Problem
         The worst first, then by file.
+    looks : mapping of id to Look
+        What was seen of the usable tiles, so that nobody needs to open them again.
     """
 
     root: Path
     layout: Layout
     records: tuple[AnyRecord, ...]
     problems: tuple[Problem, ...]
+    looks: Mapping[str, Look] = field(default_factory=dict, repr=False)
 
     @property
     def stops(self) -> bool:
@@ -124,6 +127,7 @@ def check_data(
         looks.append(_look_at(record))
     seen = list(zip(listed, looks, strict=True))
     usable = [record for record, look in seen if look.usable]
+    looks_of = {record.id: look for record, look in seen if look.usable}
     problems += [problem for look in looks for problem in look.problems]
     problems += _odd_sizes(seen)
     problems += _soft_edges(seen)
@@ -136,7 +140,7 @@ def check_data(
     problems += check_same_field(usable, [look.field_print for look in looks if look.usable and look.field_print])
     if split is not None:
         problems += check_split(split_path or root, split, usable)
-    return CheckReport(root=root, layout=chosen, records=tuple(usable), problems=_sorted(problems))
+    return CheckReport(root=root, layout=chosen, records=tuple(usable), problems=_sorted(problems), looks=looks_of)
 
 
 def _listed(root: Path, layout: Layout) -> tuple[list[AnyRecord], list[Problem]]:

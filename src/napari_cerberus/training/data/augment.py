@@ -18,7 +18,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from ..config import AugmentSettings
+from ..run_settings import AugmentSettings
 from .colour import elastic_alpha, noisy, stain_jitter
 
 _BLUR_KERNELS_PX = (3, 5, 7)

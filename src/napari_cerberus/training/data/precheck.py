@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import DataError
@@ -14,8 +15,9 @@ from ...pairs.problems import Problem
 from ...pairs.split import Split
 from ...pairs.words import counted
 from ...progress import Job, Progress
-from ..config import SourceKind, TrainConfig
+from ..config import TrainConfig
 from ..process_group import on_rank_zero
+from ..run_settings import SourceKind
 from .tile_sources import Tile
 
 _SHOWN = 3
@@ -28,7 +30,22 @@ _LAYOUTS: dict[SourceKind, Layout] = {
 }
 
 
-def usable_tiles(config: TrainConfig, root: Path, tiles: Sequence[Tile], report: Path) -> Job[list[Tile]]:
+@dataclass(frozen=True, kw_only=True)
+class CheckedTiles:
+    """What was found out about the files of a run by whoever planned it, file for file the same as now.
+
+    Attributes
+    ----------
+    usable : frozenset of str
+        Ids of tiles that can be learned from. No patient and no picture of the same tissue stands on two sides.
+    """
+
+    usable: frozenset[str]
+
+
+def usable_tiles(
+    config: TrainConfig, root: Path, tiles: Sequence[Tile], report: Path, checked: CheckedTiles | None = None
+) -> Job[list[Tile]]:
     """Check the files of every source; returns the tiles that can be used.
 
     Parameters
@@ -39,12 +56,16 @@ def usable_tiles(config: TrainConfig, root: Path, tiles: Sequence[Tile], report:
     tiles : sequence of Tile
     report : Path
         Text file that gets every problem, one a line.
+    checked : CheckedTiles, optional
+        No file is opened where it is given.
 
     Raises
     ------
     DataError
         If a problem stops the run; names the first ones.
     """
+    if checked is not None:
+        return [tile for tile in tiles if tile.id in checked.usable]
     usable: set[str] = set()
     problems: list[Problem] = []
     for source in config.sources:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import DataError
-from ..config import BatchSettings, TrainConfig
+from ..config import TrainConfig
+from ..run_settings import BatchSettings
 from .augment import augment, crop_window, margin_factor
 from .colour import Palette, palette_of, with_stain_of
 from .targets import instance_target, neighbour_weights

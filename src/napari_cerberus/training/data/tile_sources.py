@@ -22,8 +22,8 @@ from ...pairs.layout.sidecar_reading import sidecar_of
 from ...pairs.problems import Problem
 from ...pixel_size import PixelSize
 from ...synthetic.read_tile import index_painted, read_painted
-from ...tasks import CERBERUS_TASKS, GLANDS, LUMINA
-from ..config import SourceSettings, TrainConfig
+from ...tasks import CERBERUS_TASKS, GLANDS, LUMINA, TaskSpec
+from ..run_settings import SourceSettings
 from .targets import weak_lumina
 
 _TYPES = {task.key: task for task in CERBERUS_TASKS if task.kind == "types"}
@@ -87,17 +87,25 @@ class Tile:
     patients: frozenset[str] = frozenset()
 
 
-def collect(config: TrainConfig, root: Path) -> list[Tile]:
+def collect(sources: Iterable[SourceSettings], tasks: Iterable[TaskSpec], root: Path) -> list[Tile]:
     """Records of all sources, sorted by id.
+
+    Parameters
+    ----------
+    sources : iterable of SourceSettings
+    tasks : iterable of TaskSpec
+        Of the model; its tissue classes say which category is which.
+    root : Path
+        Folder that the sources' paths start from.
 
     Raises
     ------
     DataError
         If a source's folder is missing or holds nothing usable.
     """
-    tissue = next((task.classes for task in config.tasks if task.kind == "tissue"), ())
+    tissue = next((task.classes for task in tasks if task.kind == "tissue"), ())
     tiles: list[Tile] = []
-    for source in config.sources:
+    for source in sources:
         found = list(_READERS[source.kind](source, root / source.path, tissue))
         if not found:
             raise DataError(f"Source {source.name!r}: {root / source.path} holds no usable tile.")

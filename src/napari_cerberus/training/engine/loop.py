@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from ...model.checkpoint import Model
 from ...model.runtime import keep_freed_memory
 from ...progress import Job, Progress
 from ..config import TrainConfig
@@ -46,6 +47,7 @@ def train(
     *,
     resume: bool = False,
     callback: Callback | None = None,
+    base: Model | None = None,
 ) -> Job[Trained]:
     """Train; yields at every batch.
 
@@ -62,6 +64,8 @@ def train(
         Go on from the folder's checkpoint.
     callback : Callback or None
         Looks on, and may ask for a checkpoint or the end.
+    base : Model, optional
+        What the run starts from, where it is open already.
 
     Raises
     ------
@@ -76,13 +80,19 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     with process_group(config.device) as group:
-        return (yield from _train(config, data, folder, group, resume, callback or Callback()))
+        trainer = Trainer(config, group, tissue_frequency(config, data.train), base)
+        return (yield from _train(config, data, folder, group, trainer, resume, callback or Callback()))
 
 
 def _train(
-    config: TrainConfig, data: TrainingData, folder: Path, group: ProcessGroup, resume: bool, callback: Callback
+    config: TrainConfig,
+    data: TrainingData,
+    folder: Path,
+    group: ProcessGroup,
+    trainer: Trainer,
+    resume: bool,
+    callback: Callback,
 ) -> Job[Trained]:
-    trainer = Trainer(config, group, tissue_frequency(config, data.train))
     for note in trainer.notes:
         yield Progress("Starting", message=note)
     yield from trainer.teacher_targets(data.train, data.loaded)

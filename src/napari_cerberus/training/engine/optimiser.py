@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from ..config import OptimiserSettings
+from ..run_settings import OptimiserSettings
 
 
 def make_optimiser(network: nn.Module, settings: OptimiserSettings) -> torch.optim.Optimizer:

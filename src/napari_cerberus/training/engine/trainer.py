@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import DataError
+from ...model.checkpoint import Model
 from ...model.network import Cerberus
 from ...model.runtime import has_bfloat16, training_format
 from ...progress import Job
@@ -23,7 +24,8 @@ from ..process_group import ProcessGroup
 from ..torch_errors import explaining
 from ..transfer.distillation import TILES, TeacherTargets, teacher_targets_of
 from ..transfer.frozen_part import FrozenPart, KeptBatch
-from ..transfer.initial_weights import starting_network
+from ..transfer.initial_weights import open_base, starting_network
+from ..transfer.kept_answers import KeptAnswers, kept_answers_of
 from ..transfer.stain_matched import out_of_domain_tiles
 from ..transfer.weight_interpolation import WeightInterpolation
 from ..validation import Scores
@@ -47,22 +49,30 @@ class Trained:
 class Trainer:
     """Network, averaged network, optimiser and schedule, as one thing that advances, saves and restores."""
 
-    def __init__(self, config: TrainConfig, group: ProcessGroup | None = None, frequency: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        group: ProcessGroup | None = None,
+        frequency: Tensor | None = None,
+        base: Model | None = None,
+    ) -> None:
         self._config = config
         self._frequency = frequency
         self._types = {task.key for task in config.tasks if task.kind == "types"}
         self._group = group or ProcessGroup()
         self.device = _device(config.device)
         self._bf16 = config.precision == "bf16" or (config.precision == "auto" and has_bfloat16(self.device))
-        network, self.notes = starting_network(config)
+        self.base = base or open_base(config)
+        network, self.notes = starting_network(config, self.base)
         self._format = training_format(self.device, bf16=self._bf16)
         with explaining(0):
             self.network = network.to(self.device, memory_format=self._format).train()  # type: ignore[call-overload]
             self._ema = RunningAverage(self.network, config.optimiser.ema_decay)
         self._optimiser = make_optimiser(self.network, config.optimiser)
         self._schedule = make_schedule(self._optimiser, config.optimiser, config.steps)
-        self._interpolation = WeightInterpolation(config)
+        self._interpolation = WeightInterpolation(config, self.base)
         self._memory: TeacherTargets | None = None
+        self._untaught: KeptAnswers | None = None
         self.step = 0
         self._seconds = 0.0
         self._best: dict[str, Any] = {}
@@ -70,15 +80,20 @@ class Trainer:
         self._ended = ""
 
     def teacher_targets(self, tiles: Sequence[Tile] = (), loaded: Mapping[str, LoadedTile] | None = None) -> Job[None]:
-        """Note what the base model says of drawn tissue, for steps that are held to it; before the first step.
+        """Note what the base model says, for steps that are held to it; before the first step.
 
-        ``tiles`` to learn from that are stained unlike its own are asked about too, in the colours of drawn tissue.
+        Tasks that nobody teaches are held on ``tiles`` to learn from; with ``distillation`` all dense ones on drawn
+        tissue, and on ``tiles`` that are stained unlike the base model's own, in the colours of drawn tissue.
         """
+        if self._config.keep_answers and self.base is not None and loaded:
+            self._untaught = yield from kept_answers_of(self._config, self.base, tiles, loaded)
         if not self._config.distillation:
             return
         with explaining(self.step):
             out_of_domain = (
-                [loaded[id_] for id_ in out_of_domain_tiles(self._config, tiles, loaded, TILES)] if loaded else []
+                [loaded[id_] for id_ in out_of_domain_tiles(self.base.spec, tiles, loaded, TILES)]
+                if loaded and self.base is not None
+                else []
             )
             self._memory = yield from teacher_targets_of(
                 self._config, self.frozen, self._interpolation.fresh, out_of_domain
@@ -133,6 +148,8 @@ class Trainer:
             total = torch.stack([self._config.head_weights.get(key, 1.0) * loss for key, loss in losses.items()]).sum()
             if self._memory is not None:
                 total = total + self._config.distillation * self._memory.loss(self.frozen, self.step)
+            if self._untaught is not None:
+                total = total + self._config.keep_answers * self._held_loss(self._untaught)
             self._refuse_endless(total, "loss is")
             total.backward()  # type: ignore[no-untyped-call]
             self._group.average_gradients(self.network.parameters())
@@ -145,6 +162,13 @@ class Trainer:
         self.step += 1
         self._seconds += time.monotonic() - began
         return {key: float(loss.detach()) for key, loss in losses.items()}
+
+    def _held_loss(self, untaught: KeptAnswers) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
+            loss = untaught.loss(self.network, self.step)
+        self.network.train()
+        self._interpolation.hold_statistics(self.network)
+        return loss
 
     def _refuse_endless(self, value: Tensor, what: str) -> None:
         if not finite(value):

@@ -11,18 +11,18 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ...errors import DataError, ModelError, OutputError, SettingsError
+from ...errors import DataError, OutputError, SettingsError
 from ...files import sha256_of, write_text
-from ...model.checkpoint import save_model
-from ...model.library.opening import open_model
+from ...model.checkpoint import Model, save_model
 from ...model.spec import ModelSpec
 from ...model.stain_profile import FIELD, ModelStain
 from ...pairs.check.availability import present
 from ...pairs.check.leaks import LeakReport
 from ...pairs.split import SUBSETS, Split, apply_split, read_split, split_by_patient, under_sources, write_split
 from ...progress import Job, Progress
-from ..config import SourceSettings, TrainConfig, read_config
-from ..data.precheck import refuse_leaks, same_names, usable_tiles
+from ..config import TrainConfig
+from ..config_file import read_config
+from ..data.precheck import CheckedTiles, refuse_leaks, same_names, usable_tiles
 from ..data.tile_sources import Tile, collect, in_memory
 from ..process_group import on_rank_zero
 from ..run_folder import (
@@ -36,10 +36,12 @@ from ..run_folder import (
     environment,
     held,
 )
-from ..transfer.initial_weights import ancestors, base_record
-from ..transfer.stain_record import base_spec, measure_stain
+from ..run_settings import SourceSettings
+from ..transfer.initial_weights import ancestors, base_record, open_base
+from ..transfer.stain_record import measure_stain
 from .callbacks import Callback
 from .loop import TrainingData, train
+from .share_search import choose_share
 from .trainer import Trained
 
 _MAY_CHANGE = frozenset(
@@ -58,7 +60,13 @@ _MAY_CHANGE = frozenset(
 
 
 def run_training(
-    config_path: Path, folder: Path, *, resume: bool = False, callback: Callback | None = None
+    config_path: Path,
+    folder: Path,
+    *,
+    resume: bool = False,
+    callback: Callback | None = None,
+    base: Model | None = None,
+    checked: CheckedTiles | None = None,
 ) -> Job[Path]:
     """Train from a config file; returns the folder of the new model.
 
@@ -72,6 +80,10 @@ def run_training(
         Go on from the folder's last checkpoint, with the folder's own split; the config must be the folder's own too.
     callback : Callback or None
         Looks on, and may ask for a checkpoint or the end.
+    base : Model, optional
+        What the run starts from, where the caller has it open; else it is opened here, once.
+    checked : CheckedTiles, optional
+        What the caller knows of the very same files and split; they are checked here where absent.
 
     Raises
     ------
@@ -84,22 +96,31 @@ def run_training(
         raise OutputError(f"{folder} already holds a run; add --resume to go on with it, or name another folder.")
     # Under torchrun the leader holds the folder for all of them.
     with held(folder) if on_rank_zero() else nullcontext():
-        return (yield from _trained(config, config_path, folder, resume=resume, callback=callback))
+        known = base or open_base(config)
+        return (yield from _trained(config, config_path, folder, resume, callback, known, checked))
 
 
 def _trained(
-    config: TrainConfig, config_path: Path, folder: Path, *, resume: bool, callback: Callback | None
+    config: TrainConfig,
+    config_path: Path,
+    folder: Path,
+    resume: bool,
+    callback: Callback | None,
+    base: Model | None,
+    checked: CheckedTiles | None,
 ) -> Job[Path]:
     yield Progress("Gathering data")
-    refuse_other_base(config)
     root = config.root(config_path.parent)
-    tiles = yield from usable_tiles(config, root, collect(config, root), folder / CHECK_FILE)
+    found = collect(config.sources, config.tasks, root)
+    tiles = yield from usable_tiles(config, root, found, folder / CHECK_FILE, checked)
     planned = read_split(folder / SPLIT_FILE) if resume else make_split(config, config_path.parent, tiles)
     split, notes = present(planned, tiles)
     notes += same_names(split, config, tiles)
     for note in notes:
         yield Progress("Gathering data", message=note)
-    leaks = yield from refuse_leaks(config, split, tiles)
+    leaks = LeakReport(patients=(), duplicates=())
+    if checked is None:
+        leaks = yield from refuse_leaks(config, split, tiles)
     sides = by_subset(tiles, split)
     if not resume and on_rank_zero():
         _begin(folder, config_path, planned, _record(config_path, config, tiles, notes))
@@ -107,11 +128,18 @@ def _trained(
     yield Progress("Loading tiles", message=f"{len(learning['train'])} tiles to learn from")
     loaded = in_memory([*learning["train"], *learning["validation"]])
     data = TrainingData(train=learning["train"], validation=learning["validation"], loaded=loaded)
-    trained = yield from train(config, data, folder, resume=resume, callback=callback)
-    stain = yield from measure_stain(learning["train"], loaded, base_spec(config))
+    trained = yield from train(config, data, folder, resume=resume, callback=callback, base=base)
+    stain = yield from measure_stain(learning["train"], loaded, base.spec if base is not None else None)
     if not on_rank_zero():
         return folder / MODEL_FOLDER
-    return finish(folder, config, sides, trained, leaks, stain)
+    spec = _spec(folder, config, sides, trained, leaks, stain, base)
+    if config.blend_shares and base is not None:
+        made = Model(network=trained.network, spec=spec, sha256="")
+        network, choice = yield from choose_share(config, base, made, data.train, data.validation, loaded)
+        spec = replace(spec, provenance={**spec.provenance, "share": {**asdict(choice), "sentence": choice.sentence}})
+        trained = replace(trained, network=network)
+    save_model(folder / MODEL_FOLDER, trained.network, spec)
+    return folder / MODEL_FOLDER
 
 
 def refuse_other_config(config: TrainConfig, folder: Path) -> None:
@@ -137,22 +165,6 @@ def _without_places(value: Any) -> Any:
     if isinstance(value, tuple) and value and isinstance(value[0], SourceSettings):
         return tuple(replace(source, path="") for source in value)
     return value
-
-
-def refuse_other_base(config: TrainConfig) -> None:
-    """Make sure that the base model is the one that the config means.
-
-    Raises
-    ------
-    ModelError
-        If its weights have another SHA-256.
-    """
-    wanted = config.start_sha256
-    if wanted and (actual := open_model(config.start, wanted).sha256) != wanted:
-        raise ModelError(
-            f"The base model {config.start!r} is not the one this run was planned with: its SHA-256 is "
-            f"{actual[:12]}…, not {wanted[:12]}…. Plan the run anew."
-        )
 
 
 def make_split(config: TrainConfig, config_folder: Path, tiles: Sequence[Tile]) -> Split:
@@ -198,26 +210,27 @@ def _of_use(tiles: Sequence[Tile], config: TrainConfig) -> list[Tile]:
     return [tile for tile in tiles if tile.tasks & trained]
 
 
-def finish(
+def _spec(
     folder: Path,
     config: TrainConfig,
     sides: Mapping[str, Sequence[Tile]],
     trained: Trained,
     leaks: LeakReport,
     stain: ModelStain,
-) -> Path:
-    """Write the model folder of a finished run and return it."""
-    spec = ModelSpec(
+    base: Model | None,
+) -> ModelSpec:
+    """What the model of a finished run says of itself."""
+    return ModelSpec(
         name=config.name,
         tasks=config.tasks,
         pixel_size_um=config.pixel_size_um,
         task_pixel_size_um=dict(config.task_pixel_size_um),
         tissue_window_cells=config.tissue_window_cells,
-        **_calibration_of_base(config),
+        **_calibration_of_base(config, base),
         provenance={
             **json.loads((folder / RUN_FILE).read_text(encoding="utf-8")),
-            "started_from": base_record(config),
-            **ancestors(config),
+            "started_from": base_record(base),
+            **ancestors(config, base),
             "best_step": trained.step,
             **({"ended": trained.ended} if trained.ended else {}),
             "training_seconds": round(trained.seconds),
@@ -232,18 +245,15 @@ def finish(
             FIELD: stain.to_json(),
         },
     )
-    save_model(folder / MODEL_FOLDER, trained.network, spec)
-    return folder / MODEL_FOLDER
 
 
-def _calibration_of_base(config: TrainConfig) -> dict[str, dict[str, float]]:
+def _calibration_of_base(config: TrainConfig, base: Model | None) -> dict[str, dict[str, float]]:
     """Temperatures and thresholds of the base model for heads that were taken over: the best first guess."""
-    if not config.has_base:
+    if base is None:
         return {}
-    base = open_model(config.start, config.start_sha256).spec
-    kept = {task.key for task in config.tasks if base.task(task.key) == task}
+    kept = {task.key for task in config.tasks if base.spec.task(task.key) == task}
     return {
-        name: {key: value for key, value in getattr(base, name).items() if key in kept}
+        name: {key: value for key, value in getattr(base.spec, name).items() if key in kept}
         for name in ("temperatures", "thresholds")
     }
 

@@ -15,8 +15,9 @@ from ...pairs.layout.manifest import SIDECAR_FOLDER
 from ...pairs.split import SUBSETS, Split, Subset, apply_split, read_split, under_sources
 from ...pixel_size import EBHI_SEG, PixelSize
 from ...tasks import EBHI_CLASSES, GLANDS, INSTANCE_TASKS, LUMINA, NUCLEI, TaskSpec
-from ..config import BatchSettings, SourceKind, SourceSettings, TrainConfig, read_config
+from ..config_file import read_config
 from ..data.tile_sources import Tile, collect
+from ..run_settings import SourceKind, SourceSettings
 
 ScoredSubset = Literal["train", "validation", "test", "all"]
 """Estimate for EBHI-SEG, whose authors do not state it: from red cells and lymphocytes."""
@@ -93,13 +94,13 @@ def select_folder(
     """
     kind = kind_of(folder)
     size, notes = _pixel_size(folder, kind, pixel_size)
-    tiles = _collect(_source(folder.name, kind, folder, tasks, size), tasks)
+    tiles = collect([_source(folder.name, kind, folder, tasks, size)], tasks, folder)
     split = under_sources(read_split(split_path), (tile.id for tile in tiles)) if split_path else None
     name = _name_in_split(tiles, split, folder)
     source = _source(name, kind, folder, tasks, size)
     if split is not None:
         split = only_source(split, name)
-    chosen = _select(_collect(source, tasks), split, split_path, side)
+    chosen = _select(collect([source], tasks, folder), split, split_path, side)
     return replace(chosen, weak=weak_tasks([source]), notes=(*notes, *chosen.notes, *label_notes([source])))
 
 
@@ -113,7 +114,7 @@ def select_config(config_path: Path, *, split_path: Path | None, side: str | Non
     config = read_config(config_path)
     if split_path is None and config.split_file:
         split_path = config_path.parent / config.split_file
-    tiles = collect(config, config.root(config_path.parent))
+    tiles = collect(config.sources, config.tasks, config.root(config_path.parent))
     split = under_sources(read_split(split_path), (tile.id for tile in tiles)) if split_path else None
     chosen = _select(tiles, split, split_path, side)
     scored = {tile.id.partition("/")[0] for tile in chosen.tiles}
@@ -199,19 +200,6 @@ def _source(
     if not keys:
         raise DataError(f"{folder} has labels of {', '.join(has_labels)}, but the model predicts none of these.")
     return SourceSettings(name=name, kind=kind, path=str(folder.absolute()), tasks=keys, pixel_size_um=pixel_size_um)
-
-
-def _collect(source: SourceSettings, tasks: Sequence[TaskSpec]) -> list[Tile]:
-    plan = TrainConfig(
-        name="evaluation",
-        seed=0,
-        sources=(source,),
-        batches=(BatchSettings(tasks=source.tasks),),
-        tasks=tuple(tasks),
-        pixel_size_um=1.0,
-        steps=1,
-    )
-    return collect(plan, Path(source.path))
 
 
 def _name_in_split(tiles: Sequence[Tile], split: Split | None, folder: Path) -> str:

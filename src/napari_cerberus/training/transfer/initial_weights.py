@@ -10,6 +10,7 @@ from torch import nn
 
 from ...errors import ModelError
 from ...model.ancestry import inherited
+from ...model.checkpoint import Model
 from ...model.library.opening import open_model
 from ...model.network import LAST_LAYER, Cerberus, Decoder
 from ...model.published import load_encoder
@@ -18,8 +19,34 @@ from ..config import TrainConfig
 SCRATCH, IMAGENET = "scratch", "imagenet"
 
 
-def starting_network(config: TrainConfig) -> tuple[Cerberus, tuple[str, ...]]:
+def open_base(config: TrainConfig) -> Model | None:
+    """The model that a run starts from, opened once for all of it; None where it starts from none of ours.
+
+    Raises
+    ------
+    ModelError
+        If it is not there, damaged, or its weights have another SHA-256 than the config wants.
+    """
+    if not config.has_base:
+        return None
+    wanted = config.start_sha256
+    base = open_model(config.start, wanted)
+    if wanted and base.sha256 != wanted:
+        raise ModelError(
+            f"The base model {config.start!r} is not the one this run was planned with: its SHA-256 is "
+            f"{base.sha256[:12]}…, not {wanted[:12]}…. Plan the run anew."
+        )
+    return base
+
+
+def starting_network(config: TrainConfig, base: Model | None = None) -> tuple[Cerberus, tuple[str, ...]]:
     """A network with the config's tasks, filled from ``config.start`` as far as shapes agree, and frozen as asked.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    base : Model, optional
+        What ``open_base`` gives, where it is open already.
 
     Returns
     -------
@@ -43,8 +70,8 @@ def starting_network(config: TrainConfig) -> tuple[Cerberus, tuple[str, ...]]:
         load_encoder(Path(config.start), network.encoder)
         notes = (f"Encoder from {Path(config.start).name}.",)
     elif config.start != SCRATCH:
-        base = open_model(config.start, config.start_sha256).network
-        notes, known = take_over(network, base), frozenset(base.decoders)
+        model = base or open_model(config.start, config.start_sha256)
+        notes, known = take_over(network, model.network), frozenset(model.network.decoders)
     return network, (*notes, *_freeze(network, config, known))
 
 
@@ -62,23 +89,21 @@ def _freeze(network: Cerberus, config: TrainConfig, known: frozenset[str]) -> tu
     return ()
 
 
-def base_record(config: TrainConfig) -> dict[str, Any] | None:
+def base_record(base: Model | None) -> dict[str, Any] | None:
     """Name, SHA-256 and making of the model a run started from; None where it was no model of ours."""
-    if config.start in (SCRATCH, IMAGENET) or Path(config.start).is_file():
+    if base is None:
         return None
-    base = open_model(config.start, config.start_sha256)
     kept = ("command", "seed", "steps", "best_step", "training_seconds", "environment")
     making = {key: base.spec.provenance[key] for key in kept if key in base.spec.provenance}
     return {"name": base.name, "sha256": base.sha256, **making}
 
 
-def ancestors(config: TrainConfig) -> dict[str, Any]:
+def ancestors(config: TrainConfig, base: Model | None) -> dict[str, Any]:
     """Whom the models before this one have learned from, for its record."""
-    if config.start in (SCRATCH, IMAGENET):
-        return inherited(None)
-    if Path(config.start).is_file():
-        return inherited(None, unknown=Path(config.start).name)
-    return inherited(open_model(config.start, config.start_sha256).spec)
+    if base is not None:
+        return inherited(base.spec)
+    from_file = config.start not in (SCRATCH, IMAGENET)
+    return inherited(None, unknown=Path(config.start).name) if from_file else inherited(None)
 
 
 def take_over(network: Cerberus, source: Cerberus) -> tuple[str, ...]:

@@ -16,19 +16,17 @@ from numpy.typing import NDArray
 from skimage.exposure import match_histograms
 from torch import Tensor
 
+from ...model.spec import ModelSpec
 from ...model.stain_profile import distance, profile_of, stain_of
-from ..config import TrainConfig
 from ..data.tile_sources import LoadedTile, Tile
 from ..validation import chosen_tiles, on_model_grid
-from .stain_record import base_spec
 
 
 def out_of_domain_tiles(
-    config: TrainConfig, tiles: Sequence[Tile], loaded: Mapping[str, LoadedTile], most: int
+    base: ModelSpec, tiles: Sequence[Tile], loaded: Mapping[str, LoadedTile], most: int
 ) -> list[str]:
     """Ids of at most ``most`` tiles, spread evenly, stained unlike the base model's; none where it has no record."""
-    base = base_spec(config)
-    known = stain_of(base) if base is not None else None
+    known = stain_of(base)
     if known is None:
         return []
     profiles = ((tile, profile_of(loaded[tile.id].image)) for tile in tiles)

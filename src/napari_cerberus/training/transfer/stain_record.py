@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError
-from ...model.library.opening import open_model
 from ...model.spec import ModelSpec
 from ...model.stain_profile import ModelStain, StainProfile, fit_source, profile_of, stain_of
 from ...progress import Job, Progress
-from ..config import TrainConfig
 from ..data.tile_sources import LoadedTile, Tile
-from .initial_weights import IMAGENET, SCRATCH
 
 
 def measure_stain(
@@ -49,13 +46,6 @@ def measure_stain(
     known = stain_of(base) if base is not None else None
     inherited = known.sources if known is not None else ()
     return ModelStain(sources=(*(one for one in fitted if one is not None), *inherited))
-
-
-def base_spec(config: TrainConfig) -> ModelSpec | None:
-    """Description of the model a run starts from; None where it is none of ours."""
-    if config.start in (SCRATCH, IMAGENET) or Path(config.start).is_file():
-        return None
-    return open_model(config.start, config.start_sha256).spec
 
 
 def require_sources(stain: ModelStain, where: Path) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from ..base.forms import button_row
 from ..base.style import PRIMARY_BUTTON, SPACING_PX, Banner, Tone, small_label
 from .comparison_dialog import ComparisonDialog
 from .comparison_table import ComparisonTable
-from .comparison_words import TONES, exchanged, primary, question_before
+from .comparison_words import TONES, exchanged, primary, question_before, story
 
 _SAID = {
     Decision.PROMOTED: "Promoted: Annotate uses it.",
@@ -34,7 +34,8 @@ class ComparisonSummary(QWidget):
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._controller, self._finetuning = controller, controller.finetuning
-        self.verdict, self.sentence = QLabel(), QLabel()
+        self.story, self.verdict, self.sentence = QLabel(), QLabel(), QLabel()
+        self.story.setWordWrap(True)
         self.sentence.setWordWrap(True)
         self.table = ComparisonTable(brief=True)
         self.exchanged, self.tries, self.forgetting, self.said = small_label(), Banner(), Banner(), Banner()
@@ -65,6 +66,8 @@ class ComparisonSummary(QWidget):
         self.verdict.setText("Not compared" if comparison is None else comparison.verdict.capitalize())
         self.verdict.setStyleSheet(f"font-size: 20px; font-weight: 700; color: {tone.value};")
         self.sentence.setText(_NOT_COMPARED if comparison is None else comparison.sentence)
+        self.story.setText("" if comparison is None else story(comparison))
+        self.story.setVisible(bool(self.story.text()))
         self.table.show_rows([] if comparison is None else primary(comparison.rows))
         self.exchanged.setText("" if comparison is None else exchanged(comparison))
         self.exchanged.setVisible(bool(self.exchanged.text()))
@@ -89,7 +92,16 @@ class ComparisonSummary(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 0, 0, 0)
         layout.setSpacing(SPACING_PX)
-        shown = self.verdict, self.sentence, self.tries, self.table, self.exchanged, self.forgetting, self.details
+        shown = (
+            self.story,
+            self.verdict,
+            self.sentence,
+            self.tries,
+            self.table,
+            self.exchanged,
+            self.forgetting,
+            self.details,
+        )
         for widget in shown:
             layout.addWidget(widget)
         for widget in (self.compare_models, self.promote, self._others, self.said, self.roll_back):

@@ -71,6 +71,26 @@ def exchanged(comparison: ModelComparison) -> str:
     return f"Found by the new model alone: {gained}. By the old one alone: {lost}."
 
 
+def story(comparison: ModelComparison) -> str:
+    """ "On your 5 patients it now finds 9 of 10 glands instead of 7."; empty where no objects were drawn."""
+    tasks = [task for task, number in comparison.drawn.items() if number and not _weak(comparison, task)]
+    if not tasks or not comparison.held_out:
+        return ""
+    number = len(comparison.held_out)
+    whom = "patient" if number == 1 else f"{number} patients"
+    return f"On your {whom} it now finds {'; '.join(_finds(comparison, task) for task in tasks)}."
+
+
+def _finds(comparison: ModelComparison, task: str) -> str:
+    drawn, before, after = comparison.drawn[task], comparison.found_before[task], comparison.found_after[task]
+    told = ", as many as before" if before == after else f" instead of {before}"
+    return f"{after} of {drawn} {task}{told}"
+
+
+def _weak(comparison: ModelComparison, task: str) -> bool:
+    return any(row.weak for row in comparison.rows if row.task == task)
+
+
 def primary(rows: Iterable[Row]) -> list[Row]:
     """The rows that the verdict rests on."""
     return [row for row in rows if row.primary]

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 
 from ...finetune.finetune_settings import AUGMENTATIONS, Preset, preset_values
 from ...tasks import INSTANCE_TASKS
-from ...training.config import AugmentSettings
+from ...training.run_settings import AugmentSettings
 from ..base.forms import add_row, combo, new_form, whole_number
 from ..base.style import SPACING_PX, guard_wheel, small_label
 

@@ -16,9 +16,14 @@ from .finetune_advanced import FinetuneAdvanced
 
 _PRESETS = (("Quick", "quick"), ("Standard", "standard"), ("Thorough", "thorough"))
 _WORDS = {
-    "quick": "Heads and last decoder blocks. Minutes; try this first.",
-    "standard": "Whole decoders, still without touching the encoder.",
-    "thorough": "Decoders and the deeper half of the encoder. Hours without a GPU.",
+    "quick": "Minutes. Try this first.",
+    "standard": "More than twice as long: better where there are many tiles.",
+    "thorough": "Several times as long; hours without a GPU.",
+}
+_PURPOSES = (("My laboratory", "laboratory"), ("All laboratories", "everyone"))
+_PURPOSE_WORDS = {
+    "laboratory": "As good as possible on patients like yours. How it does on the old ones is shown.",
+    "everyone": "It learns from your patients, and stays as good as it was on the old ones.",
 }
 
 
@@ -44,12 +49,15 @@ class FinetuneForm(QWidget):
         self.preset = combo(_PRESETS)
         self.preset.setToolTip("How much of the model is trained, and how long it takes")
         self.about = small_label()
+        self.purpose, self.aim = combo(_PURPOSES), small_label()
         self.advanced = FinetuneAdvanced()
         self.more = Section("Advanced", self.advanced, opened=False)
         content, grid = new_form()
         add_row(grid, 0, "Pairs", self.folder, self.browse)
-        add_row(grid, 1, "Preset", self.preset)
-        grid.addWidget(self.about, 2, 1)
+        add_row(grid, 1, "For", self.purpose)
+        grid.addWidget(self.aim, 2, 1)
+        add_row(grid, 3, "Preset", self.preset)
+        grid.addWidget(self.about, 4, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(SPACING_PX)
@@ -59,7 +67,9 @@ class FinetuneForm(QWidget):
         self.folder.textChanged.connect(lambda _text: self.changed.emit())
         self.preset.currentIndexChanged.connect(self._show_preset)
         self.advanced.changed.connect(self.changed)
+        self.purpose.currentIndexChanged.connect(self._show_purpose)
         self._show_preset()
+        self._show_purpose()
 
     def settings(self) -> FinetuneSettings:
         """What the fields say. Raises ``SettingsError``."""
@@ -69,6 +79,7 @@ class FinetuneForm(QWidget):
         return FinetuneSettings(
             pairs_folder=Path(text),
             preset=self.preset.currentData(),
+            purpose=self.purpose.currentData(),
             **self.advanced.choices(),
         )
 
@@ -81,6 +92,10 @@ class FinetuneForm(QWidget):
         preset = self.preset.currentData()
         self.about.setText(_WORDS[preset])
         self.advanced.show_preset(preset)
+        self.changed.emit()
+
+    def _show_purpose(self) -> None:
+        self.aim.setText(_PURPOSE_WORDS[self.purpose.currentData()])
         self.changed.emit()
 
     def _browse(self) -> None:

@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CerberusError
-from ..model.checkpoint import Model
-from ..model.spec import ModelSpec
-from ..pixel_size import EBHI_SEG, PixelSize
-from ..synthetic import TileSettings, make_tile
-from ..training.config import DATA_ROOT_VARIABLE, BatchSettings, SourceSettings, TrainConfig
-from ..training.data.tile_sources import LoadedTile, Tile, collect
-from ..training.evaluation.selection import kind_of, weak_tasks
-from .training_patients import bare_patient, recorded
+from ...errors import CerberusError
+from ...model.checkpoint import Model
+from ...model.spec import ModelSpec
+from ...pixel_size import EBHI_SEG, PixelSize
+from ...synthetic import TileSettings, make_tile
+from ..config import DATA_ROOT_VARIABLE
+from ..data.tile_sources import LoadedTile, Tile, collect
+from ..evaluation.selection import kind_of, weak_tasks
+from ..run_settings import SourceSettings
+from ..training_patients import bare_patient, recorded
 
 MOST_TILES = 24
 """Of the base model's validation tiles, spread evenly."""
@@ -85,7 +86,7 @@ def _own_validation(spec: ModelSpec, training_patients: frozenset[str]) -> Refer
     used = []
     for source in sources:
         try:
-            members = collect(_config(source, spec), Path(source.path))
+            members = collect([source], spec.tasks, Path(source.path))
         except CerberusError:  # damaged or changed since: the drawn set stands in
             continue
         mine = [tile for tile in members if tile.patient in patients]
@@ -147,19 +148,6 @@ def _folder(path: str) -> Path | None:
     root = os.environ.get(DATA_ROOT_VARIABLE)
     folder = Path(root) / path if root else Path(path)
     return folder if folder.is_absolute() and folder.is_dir() else None
-
-
-def _config(source: SourceSettings, spec: ModelSpec) -> TrainConfig:
-    batches = (BatchSettings(tasks=source.tasks),)
-    return TrainConfig(
-        name="reference",
-        seed=0,
-        sources=(source,),
-        batches=batches,
-        tasks=spec.tasks,
-        pixel_size_um=spec.pixel_size_um,
-        steps=1,
-    )
 
 
 def _drawn_tile(settings: TileSettings, tasks: frozenset[str]) -> Tile:

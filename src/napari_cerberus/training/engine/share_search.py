@@ -1,0 +1,230 @@
+"""How much of the trained weights to keep, chosen on the validation patients as a user would see their tiles.
+
+Between the base model and what was trained lies a line of models (Wortsman et al. 2022, "Robust fine-tuning of
+zero-shot models"). Each place on it is tried the users' way, with objects cut and mended; the base model with the
+normalisation statistics of the user's images (Li et al. 2018, "Adaptive batch normalization") is tried too. What is
+forgotten of the old domain is told; it rules only where the config says how much may be lost.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...model.checkpoint import Model
+from ...model.network import Cerberus
+from ...progress import Job, Progress, as_one_step
+from ..config import TrainConfig
+from ..data.tile_sources import LoadedTile, Tile
+from ..evaluation.metrics.object_metrics import f1, object_dice
+from ..evaluation.metrics.pixel_metrics import dice
+from ..evaluation.scoring import ScoreSettings, TileScore, score_tile
+from ..transfer.image_statistics import with_statistics
+from ..transfer.weight_interpolation import WeightInterpolation
+from ..validation import chosen_tiles, on_model_grid
+from .old_domain import reference_set
+
+MOST_TILES = 16
+"""Validation tiles that every candidate is tried on, spread evenly."""
+MOST_OLD_TILES = 12
+LEAST_GAIN = 0.005
+"""Of quality (0..1), below which nothing was gained."""
+WORTH = 0.003
+"""A larger share must be better by this than a smaller one."""
+CHANCE = 0.05
+"""With too few patients to choose by, a loss up to this may be chance."""
+STATISTICS_SHARE = 0.5
+_STATISTICS_TILES = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One place on the line.
+
+    Attributes
+    ----------
+    share : float
+        Of the trained weights; 0: the base model's own.
+    statistics : float
+        Share of the user's images in the normalisation statistics, for a share of 0.
+    quality : float
+        On the validation tiles, 0..1: mean over tasks and patients of Dice, object Dice and F1.
+    old : float or None
+        Dice on the old domain, mean over tasks; None where it was not looked at.
+    """
+
+    share: float
+    statistics: float = 0.0
+    quality: float
+    old: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareChoice:
+    """What was tried and what is kept.
+
+    Attributes
+    ----------
+    kept : Candidate
+    tried : tuple of Candidate
+    gained : bool
+        False: nothing that was tried is better than the base model.
+    """
+
+    kept: Candidate
+    tried: tuple[Candidate, ...]
+    gained: bool
+
+    @property
+    def sentence(self) -> str:
+        """For the user."""
+        if not self.gained:
+            return "Nothing that was learned made it better on your validation patients, so the old model stays."
+        if self.kept.share == 0:
+            return "Best on your validation patients: the old weights, with the colours of your own images."
+        return f"Best on your validation patients: {self.kept.share:.0%} of what was learned."
+
+
+def choose_share(
+    config: TrainConfig,
+    base: Model,
+    trained: Model,
+    train: Sequence[Tile],
+    validation: Sequence[Tile],
+    loaded: Mapping[str, LoadedTile],
+) -> Job[tuple[Cerberus, ShareChoice]]:
+    """Try every share of ``config.blend_shares`` and keep the best.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    base, trained : Model
+        ``trained`` with the thresholds and temperatures that it will have.
+    train, validation : sequence of Tile
+    loaded : mapping of tile id to LoadedTile
+
+    Returns
+    -------
+    network : Cerberus
+        The weights to keep.
+    choice : ShareChoice
+    """
+    line = WeightInterpolation(config, base)
+    tiles = [replace(tile, load=_at_hand(tile, loaded)) for tile in chosen_tiles(validation, MOST_TILES)]
+    forgetting = config.most_forgotten is not None
+    old = chosen_tiles(reference_set(base, ()).tiles, MOST_OLD_TILES) if forgetting else []
+    networks = _Networks(config, trained, line, train, loaded)
+    statistics_alone = () if line.fresh else ((0.0, STATISTICS_SHARE),)
+    places = [(0.0, 0.0), *statistics_alone, *((share, 0.0) for share in config.blend_shares)]
+    tried: list[Candidate] = []
+    for number, (share, statistics) in enumerate(places):
+        step = Progress("Choosing how much to keep", number, len(places))
+        model = replace(trained, network=networks.at(share, statistics))
+        mine = yield from _scored(model, tiles, config, step)
+        others = (yield from _scored(model, old, config, step)) if old else []
+        value = _old_dice(others) if old else None
+        tried.append(Candidate(share=share, statistics=statistics, quality=quality(mine, config), old=value))
+    choice = chosen(tried, most_forgotten=config.most_forgotten)
+    return networks.at(choice.kept.share, choice.kept.statistics), choice
+
+
+def chosen(tried: Sequence[Candidate], *, most_forgotten: float | None = None) -> ShareChoice:
+    """The best of what was tried; the first is the base model.
+
+    Where one share alone was tried, few patients validate: it is kept unless it is worse by more than chance.
+    """
+    base, *others = tried
+    allowed = [one for one in others if most_forgotten is None or not _forgets(base, one, most_forgotten)]
+    shares = [one for one in allowed if one.share]
+    if len({one.share for one in others if one.share}) == 1:
+        kept = next((one for one in shares if one.quality >= base.quality - CHANCE), base)
+        return ShareChoice(kept=kept, tried=tuple(tried), gained=kept is not base)
+    best = base
+    for one in sorted(allowed, key=lambda one: one.share):
+        if one.quality >= best.quality + (LEAST_GAIN if best is base else WORTH):
+            best = one
+    return ShareChoice(kept=best, tried=tuple(tried), gained=best is not base)
+
+
+def quality(scores: Sequence[TileScore], config: TrainConfig) -> float:
+    """Mean over patients of what the tasks that learn are worth, 0..1.
+
+    A tissue type counts only where tiles of two classes validate: of one class, always naming it would be best.
+    """
+    taught = {key for batch in config.batches for key in batch.tasks}
+    by_patient: dict[str, list[float]] = defaultdict(list)
+    several = len({score.tissue_truth for score in scores if score.tissue}) > 1
+    for score in scores:
+        values = [_worth(one.sums()) for key, one in score.tasks.items() if key in taught]
+        if several and score.tissue and "tissue" in taught:
+            values.append(float(score.tissue_answer == score.tissue_truth))
+        if values:
+            by_patient[score.patient].append(float(np.mean(values)))
+    return float(np.mean([np.mean(values) for values in by_patient.values()])) if by_patient else 0.0
+
+
+@dataclass(kw_only=False)
+class _Networks:
+    """Networks on the line, made when asked for."""
+
+    config: TrainConfig
+    trained: Model
+    line: WeightInterpolation
+    train: Sequence[Tile]
+    loaded: Mapping[str, LoadedTile]
+    _made: dict[float, Any] = field(default_factory=dict)
+
+    def at(self, share: float, statistics: float) -> Cerberus:
+        """The network with this share of the trained weights, or the base model with statistics of the tiles."""
+        network = self.line.blended(self.trained.network, share)
+        return self._adapted(network, statistics) if statistics else network
+
+    def _adapted(self, network: Cerberus, share: float) -> Cerberus:
+        dense = list(network.decoders)
+        for size_um, keys in list(self.config.grids(dense).items())[:1]:
+            images = [
+                on_model_grid(self.loaded[tile.id], size_um)[0] for tile in chosen_tiles(self.train, _STATISTICS_TILES)
+            ]
+            network = with_statistics(network, images, share, tuple(keys))
+        return network
+
+
+def _scored(model: Model, tiles: Sequence[Tile], config: TrainConfig, step: Progress) -> Job[list[TileScore]]:
+    settings = ScoreSettings(device="cpu" if config.device == "cpu" else "auto")
+    found = []
+    for tile in tiles:
+        yield step
+        found.append((yield from as_one_step(score_tile(model, tile, settings), step)).score)
+    return [score for score in found if not score.problem]
+
+
+def _worth(sums: Mapping[str, ArrayLike]) -> float:
+    arrays = {name: np.asarray(value, dtype=float) for name, value in sums.items()}
+    if not arrays["tp"] + arrays["fp"] + arrays["fn"]:
+        return 1.0
+    figures = (dice(arrays["tp"], arrays["fp"], arrays["fn"]), object_dice(arrays), f1(arrays))
+    return float(np.mean([np.nan_to_num(value) for value in figures]))
+
+
+def _old_dice(scores: Sequence[TileScore]) -> float:
+    """Mean over tasks of the mean Dice over tiles."""
+    by_task: dict[str, list[float]] = defaultdict(list)
+    for score in scores:
+        for key, one in score.tasks.items():
+            sums = one.sums()
+            if float(np.asarray(sums["tp"])) + float(np.asarray(sums["fn"])):
+                by_task[key].append(float(dice(*(np.asarray(sums[name], dtype=float) for name in ("tp", "fp", "fn")))))
+    return float(np.mean([np.mean(values) for values in by_task.values()])) if by_task else 0.0
+
+
+def _forgets(base: Candidate, one: Candidate, most: float) -> bool:
+    return base.old is not None and one.old is not None and base.old - one.old > most
+
+
+def _at_hand(tile: Tile, loaded: Mapping[str, LoadedTile]) -> Any:
+    return lambda: loaded[tile.id]
