@@ -3,6 +3,7 @@
 import re
 import sys
 import types
+from dataclasses import replace
 
 import pytest
 
@@ -20,7 +21,7 @@ from napari_cerberus.finetune.run_command import RunCommand, write_command
 from napari_cerberus.finetune.run_state import read_state
 from napari_cerberus.model.library.opening import entry_of, list_models, open_model, rename
 from napari_cerberus.progress import Progress, run_to_end
-from napari_cerberus.training.config_file import read_config
+from napari_cerberus.training.config_file import read_config, write_config
 from napari_cerberus.training.engine import loop
 from napari_cerberus.training.engine.trainer import Trainer
 from napari_cerberus.training.torch_errors import DeviceLostError, MemoryRanOutError
@@ -311,8 +312,9 @@ def test_nothing_is_said_while_all_goes_well(computer, pairs, monkeypatch):
 
 def test_early_stop_gives_its_reason_and_ends(computer, pairs, monkeypatch):
     folder = process.begin(planned(pairs, epochs=40))
-    text = (folder / "config.toml").read_text(encoding="utf-8")
-    (folder / "config.toml").write_text(text.replace("patience = 0", "patience = 1"))
+    config = read_config(folder / "config.toml")
+    patient = replace(config, early_stopping=replace(config.early_stopping, patience=1))
+    write_config(folder / "config.toml", patient)
     scores = iter([0.9] + [0.1] * 100)
     judge = loop.validate
     monkeypatch.setattr(
