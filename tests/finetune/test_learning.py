@@ -22,7 +22,7 @@ from napari_cerberus.finetune.run_state import read_state
 from napari_cerberus.model.library.opening import entry_of, list_models, open_model, rename
 from napari_cerberus.progress import Progress, run_to_end
 from napari_cerberus.training.config_file import read_config, write_config
-from napari_cerberus.training.engine import loop
+from napari_cerberus.training.engine import loop, share_search
 from napari_cerberus.training.engine.trainer import Trainer
 from napari_cerberus.training.torch_errors import DeviceLostError, MemoryRanOutError
 
@@ -336,6 +336,16 @@ def test_two_processes_cannot_work_on_one_run(computer, pairs, capsys, monkeypat
     assert "Another process" in capsys.readouterr().err
 
 
+def test_where_nothing_is_gained_no_model_is_made_and_the_old_one_stays(computer, monkeypatch):
+    monkeypatch.setattr(share_search, "LEAST_GAIN", 2.0)
+    folder = process.begin(planned(make_pairs(computer / "pairs", patients=13)))
+    assert child.main([str(folder)]) == 0
+    state = read_state(folder)
+    assert (state.status, state.model_name) == ("stopped", "")
+    assert "the old model stays" in state.message
+    assert own_models(computer) == ["base"]
+
+
 @pytest.mark.parametrize(
     ("patients", "said"),
     [
@@ -344,8 +354,9 @@ def test_two_processes_cannot_work_on_one_run(computer, pairs, capsys, monkeypat
     ],
 )
 def test_thresholds_are_fitted_anew_where_enough_patients_validate_else_kept_and_said_either_way(
-    computer, patients, said
+    computer, monkeypatch, patients, said
 ):
+    monkeypatch.setattr(share_search, "LEAST_GAIN", -1.0)  # a network of random weights learns nothing in one pass
     folder = process.begin(planned(make_pairs(computer / "pairs", patients=patients)))
     assert child.main([str(folder)]) == 0, read_state(folder).message
     assert re.search(said, read_state(folder).message)

@@ -78,7 +78,7 @@ def test_a_run_ends_in_the_library_and_its_command_gives_the_same_weights(comput
     before = {path: path.read_bytes() for path in (computer / "models" / "base").iterdir()}
     folder = begun(pairs, preset="quick")
     state = wait_for(folder, status("finished"), "end")
-    assert "cache_features = true" in (folder / "config.toml").read_text(encoding="utf-8")
+    assert "blend_shares" in (folder / "config.toml").read_text(encoding="utf-8")
     model = open_model(state.model_name)
     record = model.spec.provenance["finetune"]
     assert record["parent"] == {"name": "base", "sha256": open_model("base").sha256}
