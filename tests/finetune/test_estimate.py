@@ -55,7 +55,8 @@ def test_steps_and_validations_are_scaled_and_the_first_step_does_not_count(plan
     config = read_config(tmp_path / "config.toml")
     validations = -(-plan.steps // config.validate_every)
     judging = 2.0 * plan.sides["validation"][0] / min(3, plan.sides["validation"][0])
-    seconds = 5 + 1 + 2 + plan.steps * 2.0 + validations * (judging + 0.5) + 2.0
+    choosing = 2 * judging * (len(config.blend_shares) + 2)  # base model, its statistics, and every share
+    seconds = 5 + 1 + 2 + plan.steps * 2.0 + validations * (judging + 0.5) + choosing + 2.0
     assert run_to_end(estimate(plan)).minutes == pytest.approx(seconds / 60)
 
 

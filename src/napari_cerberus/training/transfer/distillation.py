@@ -21,7 +21,7 @@ from .frozen_part import KEPT, FrozenPart, KeptBatch
 from .stain_matched import stain_matched
 
 TILES, A_STEP = 12, 2
-_FIRST_SEED = 7000  # other tissue than what forgetting is measured on (finetune/old_domain.py)
+_FIRST_SEED = 7000  # other tissue than what forgetting is measured on (engine/old_domain.py)
 
 Named = Mapping[str, Tensor]
 
