@@ -20,7 +20,8 @@ from napari_cerberus.model.library.opening import entry_of, read_record
 from napari_cerberus.pairs.split import Split, write_split
 from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.training.engine import old_domain, scoring
+from napari_cerberus.training.engine import old_domain
+from napari_cerberus.training.evaluation import scoring
 from training.evaluation import trees
 
 CONFIG = """

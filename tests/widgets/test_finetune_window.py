@@ -164,7 +164,7 @@ def test_only_what_was_changed_leaves_the_preset(open_desk: Callable[..., Desk])
     desk.click(form.more.header)
     form.folder.setText("/pairs")
     form.preset.setCurrentIndex(2)
-    assert form.advanced.epochs.value() == 80, "the fields show the preset's values"
+    assert form.advanced.epochs.value() == 400, "the fields show the preset's values"
     form.advanced.epochs.setValue(5)
     form.advanced.tasks["glands"].setChecked(True)
     form.advanced.augment["stain"].setValue(80)
