@@ -73,6 +73,7 @@ def test_from_the_dock_to_a_proven_model(
     pairs: Path,  # noqa: F811
 ) -> None:
     dock = open_dock()
+    dock.steps.show_step("learn")
     panel, finetuning = dock.finetune, dock.controller.finetuning
     form = panel.form
     form.folder.setText(str(pairs))

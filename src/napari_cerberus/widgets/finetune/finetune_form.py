@@ -50,6 +50,7 @@ class FinetuneForm(QWidget):
         self.preset.setToolTip("How much of the model is trained, and how long it takes")
         self.about = small_label()
         self.purpose, self.aim = combo(_PURPOSES), small_label()
+        self.purpose.setToolTip("Whose patients the new model is for")
         self.advanced = FinetuneAdvanced()
         self.more = Section("Advanced", self.advanced, opened=False)
         content, grid = new_form()
