@@ -47,7 +47,7 @@ class FinetuneForm(QWidget):
         self.browse.setToolTip("Choose the folder that pairs were exported into.")
         self.folder.setToolTip("The folder that pairs were exported into")
         self.preset = combo(_PRESETS)
-        self.preset.setToolTip("How much of the model is trained, and how long it takes")
+        self.preset.setToolTip("How long it trains")
         self.about = small_label()
         self.purpose, self.aim = combo(_PURPOSES), small_label()
         self.purpose.setToolTip("Whose patients the new model is for")
