@@ -99,6 +99,8 @@ def _annotate(
         chosen = runtime or choose_runtime(settings.device)
         work = SlideWork(slide, model, settings, run, layouts, tissue, chosen)
         places = work.network_places()
+        told = f"{tissue_mm2(tissue, settings.mean_pixel_um):.2f} mm² of tissue in {len(places)} tiles"
+        yield Progress("Reading the slide", message=told)
         yield from _blocks("Reading the slide", places, run.network_path, work.read_block)
         yield from _blocks("Finding objects", any_of(layouts).label_blocks(), run.table_path, work.cut)
         overviews_of(run, places, layouts, model.spec, tissue).write(folder)

@@ -35,6 +35,7 @@ from .preferences import Memory
 from .runs.fine_tuning import FineTuning
 from .runs.model_library import Library
 from .session import JobState, JobStatus, ModelChoice, RunSummary, Session
+from .slides.slide_run import SlideRun
 from .worker import Cancelled, End, Failed, JobRunner
 
 CONTEXT_UM = 64.0
@@ -111,6 +112,7 @@ class Controller:
         self.session.events.export.connect(self._on_export)
         self.finetuning.model_made.connect(self.library.look)
         self.library.changed.connect(self._on_library)
+        self.slide_run = SlideRun(self.session, self.layers, annotator.open, self.annotate)
         self.learning.kept.connect(self.library.look)
         self.library.promoted_changed.connect(self.choose.model)
         self.library.renamed.connect(self._on_renamed)
@@ -175,6 +177,7 @@ class Controller:
         self._lookup.close()
         self.learning.close()
         self.finishing.close()
+        self.slide_run.close()
         self.export.close()
         self.finetuning.close()
         self.library.close()

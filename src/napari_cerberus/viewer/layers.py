@@ -188,6 +188,14 @@ class ViewerLayers:
         self._activate(RECTANGLE_LAYER)
         layer.mode = "add_rectangle"
 
+    def put_rectangle(self, image: Any, corners: Any) -> None:
+        """Draw our rectangle around a part of an image; ``corners`` are two opposite ones in its pixels."""
+        layer = next(one for one in self.viewer.layers if _is_rectangle_layer(one))
+        (top, left), (bottom, right) = corners
+        four = [(top, left), (top, right), (bottom, right), (bottom, left)]
+        layer.add_rectangles([layer.world_to_data(image.data_to_world(corner))[-2:] for corner in four])
+        layer.mode = "pan_zoom"
+
     # -- inside ----------------------------------------------------------------------------------
 
     def _older(self, record: LayerRecord) -> tuple[Any | None, list[Any]]:

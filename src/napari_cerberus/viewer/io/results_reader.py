@@ -16,10 +16,12 @@ from napari.layers import Image
 from ...annotation import store
 from ...inference.result_folder import SUMMARY_FILE
 from ...inference.result_reading import is_annotation, read_annotation
+from ...slides.fields import is_run
 from ..layers import labels_layer
 from ..placement import placement
 from ..session import Display
 from .annotation_folder import load
+from .slide_results import read_slide_result
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -31,6 +33,8 @@ def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerD
     folder = _folder_of(path)
     if store.is_annotation(folder):
         return read_saved
+    if is_run(folder):
+        return read_slide_result
     return read_folder if is_annotation(folder) else None
 
 

@@ -1,0 +1,1 @@
+"""A whole slide annotated beside the window, and its least certain fields."""

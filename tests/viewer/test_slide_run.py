@@ -1,0 +1,109 @@
+"""A slide annotated from the window: layers that are read where one looks, doubtful fields, a field as a region."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from napari.components import ViewerModel
+
+from napari_cerberus.errors import DataError
+from napari_cerberus.inference.annotate import AnnotateSettings
+from napari_cerberus.inference.grid.model_grid import Window
+from napari_cerberus.progress import run_to_end
+from napari_cerberus.slides import open_slide
+from napari_cerberus.slides.annotating import annotate_slide
+from napari_cerberus.slides.fields import is_run, least_certain_fields, objects_in
+from napari_cerberus.viewer.annotate.image_region import take_region
+from napari_cerberus.viewer.io.results_reader import get_reader
+from napari_cerberus.viewer.io.slide_reader import read_slide
+from napari_cerberus.viewer.layers import ViewerLayers
+from napari_cerberus.viewer.session import JobState, Region, Session
+from napari_cerberus.viewer.slides.slide_run import SlideRun
+from tiny import EXACT, spotted, tiny_model
+
+UM = 0.5
+TASKS = ("lumina", "glands", "nuclei")
+
+
+@pytest.fixture
+def slide_path(tmp_path: Path) -> Path:
+    import tifffile
+
+    pixels = spotted((420, 400), spots=60)
+    path = tmp_path / "slide.tif"
+    with tifffile.TiffWriter(path) as writer:
+        options = {"photometric": "rgb", "tile": (64, 64), "resolutionunit": "CENTIMETER"}
+        writer.write(pixels, subifds=1, resolution=(1e4 / UM, 1e4 / UM), metadata=None, **options)
+        writer.write(pixels[::2, ::2], subfiletype=1, metadata=None, **options)
+    return path
+
+
+@pytest.fixture
+def run(tmp_path: Path, slide_path: Path) -> Path:
+    chosen = AnnotateSettings(pixel_size_um=UM)
+    job = annotate_slide(open_slide(slide_path), tiny_model(), chosen, tmp_path / "run", block_px=96, runtime=EXACT)
+    run_to_end(job)
+    return tmp_path / "run"
+
+
+def test_only_objects_in_view_are_read(run: Path) -> None:
+    everything = pd.read_parquet(run / "objects.parquet")
+    window = Window(100, 120, 180, 220)
+    found = objects_in(run, window)
+    meets = (everything["y0_px"] < 180) & (everything["y1_px"] > 100)
+    meets &= (everything["x0_px"] < 220) & (everything["x1_px"] > 120)
+    assert 0 < len(found) == meets.sum() < len(everything)
+    with pytest.raises(DataError, match="missing or damaged"):
+        objects_in(run / "nowhere", window)
+
+
+def test_the_most_doubtful_fields_come_first_and_do_not_overlap(run: Path) -> None:
+    fields = least_certain_fields(run, field_um=40.0)
+    doubts = [field.doubt for field in fields]
+    assert doubts == sorted(doubts, reverse=True)
+    seen = np.zeros((420, 400), int)
+    for field in fields:
+        seen[field.window.slices] += 1
+    assert seen.max() == 1
+    assert seen.mean() > 0.5
+    (run / "objects.parquet").unlink()
+    with pytest.raises(DataError, match="run it to its end first"):
+        least_certain_fields(run)
+
+
+def test_a_run_opens_as_lazy_layers_over_the_slide(run: Path) -> None:
+    reader = get_reader(str(run))
+    assert is_run(run)
+    assert reader is not None
+    layers = reader(str(run))
+    assert [details["name"] for _, details, _ in layers] == [f"slide {task} (slide)" for task in TASKS]
+    for labels, details, kind in layers:
+        assert kind == "labels"
+        assert details["scale"] == (UM, UM)
+        assert labels.shape == (420, 400)
+        assert not isinstance(labels, np.ndarray)
+
+
+def test_a_field_becomes_a_region(run: Path, slide_path: Path) -> None:
+    viewer, session, asked = ViewerModel(), Session(), []
+    layers = ViewerLayers(viewer)
+    ((data, details, _),) = read_slide(str(slide_path))
+    image = viewer.add_image(data, **details)
+    session.image_id = str(image.unique_id)
+    slide_run = SlideRun(session, layers, lambda _name: tiny_model(), lambda: asked.append(session.region))
+    assert slide_run.slide_path() == slide_path
+    slide_run.look(run)
+    assert sum(layer.name.endswith("(slide)") for layer in viewer.layers) == 3
+    slide_run.look(run)
+    assert len(viewer.layers) == 4  # shown once
+    slide_run.open_field(0)
+    assert asked == [Region.RECTANGLE]
+    window = slide_run.fields[0].window
+    box = take_region(viewer, image, Region.RECTANGLE, layers.shapes()).box
+    assert box.as_tuple() == (window.y0, window.x0, window.y1, window.x1)
+    slide_run.look(slide_path.parent)
+    assert slide_run.status.state is JobState.FAILED
+    slide_run.close()
