@@ -44,7 +44,7 @@ def slide_path(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(tmp_path: Path, slide_path: Path) -> Path:
     chosen = AnnotateSettings(pixel_size_um=UM)
-    job = annotate_slide(open_slide(slide_path), tiny_model(), chosen, tmp_path / "run", block_px=96, runtime=EXACT)
+    job = annotate_slide(open_slide(slide_path), tiny_model(), chosen, tmp_path / "run", block_px=256, runtime=EXACT)
     run_to_end(job)
     return tmp_path / "run"
 
