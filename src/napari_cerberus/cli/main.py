@@ -79,6 +79,11 @@ COMMANDS = (
         module="napari_cerberus.cli.finetune_command",
     ),
     Command(
+        name="import-data",
+        help="turn an open data set, as published, into training pairs",
+        module="napari_cerberus.cli.import_data_command",
+    ),
+    Command(
         name="models",
         help="list the models on this computer, or check their files",
         module="napari_cerberus.cli.models_command",

@@ -18,6 +18,7 @@ from ...model.spec import ModelSpec
 from ...model.stain_profile import FIELD, ModelStain
 from ...pairs.check.availability import present
 from ...pairs.check.leaks import LeakReport
+from ...pairs.published_data.licences import licences_of
 from ...pairs.split import SUBSETS, Split, apply_split, read_split, split_by_patient, under_sources, write_split
 from ...progress import Job, Progress
 from ..config import TrainConfig
@@ -37,7 +38,7 @@ from ..run_folder import (
     held,
 )
 from ..run_settings import SourceSettings
-from ..transfer.initial_weights import ancestors, base_record, open_base
+from ..transfer.initial_weights import ancestors, base_record, inherited_licences, open_base
 from ..transfer.stain_record import measure_stain
 from .callbacks import Callback
 from .loop import TrainingData, train
@@ -220,6 +221,7 @@ def _spec(
     base: Model | None,
 ) -> ModelSpec:
     """What the model of a finished run says of itself."""
+    recorded = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
     return ModelSpec(
         name=config.name,
         tasks=config.tasks,
@@ -228,7 +230,7 @@ def _spec(
         tissue_window_cells=config.tissue_window_cells,
         **_calibration_of_base(config, base),
         provenance={
-            **json.loads((folder / RUN_FILE).read_text(encoding="utf-8")),
+            **recorded,
             "started_from": base_record(base),
             **ancestors(config, base),
             "best_step": trained.step,
@@ -242,6 +244,7 @@ def _spec(
             **{f"{side}_patients": sorted({tile.patient for tile in members}) for side, members in sides.items()},
             "split_sha256": sha256_of(folder / SPLIT_FILE),
             "sources": [asdict(source) for source in config.sources],
+            "licences": {**inherited_licences(base), **recorded.get("licences", {})},
             FIELD: stain.to_json(),
         },
     )
@@ -283,6 +286,7 @@ def _record(config_path: Path, config: TrainConfig, tiles: Sequence[Tile], notes
         "steps": config.steps,
         "command": f"napari-cerberus train {config_path.name} --out DIR",
         "data": {source.name: source.path for source in config.sources},
+        "licences": licences_of(config.root(config_path.parent) / source.path for source in config.sources),
         "data_sha256": data_hash(tiles),
         "counts": dict(Counter(tile.stratum for tile in tiles)),
         "environment": environment(),

@@ -9,6 +9,7 @@ from typing import Any
 from ...errors import DataError
 from ...model.checkpoint import Model, save_model
 from ...model.reference_tiles import read_references, write_references
+from ...pairs.published_data.licences import licence_lines
 from ...strict_json import read_object
 from .outcome import REPORT_FORMAT
 
@@ -97,6 +98,8 @@ def _making(model: Model) -> Iterator[str]:
         yield f"- {side}: {number} tiles of {record.get('patients', {}).get(side)} patients"
     yield f"- Leak check: {record.get('leaks', 'not recorded')}"
     yield f"- SHA-256 of the data: `{record.get('data_sha256')}`; of the split file: `{record.get('split_sha256')}`"
+    for sentence in licence_lines(record.get("licences")):
+        yield f"- Data: {sentence}"
     if model.spec.temperatures or model.spec.thresholds:
         numbers = [f"{key} temperature {value:.2f}" for key, value in model.spec.temperatures.items()]
         numbers += [f"{key} threshold {value:.2f}" for key, value in model.spec.thresholds.items()]

@@ -106,6 +106,12 @@ def ancestors(config: TrainConfig, base: Model | None) -> dict[str, Any]:
     return inherited(None, unknown=Path(config.start).name) if from_file else inherited(None)
 
 
+def inherited_licences(base: Model | None) -> dict[str, Any]:
+    """Licences of the data that the model before this one has learned from: they bind this one too."""
+    known = base.spec.provenance.get("licences", {}) if base is not None else {}
+    return dict(known) if isinstance(known, dict) else {}
+
+
 def take_over(network: Cerberus, source: Cerberus) -> tuple[str, ...]:
     """Copy encoder, decoders and heads from ``source`` where task and shapes agree; say what starts new."""
     network.encoder.load_state_dict(source.encoder.state_dict())
