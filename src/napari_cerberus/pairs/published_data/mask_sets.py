@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ..problems import Problem
 from .outlines_xml import read_outlines
 from .published_set import Content, Found, Item, files, folders_named, matched, named, numbered, whole_numbers
 
+Reader = Callable[[Path, Path], Content]
 _PICTURES = (".png", ".bmp", ".tif", ".tiff", ".jpg")
 _NUCLS_CLASSES = {
     "tumor": "epithelial",
@@ -158,7 +159,7 @@ def _below(root: Path) -> list[Path]:
     return sorted(path for path in root.glob("**/") if path != root)
 
 
-def _beside(root: Path, images: str, labels: str, suffixes: tuple[str, ...], read: partial[Content]) -> Found:
+def _beside(root: Path, images: str, labels: str, suffixes: tuple[str, ...], read: Reader) -> Found:
     """Two folders side by side, anywhere below ``root``; names of one part do not meet those of another."""
     items: list[Item] = []
     problems: list[Problem] = []
@@ -169,7 +170,7 @@ def _beside(root: Path, images: str, labels: str, suffixes: tuple[str, ...], rea
     return items, problems
 
 
-def _items(images: Mapping[str, Path], labels: Mapping[str, Path], read: object, patients: Mapping[str, str]) -> Found:
+def _items(images: Mapping[str, Path], labels: Mapping[str, Path], read: Reader, patients: Mapping[str, str]) -> Found:
     both, problems = matched(images, labels)
     items = [
         Item(
@@ -177,7 +178,7 @@ def _items(images: Mapping[str, Path], labels: Mapping[str, Path], read: object,
             patient=patients.get(name, name),
             patient_known=name in patients,
             path=images[name],
-            read=partial(read, images[name], labels[name]),  # type: ignore[arg-type]
+            read=partial(read, images[name], labels[name]),
         )
         for name in both
     ]

@@ -94,7 +94,7 @@ def find_conic(root: Path) -> Found:
     ], []
 
 
-def _conic(images: NDArray[np.uint8], labels: NDArray[np.generic], place: int, path: Path) -> Content:
+def _conic(images: NDArray[np.generic], labels: NDArray[np.generic], place: int, path: Path) -> Content:
     planes = np.asarray(labels[place])
     ids = whole_numbers(planes[..., 0], path, planes.shape)
     kinds = whole_numbers(planes[..., 1], path, planes.shape)
