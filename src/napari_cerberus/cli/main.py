@@ -81,7 +81,7 @@ COMMANDS = (
     Command(
         name="import-data",
         help="turn an open data set, as published, into training pairs",
-        module="napari_cerberus.cli.import_data_command",
+        module="napari_cerberus.cli.data.import_data_command",
     ),
     Command(
         name="models",

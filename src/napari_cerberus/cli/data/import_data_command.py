@@ -6,11 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..pairs.published_data.catalogue import SETS, set_named
-from ..pairs.published_data.importing import Imported, import_set
-from ..progress import run_to_end
-from .main import EXIT_FAILED
-from .progress_line import ProgressLine
+from ...pairs.published_data.catalogue import SETS, set_named
+from ...pairs.published_data.importing import Imported, import_set
+from ...progress import run_to_end
+from ..main import EXIT_FAILED
+from ..progress_line import ProgressLine
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

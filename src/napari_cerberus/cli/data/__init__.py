@@ -1,0 +1,1 @@
+"""Data sets of other people on the command line."""
