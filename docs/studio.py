@@ -24,7 +24,7 @@ from napari_cerberus.progress import Job, Progress
 from napari_cerberus.samples import SYNTHETIC_COLON
 from napari_cerberus.viewer.annotate.annotate_jobs import Request
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.correct.camera import look_at
+from napari_cerberus.viewer.correct.sight.camera import look_at
 from napari_cerberus.viewer.correct.tools import TOOLS
 from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState, ModelChoice

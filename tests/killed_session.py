@@ -1,18 +1,22 @@
 """A real napari process that restores what there is and goes on drawing objects until it is killed.
 
-Prints ``kept N`` when N objects should be safe. ``squares`` says what the layer holds after N objects.
+Prints ``kept N`` when N objects should be safe. ``squares`` says what the layer holds after N objects. With ``again``
+as third argument it draws, takes the result layers away, annotates anew and draws again, and prints for the second
+drawing only.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 HEIGHT, WIDTH = 60, 80
-MOST = 200
+MOST, BEFORE = 200, 9
 _COLUMNS = 20
 
 
@@ -38,7 +42,6 @@ def main() -> None:
     from qtpy.QtTest import QTest
 
     from fake_jobs import FakeAnnotate, he_like, no_pixel_size, two_models
-    from napari_cerberus.annotation.edits import draw_object
     from napari_cerberus.viewer.controller import Controller
     from napari_cerberus.viewer.preferences import Memory
     from napari_cerberus.viewer.session import JobState
@@ -61,17 +64,36 @@ def main() -> None:
         dock.annotate.annotate.click()
         while controller.session.job.state is not JobState.RETURNED:
             QTest.qWait(20)
+    if sys.argv[3:] == ["again"]:
+        for _ in _draw(controller, viewer, BEFORE):
+            pass
+        for layer in [one.layer for one in controller.correct.corrections]:
+            viewer.layers.remove(layer)
+            QTest.qWait(300)  # vispy crashes in Mesa where several layers vanish between two drawings; no plugin needed
+        dock.annotate.annotate.click()
+        while not list(controller.correct.corrections) or controller.session.job.state is not JobState.RETURNED:
+            QTest.qWait(20)
+    for number in _draw(controller, viewer, MOST):
+        sys.stdout.write(f"kept {number}\n")
+        sys.stdout.flush()
+
+
+def _draw(controller: Any, viewer: Any, most: int) -> Iterator[int]:
+    """Draw objects after those that are there; yields how many are safe."""
+    from qtpy.QtTest import QTest
+
+    from napari_cerberus.annotation.edits import draw_object
+
     glands = next(one for one in controller.correct.corrections if one.task == "glands")
     viewer.layers.selection.active = glands.layer
-    for number in range(int(glands.tracked.objects["index"].max()) - 1, MOST):
+    for number in range(int(glands.tracked.objects["index"].max()) - 1, most):
         row, column = corner(number)
         outline = [(row, column), (row, column + 1), (row + 1, column + 1), (row + 1, column)]
         controller.correct.tools.run(
             lambda one, outline=outline: draw_object(one.tracked.labels, outline, new_id=one.tracked.next_id), "outline"
         )
         QTest.qWait(300)
-        sys.stdout.write(f"kept {number + 1}\n")
-        sys.stdout.flush()
+        yield number + 1
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 
 from desk import Desk
 from fake_jobs import FakeAnnotate
+from napari_cerberus.annotation.edits import delete_objects
 from napari_cerberus.annotation.object_table import ACCEPTED, EDITED, UNREVIEWED
 from napari_cerberus.viewer.correct.tools import TOOLS, Needs
 
@@ -97,13 +98,13 @@ def test_undo_gives_the_review_state_back_too(make_desk: Callable[..., Desk]) ->
 def test_the_pointer_is_read_at_any_scale(make_desk: Callable[..., Desk], place: dict[str, Any]) -> None:
     desk = make_desk(**place)
     one = desk.choose("nuclei", 1)
+    desk.viewer.mouse_over_canvas = True
     desk.viewer.cursor.position = tuple(one.layer.data_to_world((9, 9)))
     desk.press(one, TOOLS["delete"].key)
-    assert desk.said[-1][0] == "Deleted object 2."
-    assert set(np.unique(one.layer.data)) == {0, 1}
-    desk.viewer.cursor.position = tuple(one.layer.data_to_world((30, 30)))
+    assert desk.said[-1][0] == "Deleted object 1.", "the chosen object comes first"
+    assert set(np.unique(one.layer.data)) == {0, 2}
     desk.press(one, TOOLS["delete"].key)
-    assert not np.any(one.layer.data), "on background the chosen object is meant"
+    assert not np.any(one.layer.data), "without a chosen one the object under the pointer is meant"
 
 
 def test_other_hands_are_followed(make_desk: Callable[..., Desk]) -> None:
@@ -146,11 +147,14 @@ def test_what_cannot_be_corrected_is_said_in_a_sentence(make_desk: Callable[...,
     assert words in problems[0]
 
 
-def test_a_hidden_layer_is_corrected_too(make_desk: Callable[..., Desk]) -> None:
+def test_a_hidden_layer_is_changed_by_no_key_but_can_be_written_to(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk()
     one = desk.choose("glands", 1)
     one.layer.visible = False
-    desk.correct.tools.use("delete")
+    desk.press(one, TOOLS["delete"].key)
+    assert "is hidden" in desk.said[-1][0]
+    assert np.any(one.layer.data)
+    desk.correct.corrections.apply(one, delete_objects(one.tracked.labels, [1]), "delete")
     assert not np.any(one.layer.data)
     assert not one.layer.visible
     one.layer.undo()
@@ -163,7 +167,7 @@ def test_lumina_are_clipped_to_the_glands_beside_them(make_desk: Callable[..., D
     desk.correct.tools.use("clip")
     assert "Clipping works on a lumen layer" in desk.said[-1][0]
     glands.layer.data_setitem((np.array([5]), np.array([5])), 0)
-    desk.choose("lumina", 0)
+    desk.choose("lumina", 1)
     desk.correct.tools.use("clip")
     assert desk.said[-1][0] == "Cut 1 lumen to the glands."
     assert lumina.layer.data[5, 5] == 0

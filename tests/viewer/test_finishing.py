@@ -13,7 +13,7 @@ from napari_cerberus.annotation.finished_areas import FinishedArea
 from napari_cerberus.annotation.journal import find_journals
 from napari_cerberus.annotation.store import load_annotation
 from napari_cerberus.viewer.adapt.area_outlines import OUTLINES_LAYER
-from napari_cerberus.viewer.correct.camera import camera_of
+from napari_cerberus.viewer.correct.sight.camera import camera_of
 from napari_cerberus.viewer.io.annotation_folder import load
 from napari_cerberus.viewer.layer_provenance import finished_of
 from napari_cerberus.viewer.placement import Box

@@ -17,7 +17,7 @@ from fake_jobs import FakeAnnotate, he_like, no_pixel_size, tissue_map, two_mode
 from napari_cerberus.errors import DeviceError
 from napari_cerberus.viewer import controller as controller_module
 from napari_cerberus.viewer.controller import Controller
-from napari_cerberus.viewer.correct.overlay import OVERLAY_LAYER
+from napari_cerberus.viewer.correct.sight.overlay import OVERLAY_LAYER
 from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState, Region
 from napari_cerberus.widgets import dock as dock_module

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from killed_session import squares
+from killed_session import BEFORE, squares
 from napari_cerberus.annotation.journal import read_journal
 from napari_cerberus.viewer.correct.autosave import JOURNALS_VARIABLE
 
@@ -23,7 +23,7 @@ KILL_AFTER = (2, 5, 7)
 @pytest.mark.skipif(sys.platform == "win32", reason="no kill -9")
 def test_a_killed_napari_loses_nothing_that_was_kept(tmp_path: Path) -> None:
     environment = {**os.environ, JOURNALS_VARIABLE: str(tmp_path / "journals")}
-    environment["PYTHONPATH"] = str(SCRIPT.parent)
+    environment["PYTHONPATH"] = os.pathsep.join([str(SCRIPT.parent), os.environ.get("PYTHONPATH", "")])
     for sitting, last in enumerate(KILL_AFTER):
         kept = _sit_and_die(tmp_path, f"tile {sitting}", last, environment)
         (path,) = (tmp_path / "journals").glob("*/journal.jsonl")
@@ -34,9 +34,25 @@ def test_a_killed_napari_loses_nothing_that_was_kept(tmp_path: Path) -> None:
         np.testing.assert_array_equal(replay.model_labels["glands"], squares(0))
 
 
-def _sit_and_die(folder: Path, name: str, last: int, environment: dict[str, str]) -> int:
+@pytest.mark.gui
+@pytest.mark.skipif(sys.platform == "win32", reason="no kill -9")
+def test_what_was_corrected_after_the_layers_were_deleted_is_restored(tmp_path: Path) -> None:
+    environment = {**os.environ, JOURNALS_VARIABLE: str(tmp_path / "journals")}
+    environment["PYTHONPATH"] = os.pathsep.join([str(SCRIPT.parent), os.environ.get("PYTHONPATH", "")])
+    kept = _sit_and_die(tmp_path, "tile", 3, environment, "again")
+    (path,) = (tmp_path / "journals").glob("*/journal.jsonl")
+    drawn = int(read_journal(path).labels["glands"].max()) - 1
+    assert kept <= drawn < BEFORE
+    np.testing.assert_array_equal(read_journal(path).labels["glands"], squares(drawn))
+    kept = _sit_and_die(tmp_path, "the tile, opened again", drawn + 2, environment)  # restores, and goes on
+    after = read_journal(path).labels["glands"]
+    np.testing.assert_array_equal(after, squares(int(after.max()) - 1))
+    assert int(after.max()) - 1 >= kept >= drawn + 2
+
+
+def _sit_and_die(folder: Path, name: str, last: int, environment: dict[str, str], *mode: str) -> int:
     """Run a sitting until ``last`` objects are kept and kill it; how many it said were kept."""
-    command = [sys.executable, str(SCRIPT), str(folder), name]
+    command = [sys.executable, str(SCRIPT), str(folder), name, *mode]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         kept = 0

@@ -9,11 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ...tasks import GLANDS, LUMINA, NUCLEI
 from ..object_table import ACCEPTED, EDITED, REJECTED, SKIPPED, UNREVIEWED
 
 Key = tuple[str, int]
 """Task and id of an object."""
 
+CRUMBS_UM2 = {NUCLEI: 12.0, GLANDS: 500.0, LUMINA: 40.0}
+"""Objects below this are crumbs: a fragment of a nucleus, a sliver of a gland, a gap."""
+_WORTH = (GLANDS, LUMINA, NUCLEI)
+"""What a correction is worth: one gland changes more than many nuclei, and a crumb hardly anything."""
 UNKNOWN_CONFIDENCE = 0.5
 """Stands in for the confidence of objects that no model made."""
 
@@ -65,14 +70,19 @@ class ReviewFilter:
 
 
 def queue(objects: pd.DataFrame, chosen: ReviewFilter | None = None) -> pd.DataFrame:
-    """Rows of a table from ``attach`` in the order of review: highest priority first.
+    """Rows of a table from ``attach`` in the order of review.
 
-    Reviewed objects keep their place, so ``step`` can go back to them.
+    Glands come before lumina, nuclei and at last crumbs (``CRUMBS_UM2``), as a correction is worth less and less; among
+    equals the highest priority comes first. Reviewed objects keep their place, so ``step`` can go back to them.
     """
     passing = objects[(chosen or ReviewFilter()).matches(objects)]
-    return passing.sort_values(
-        ["priority", "task", "index"], ascending=[False, True, True], kind="stable", ignore_index=True
+    crumb = passing["area_um2"] < passing["task"].map(CRUMBS_UM2).fillna(0.0)
+    rank = passing["task"].map({task: place for place, task in enumerate(_WORTH)}).fillna(len(_WORTH))
+    ranked = passing.assign(rank=rank.where(~crumb, len(_WORTH) + 1))
+    ordered = ranked.sort_values(
+        ["rank", "priority", "task", "index"], ascending=[True, False, True, True], kind="stable", ignore_index=True
     )
+    return ordered.drop(columns="rank")
 
 
 def step(queued: pd.DataFrame, current: Key | None, forward: bool = True) -> Key | None:
@@ -103,6 +113,24 @@ def step(queued: pd.DataFrame, current: Key | None, forward: bool = True) -> Key
         if places.size:
             after = places[places > position]
             return _key(queued, int(after[0] if after.size else places[0]))
+    return None
+
+
+def nearest(queued: pd.DataFrame, current: Key | None, point: tuple[float, float]) -> Key | None:
+    """The unreviewed object, and when none is left the skipped one, whose centre lies nearest to a point in pixels.
+
+    Returns
+    -------
+    Key or None
+        None where nothing but ``current`` is left to review.
+    """
+    is_current = np.arange(len(queued)) == _position(queued, current)
+    centres = queued[["centroid_y_px", "centroid_x_px"]].to_numpy(dtype=np.float64)
+    away = np.hypot(*(centres - point).T)
+    for wanted in (UNREVIEWED, SKIPPED):
+        open_ = (queued["state"] == wanted).to_numpy() & ~is_current
+        if open_.any():
+            return _key(queued, int(np.where(open_, away, np.inf).argmin()))
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from psygnal import Signal
 
 from ..correct.mouse import CLICK_SCREEN_PX, PAN, LayerDrawing, MouseTools, distance
-from ..correct.overlay import Overlay
+from ..correct.sight.overlay import Overlay
 from ..correct.tracked_layer import Point, TrackedLayer
 from ..correct.tracked_layers import Corrections
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...annotation.finished_areas import FinishedArea
-from ..correct.camera import camera_of
-from ..correct.overlay import keep_width, new_vectors, put_over
+from ..correct.sight.camera import camera_of
+from ..correct.sight.overlay import keep_width, new_vectors, put_over
 from ..correct.tracked_layer import TrackedLayer
 from ..layers import ViewerLayers
 

@@ -13,7 +13,7 @@ from ...errors import CerberusError, EditError
 from ..annotate.annotation_result import counted, ordered
 from ..annotate.image_region import view_box
 from ..correct.autosave import Autosave
-from ..correct.overlay import Overlay
+from ..correct.sight.overlay import Overlay
 from ..correct.toolbox import ToolBox
 from ..correct.tracked_layer import Point, TrackedLayer
 from ..correct.tracked_layers import Corrections

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from psygnal import Signal
 
-from ...annotation.edits import ChangeSet, object_at
-from ...errors import CerberusError, EditError
-from .camera import camera_of
-from .overlay import Overlay
+from ...annotation.edits import ChangeSet
+from ...errors import CerberusError
+from .sight.aim import object_under
+from .sight.camera import camera_of
+from .sight.overlay import Overlay
 from .tools import TOOLS, Needs, Tool, merge
 from .tracked_layer import Point, TrackedLayer
 from .tracked_layers import Corrections
@@ -174,15 +175,15 @@ class MouseTools(LayerDrawing):
             yield from self._pull(one, event)
 
     def _choose(self, one: TrackedLayer, event: Any) -> Iterator[None]:
-        """A click without a drag chooses an object; a drag moves the image."""
+        """A click without a drag chooses an object, or on background none; a drag moves the image."""
         start, moved = event.pos, False
         point = one.to_data(event.position)
         yield
         while event.type == "mouse_move":
             moved |= distance(event.pos, start) > CLICK_SCREEN_PX
             yield
-        if not moved and (index := object_under(one, point)):
-            self._corrections.choose(one, index)
+        if not moved:
+            self._corrections.choose(one, object_under(one, point))
 
     def _pull(self, one: TrackedLayer, event: Any) -> Iterator[None]:
         start, point = event.pos, one.to_data(event.position)
@@ -242,14 +243,6 @@ class MouseTools(LayerDrawing):
     def _forget(self) -> None:
         self._points, self._picked = [], 0
         self._overlay.line(self._layer, ())
-
-
-def object_under(one: TrackedLayer, point: Point) -> int:
-    """The object at a point of the layer; 0 on background and outside the image."""
-    try:
-        return object_at(one.tracked.labels, point)
-    except EditError:
-        return 0
 
 
 def distance(first: Sequence[float], second: Sequence[float]) -> float:

@@ -11,11 +11,12 @@ from psygnal import Signal
 from ...annotation.edits import ChangeSet
 from ...annotation.object_table import ACCEPTED, REJECTED, SKIPPED, UNREVIEWED, empty_table, mark
 from ...annotation.review.findings import Scene, as_findings, find
-from ...annotation.review.queue import Key, ReviewCount, ReviewFilter, attach, count, queue, step
-from ...errors import CerberusError, EditError
+from ...annotation.review.queue import Key, ReviewCount, ReviewFilter, attach, count, nearest, queue, step
+from ...errors import CerberusError
 from ...progress import Job, Progress
 from ..worker import End, Failed, JobRunner, Returned
-from .camera import look_at
+from .sight.aim import Aim
+from .sight.camera import look_at, view_centre
 from .tracked_layer import TrackedLayer
 from .tracked_layers import Corrections
 
@@ -35,19 +36,24 @@ class Reviewing:
 
     Attributes
     ----------
+    from_here : bool
+        Forward goes to the nearest object of the list instead of the most urgent one.
     changed : Signal
         Queue, count or current object are others.
 
     Parameters
     ----------
     corrections : Corrections
+    aim : Aim
+        Knows which object a decision is about.
     """
 
     changed = Signal()
 
-    def __init__(self, corrections: Corrections) -> None:
-        self.corrections = corrections
+    def __init__(self, corrections: Corrections, aim: Aim) -> None:
+        self.corrections, self._aim = corrections, aim
         self.chosen = ReviewFilter()
+        self.from_here = False
         self.current: Key | None = None
         self._place: tuple[Any, ...] = ()
         self._findings: dict[tuple[Any, ...], pd.DataFrame] = {}
@@ -120,7 +126,7 @@ class Reviewing:
     def next(self) -> None:
         """Go to the next object that is not reviewed."""
         self.corrections.sync()
-        self._go(step(self.queued(), self.current), "Everything in this list is reviewed.")
+        self._go(self._following(), "Everything in this list is reviewed.")
 
     def previous(self) -> None:
         """Go back to the object before."""
@@ -147,18 +153,32 @@ class Reviewing:
     def _decide(self, name: str) -> None:
         try:
             one = self.corrections.need_active()
-            index = one.selected
-            if not index:
-                raise EditError("Choose an object first: click it, or press “.” for the next of the queue.")
+            index = self._aim.target(one)
             self.current = one.task, index
             change = mark(one.tracked.objects, [index], _STATES[name], by=self.corrections.session.reviewer)
             self.corrections.apply(one, change, name)
         except CerberusError as error:
             self.corrections.said.emit(str(error), True)
             return
-        following = step(self.queued(), self.current)
+        following = self._following()
         if following is not None:
             self._go(following, "")
+
+    def _following(self) -> Key | None:
+        """The most urgent object that is open, or the nearest."""
+        active = self.corrections.active
+        if not self.from_here or active is None:
+            return step(self.queued(), self.current)
+        return nearest(self.queued(), self.current, self._here(active))
+
+    def _here(self, active: TrackedLayer) -> tuple[float, float]:
+        """The middle of the current object, or else of what is seen, in pixels."""
+        one = self._layers().get(self.current[0]) if self.current is not None else None
+        box = None if one is None or self.current is None else one.box(self.current[1])
+        if box is None:
+            return view_centre(self.corrections.layers.viewer, active)
+        (y0, x0), (y1, x1) = box
+        return (y0 + y1) / 2, (x0 + x1) / 2
 
     def _go(self, key: Key | None, otherwise: str) -> None:
         one = self._layers().get(key[0]) if key is not None else None

@@ -1,16 +1,19 @@
-"""Uses the tools: on the object under the pointer, on the chosen one, on what was drawn, or on a whole layer."""
+"""Uses the tools: on the object that is meant, on what was drawn, or on a whole layer."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
 from ...annotation.edits import ChangeSet, delete_small
 from ...annotation.object_table import change_class
+from ...annotation.review.queue import CRUMBS_UM2
 from ...errors import CerberusError, EditError
 from ...tasks import GLAND_CLASSES, GLANDS, NUCLEI, NUCLEI_CLASSES
-from .mouse import MouseTools, object_under
-from .overlay import Overlay
+from .mouse import MouseTools
+from .sight.aim import Aim
+from .sight.overlay import Overlay
 from .tools import CLIP, TOOLS, Needs, Tool, clip
 from .tracked_layer import TrackedLayer
 from .tracked_layers import Corrections
@@ -18,6 +21,7 @@ from .tracked_layers import Corrections
 CLASSES = {NUCLEI: NUCLEI_CLASSES[1:], GLANDS: GLAND_CLASSES[1:]}
 """Classes offered for the objects of a task; those in its table come after them."""
 MOST_CLASSES = 9
+_FEW_SHARE = 0.02
 _MAKE_ONE = ("outline", "click")
 """Tools whose new object is the chosen one afterwards."""
 
@@ -38,40 +42,33 @@ class ToolBox:
 
     def __init__(self, corrections: Corrections, overlay: Overlay) -> None:
         self.corrections, self._overlay = corrections, overlay
+        self.aim = Aim(corrections, overlay)
         self.pointer = MouseTools(corrections, overlay, self.run)
         for name, tool in TOOLS.items():
-            corrections.bind(tool.key, partial(self.use, name, at_pointer=True))
+            corrections.bind(tool.key, partial(self.use, name))
         for number in range(1, MOST_CLASSES + 1):
-            corrections.bind(f"Alt-{number}", partial(self.number, number, at_pointer=True))
+            corrections.bind(f"Alt-{number}", partial(self.number, number))
         corrections.active_changed.connect(self._show_chosen)
         corrections.changed.connect(self._on_changed)
 
-    def use(self, name: str, *, at_pointer: bool = False) -> None:
-        """Use a tool: at once, or arm it (and put it away again) where it needs the mouse.
-
-        Parameters
-        ----------
-        name : str
-            Key of ``TOOLS``.
-        at_pointer : bool
-            Prefer the object under the mouse pointer to the chosen one, as a key does and a button cannot.
-        """
+    def use(self, name: str) -> None:
+        """Use a tool, a key of ``TOOLS``: at once, or arm it (and put it away again) where it needs the mouse."""
         tool = TOOLS[name]
         if tool.needs is not Needs.OBJECT:
             self.pointer.finish_or_arm(name)
         elif name == CLIP:
-            self.run(lambda one: self._clipped(one, at_pointer), name)
+            self.run(self._clipped, name)
         else:
-            self.run(lambda one: self._on_object(one, tool, at_pointer), name)
+            self.run(lambda one: self._on_object(one, tool), name)
 
-    def number(self, number: int, *, at_pointer: bool = False) -> None:
+    def number(self, number: int) -> None:
         """Give the object the class with this number, from 1."""
 
         def work(one: TrackedLayer) -> ChangeSet:
             names = self.classes(one)
             if number > len(names):
                 raise EditError(f"There is no class {number} for {one.task}.")
-            chosen = [self._target(one, at_pointer)]
+            chosen = [self.aim.target(one)]
             by = self.corrections.session.reviewer
             return change_class(one.tracked.objects, chosen, names[number - 1], by=by)
 
@@ -93,6 +90,14 @@ class ToolBox:
         areas = one.tracked.objects["area_um2"]
         return int((areas < below_um2).sum()), len(areas)
 
+    def safe_small_um2(self) -> float:
+        """A size to propose for the active layer: only crumbs lie under it, and few of its objects."""
+        one = self.corrections.active
+        if one is None or not len(one.tracked.objects):
+            return 1.0
+        few = float(one.tracked.objects["area_um2"].quantile(_FEW_SHARE))
+        return max(math.floor(min(CRUMBS_UM2[one.task], few)), 1.0)
+
     def delete_small(self, below_um2: float) -> None:
         """Delete the objects of the active layer under a size."""
         self.run(
@@ -110,31 +115,22 @@ class ToolBox:
 
     def close(self) -> None:
         """Take our hands off the layers."""
+        self.aim.close()
         self.pointer.close()
-        self._overlay.clear()
+        self._overlay.close()
 
-    def _on_object(self, one: TrackedLayer, tool: Tool, at_pointer: bool) -> ChangeSet:
+    def _on_object(self, one: TrackedLayer, tool: Tool) -> ChangeSet:
         if tool.on_object is None:
             raise EditError(f"{tool.title} works on no single object.")
-        return tool.on_object(one, self._target(one, at_pointer))
+        return tool.on_object(one, self.aim.target(one))
 
-    def _clipped(self, one: TrackedLayer, at_pointer: bool) -> ChangeSet:
-        index = self._under_pointer(one) if at_pointer else 0
-        return clip(one, self.corrections.siblings(one).get(GLANDS), index or one.selected)
-
-    def _target(self, one: TrackedLayer, at_pointer: bool) -> int:
-        index = (self._under_pointer(one) if at_pointer else 0) or one.selected
-        if not index:
-            raise EditError("Choose an object first: click it, or point at it and press the key.")
-        return index
-
-    def _under_pointer(self, one: TrackedLayer) -> int:
-        return object_under(one, one.to_data(self.corrections.layers.viewer.cursor.position))
+    def _clipped(self, one: TrackedLayer) -> ChangeSet:
+        return clip(one, self.corrections.siblings(one).get(GLANDS), self.aim.target(one))
 
     def _show_chosen(self) -> None:
         one = self.corrections.active
         if one is None:
-            self._overlay.clear()
+            self._overlay.nothing()
         else:
             self._overlay.box(one, one.selected)
 

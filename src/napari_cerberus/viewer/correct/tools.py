@@ -20,7 +20,7 @@ class Needs(StrEnum):
     """What a tool waits for."""
 
     OBJECT = "object"
-    """Nothing: it works at once on the object under the pointer, or else on the chosen one."""
+    """Nothing: it works at once on the chosen object, or else on the one under the pointer."""
     LINE = "line"
     AREA = "area"
     CLICK = "click"
@@ -171,7 +171,7 @@ TOOLS: dict[str, Tool] = {
     ),
     CLIP: Tool(
         title="Clip to gland",
-        tip="Cut the chosen lumen, or all lumina if none is chosen, to the glands they lie in.",
+        tip="Cut a lumen to the gland it lies in.",
         key="T",
     ),
     "delete": Tool(

@@ -105,6 +105,11 @@ class Corrections:
         """By task, the layers of the same image, region and level as ``one``, itself among them."""
         return {**{other.task: other for other in self if other.place == one.place}, one.task: one}
 
+    @property
+    def keys(self) -> Mapping[str, Callable[[], Any]]:
+        """Every key, as napari names it, and what it does while a result layer is active."""
+        return self._keys
+
     def bind(self, key: str, function: Callable[[], Any]) -> None:
         """Have ``key`` call ``function`` while a result layer is active; name keys as napari does."""
         self._keys[key] = function

@@ -14,7 +14,7 @@ from ...errors import CerberusError
 from ...progress import Job, Progress
 from ..io.annotation_folder import annotation_of
 from ..worker import End, Failed, JobRunner, Returned
-from .camera import look_at, look_at_point
+from .sight.camera import look_at, look_at_point
 from .tracked_layers import Corrections
 
 

@@ -14,10 +14,12 @@ from ..layers import ViewerLayers
 from ..session import Session
 from ..soon import Soon
 from .autosave import Autosave
-from .overlay import Overlay
+from .decision_marks import DecisionMarks
+from .layer_switch import LayerSwitch
 from .rerun import Rerunning
 from .restore import Restoring
 from .review_session import Reviewing
+from .sight.overlay import Overlay
 from .toolbox import ToolBox
 from .tracked_layers import Corrections
 from .undo import probability_map
@@ -39,7 +41,9 @@ class Correcting:
         self.corrections = Corrections(layers, session)
         self.overlay = Overlay(layers)
         self.tools = ToolBox(self.corrections, self.overlay)
-        self.review = Reviewing(self.corrections)
+        self.switch = LayerSwitch(self.corrections)
+        self.review = Reviewing(self.corrections, self.tools.aim)
+        self._marks = DecisionMarks(self.review, self.overlay)
         self.rerun = Rerunning(self.corrections, self.review)
         self.autosave = Autosave(self.corrections, journals)
         self.comparing = Comparing(self.corrections)
@@ -84,6 +88,8 @@ class Correcting:
         self._soon.stop()
         self.comparing.close()
         self.review.close()
+        self._marks.close()
+        self.switch.close()
         self.tools.close()
         self.corrections.sync()
         self.autosave.close()

@@ -13,7 +13,7 @@ from psygnal import Signal
 from ...errors import CerberusError, DataError, ImageError
 from ...pixel_size import PixelSize
 from ...progress import Job, Progress
-from ..correct.camera import camera_of
+from ..correct.sight.camera import camera_of
 from ..layers import ViewerLayers
 from ..session import JobState, JobStatus, Region, Session
 from ..worker import Cancelled, End, Failed, JobRunner

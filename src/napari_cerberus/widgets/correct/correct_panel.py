@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QDoubleSpinBox, QFileDialog, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from ...annotation.store import SUFFIX
 from ...viewer.colours import class_colour
 from ...viewer.controller import Controller
-from ...viewer.correct.toolbox import MOST_CLASSES
 from ...viewer.correct.tools import TOOLS, Needs
 from ..base.section import Section
-from ..base.style import SPACING_PX, Banner, Tone, clear, guard_wheel, small_label
+from ..base.style import SPACING_PX, Banner, Tone, clear, small_label
 from .compare_dialog import CompareDialog
 from .key_table import KeyTable, shown_key
+from .layer_buttons import LayerButtons
+from .small_objects import SmallObjects
+from .window_keys import WindowKeys
 
 _COLUMNS = 3
 _NAMED_CLASSES = 2
 """So many class buttons have room for names; of more, the tooltip says the name."""
 _ARMED = "QPushButton:checked { background-color: #2d7dd2; color: white; }"
-_SMALLEST_UM2, _LARGEST_UM2 = 1.0, 100_000.0
 
 
 class CorrectPanel(QWidget):
@@ -42,12 +41,12 @@ class CorrectPanel(QWidget):
         self.buttons = {name: self._tool_button(name) for name in TOOLS}
         self.layer = small_label()
         self.classes = QHBoxLayout()
-        self.below = QDoubleSpinBox()
-        self.small = QPushButton("Delete small")
+        self.switch = LayerButtons(controller.correct.switch)
+        self.small = SmallObjects(self._tools)
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
         self.keys, self.save, self.compare = QPushButton("Keys …"), QPushButton("Save …"), QPushButton("Compare …")
         self.message = Banner()
-        self._shortcuts = [self._shortcut(number) for number in range(1, MOST_CLASSES + 1)]
+        self._window_keys = WindowKeys(controller.correct, self)
         self._set_up_fields()
         self._lay_out()
         self._connect()
@@ -62,24 +61,7 @@ class CorrectPanel(QWidget):
         button.clicked.connect(lambda: self._tools.use(name))
         return button
 
-    def _shortcut(self, number: int) -> QShortcut:
-        """napari does not tell the number pad from the digits, which choose its Labels modes; Qt does."""
-        digit = getattr(Qt.Key, f"Key_{number}")
-        sequence = QKeySequence(int(_value(Qt.KeyboardModifier.KeypadModifier)) | int(_value(digit)))
-        shortcut = QShortcut(sequence, self)
-        shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
-        shortcut.activated.connect(partial(self._tools.number, number, at_pointer=True))
-        return shortcut
-
     def _set_up_fields(self) -> None:
-        self.below.setRange(_SMALLEST_UM2, _LARGEST_UM2)
-        self.below.setDecimals(0)
-        self.below.setValue(20)
-        self.below.setPrefix("< ")
-        self.below.setSuffix(" µm²")
-        guard_wheel(self.below)
-        self.below.setToolTip("Objects with less area than this count as small.")
-        self.small.setToolTip("Delete the objects of this layer under the size; one step back.")
         self.undo.setToolTip("Take the last step back  Key: Ctrl+Z")
         self.redo.setToolTip("Make it again  Key: Ctrl+Shift+Z")
         self.keys.setToolTip("All tools and keys in a table")
@@ -92,11 +74,12 @@ class CorrectPanel(QWidget):
         for place, button in enumerate(self.buttons.values()):
             grid.addWidget(button, *divmod(place, _COLUMNS))
         self.classes.setSpacing(2)
-        rows = [_row(self.below, self.small), _row(self.undo, self.redo, self.keys), _row(self.save, self.compare)]
+        rows = [_row(self.small), _row(self.undo, self.redo, self.keys), _row(self.save, self.compare)]
         content = QWidget()
         inner = QVBoxLayout(content)
         inner.setContentsMargins(2, 0, 0, 0)
         inner.setSpacing(SPACING_PX)
+        inner.addWidget(self.switch)
         inner.addWidget(self.layer)
         inner.addLayout(grid)
         inner.addLayout(self.classes)
@@ -109,15 +92,12 @@ class CorrectPanel(QWidget):
 
     def _connect(self) -> None:
         corrections = self._correct.corrections
-        self.below.valueChanged.connect(self._show_small)
-        self.small.clicked.connect(lambda: self._tools.delete_small(self.below.value()))
         self.undo.clicked.connect(corrections.undo)
         self.redo.clicked.connect(corrections.redo)
         self.keys.clicked.connect(lambda: KeyTable(self).show())
         self.save.clicked.connect(self._ask_and_save)
         self.compare.clicked.connect(lambda: CompareDialog(self._correct.comparing, self).show())
         corrections.active_changed.connect(self._show_active)
-        corrections.changed.connect(self._show_small)
         corrections.said.connect(self._say)
         self._tools.pointer.armed_changed.connect(self._show_armed)
 
@@ -137,6 +117,11 @@ class CorrectPanel(QWidget):
         for name, button in self.buttons.items():
             button.setChecked(name == armed)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Listen to keys in the window that this has come into."""
+        super().showEvent(event)
+        self._window_keys.follow()
+
     def _show_active(self) -> None:
         one = self._correct.corrections.active
         self.setVisible(one is not None)
@@ -146,7 +131,7 @@ class CorrectPanel(QWidget):
         self.layer.setText(f"{one.layer.name}: {chosen}")
         self.buttons["clip"].setEnabled(one.task == "lumina")
         self._show_classes()
-        self._show_small()
+        self.small.show_active()
 
     def _show_classes(self) -> None:
         names = self._tools.classes(self._correct.corrections.active)
@@ -157,11 +142,6 @@ class CorrectPanel(QWidget):
             button.setStyleSheet(f"border-bottom: 3px solid {class_colour(name)}; padding: 3px;")
             button.clicked.connect(partial(self._tools.number, number))
             self.classes.addWidget(button)
-
-    def _show_small(self, *_: Any) -> None:
-        small, total = self._tools.count_small(self.below.value())
-        self.small.setText(f"Delete {small:,} of {total:,}")
-        self.small.setEnabled(small > 0)
 
 
 def proposed_path(image_path: str, image_name: str) -> str:
@@ -176,8 +156,3 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
     for widget in widgets:
         row.addWidget(widget, 1)
     return row
-
-
-def _value(member: Any) -> int:
-    """The number behind a Qt enum member, which is an ``int`` in some bindings and has a ``value`` in others."""
-    return int(getattr(member, "value", member))

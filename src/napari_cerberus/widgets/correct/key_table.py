@@ -10,11 +10,16 @@ from ...viewer.correct.tools import TOOLS
 from ..base.style import SPACING_PX
 
 _OTHER = (
-    ("1 … 9 on the number pad, or Alt+1 … 9", "Change the class of the object under the pointer"),
+    ("1, 2, 3", "Work on nuclei, glands, lumina"),
+    ("Shift+1, 2, 3", "Hide nuclei, glands, lumina, or show them again"),
+    ("1 … 9 on the number pad, or Alt+1 … 9", "Change the class of the object"),
     ("Ctrl+Z, Ctrl+Shift+Z", "Take a step back; make it again"),
 )
 _TITLE = "Keys while a result layer is active"
-_NOTE = "Tools without a drawing work on the object under the mouse pointer, or else on the chosen one."
+_NOTE = (
+    "Every key works on the chosen object (a box), or else on the one under the pointer (four corners). "
+    "They work in the whole window, save in text fields."
+)
 
 
 def shown_key(key: str) -> str:

@@ -26,6 +26,7 @@ from ..base.section import Section
 from ..base.style import PROGRESS_BAR, SPACING_PX, Banner, guard_wheel, small_label
 from .effort_dialog import EffortDialog
 from .key_table import shown_key
+from .window_keys import give_focus_back
 
 _WORDS = {"previous": "◂", "accept": "Accept", "reject": "Reject", "skip": "Skip", "next": "▸"}
 _ALL = {"tasks": "all kinds", "classes": "all classes", "rules": "all reasons"}
@@ -56,6 +57,7 @@ class ReviewPanel(QWidget):
         self.reason = Banner()
         self.filters = {name: QComboBox() for name in _ALL}
         self.states = QComboBox()
+        self.order = QComboBox()
         self.again = QPushButton("Look again")
         self.name = QLineEdit(controller.session.reviewer)
         self.effort = QPushButton("Effort …")
@@ -111,6 +113,10 @@ class ReviewPanel(QWidget):
             self.filters[name].setToolTip(tip)
         self.states.setToolTip("Review all objects, or only those without a decision.")
         self.states.addItems([_EVERY_STATE, _OPEN])
+        self.order.addItem("▸ the most doubtful", False)
+        self.order.addItem("▸ the nearest from here", True)
+        self.order.setToolTip("Where “.” goes: to the object that most needs a look, or to the next one beside this")
+        self.order.activated.connect(self._set_order)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_SOON_MS)
         fields = [*self.filters.values(), self.states]
@@ -118,7 +124,11 @@ class ReviewPanel(QWidget):
             field.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             field.setMinimumContentsLength(6)
             field.activated.connect(self._filter)
-        guard_wheel(*fields)
+        guard_wheel(*fields, self.order)
+        give_focus_back(*fields, self.order, self.name)
+
+    def _set_order(self, *_: Any) -> None:
+        self._review.from_here = bool(self.order.currentData())
 
     def _filter(self, *_: Any) -> None:
         chosen = {name: (field.currentData(),) if field.currentData() else () for name, field in self.filters.items()}
@@ -163,6 +173,7 @@ class ReviewPanel(QWidget):
         inner.addLayout(steps)
         inner.addWidget(self.reason)
         inner.addLayout(grid)
+        inner.addWidget(self.order)
         inner.addLayout(last)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
