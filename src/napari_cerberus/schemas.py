@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -165,8 +166,10 @@ def parse(schema: type[T], content: bytes | str, source: str, *, error: type[Cer
 
 
 def check(schema: type[T], data: object, source: str, *, error: type[CerberusError] = DataError) -> T:
-    """A value of plain JSON types, as ``json`` and ``tomllib`` give it. Raises as ``parse``."""
+    """A value of plain JSON types, as ``json`` and ``tomllib`` give it. Raises as ``parse``; also for TOML's dates."""
     try:
+        if place := next(_times(data), None):
+            raise error(f"{source}: field {_place(place)} must be text, not a date; put it in quotes.")
         return parse(schema, to_json(data, inf_nan_mode="constants"), source, error=error)
     except (PydanticSerializationError, RecursionError) as cause:
         raise error(f"{source} holds a value that no file can hold: {cause}.") from cause
@@ -204,6 +207,18 @@ def _loaded(content: bytes | str) -> object:
         return json.loads(content)
     except (ValueError, RecursionError):
         return None
+
+
+def _times(value: object, place: tuple[int | str, ...] = ()) -> Iterator[tuple[int | str, ...]]:
+    """Where TOML's dates and times stand; as JSON they would pass for text."""
+    if isinstance(value, (date, time)):
+        yield place
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from _times(part, (*place, str(name)))
+    elif isinstance(value, (list, tuple)):
+        for number, part in enumerate(value):
+            yield from _times(part, (*place, number))
 
 
 def _marks(schema: type[Schema]) -> list[str]:

@@ -12,10 +12,11 @@ from skimage.transform import rotate
 
 from napari_cerberus.finetune.patient_split import divide
 from napari_cerberus.model.spec import ModelSpec
+from napari_cerberus.pairs.check.image_print import image_print
 from napari_cerberus.pairs.check.same_field import FieldPrint, field_print, views_of_one_field
+from napari_cerberus.pairs.check.tile_reading import Look
 from napari_cerberus.pairs.layout.ebhi import index_tree
 from napari_cerberus.pairs.layout.tile_pixels import read_rgb
-from napari_cerberus.progress import run_to_end
 from napari_cerberus.samples import HE_FIELD
 from napari_cerberus.training.data.tile_sources import Tile
 
@@ -66,9 +67,14 @@ def test_glass_and_small_tiles_have_no_corners(field):
 
 
 def test_25_views_whose_patient_is_not_known_are_one_patient(field, tmp_path):
-    tiles = [tile_of(tmp_path, i, view) for i, view in enumerate(views(field))]
+    pictures = views(field)
+    tiles = [tile_of(tmp_path, i, picture) for i, picture in enumerate(pictures)]
+    looks = {
+        tile.id: Look(problems=[], image_print=image_print(picture), field_print=seen)
+        for tile, picture, seen in zip(tiles, pictures, prints(pictures), strict=True)
+    }
     spec = ModelSpec.__new__(ModelSpec)  # nothing of it is looked at where all pairs are of one patient
-    sides = run_to_end(divide(tiles, spec, 0))
+    sides = divide(tiles, looks, spec, 0)
     assert sides.stops
     assert sides.stops[0].startswith("All pairs are of one patient")
 
