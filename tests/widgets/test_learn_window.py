@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QInputDialog
 
 from correct_window import LEFT, RIGHT, WAIT_MS, Window
 from fake_jobs import FakeLearn
+from killed_learning import slowly
+from napari_cerberus.viewer.adapt.learn_jobs import LearnJobs
+from napari_cerberus.viewer.placement import Box
 from napari_cerberus.viewer.session import JobState
 
 
@@ -67,3 +71,46 @@ def test_an_outline_of_clicked_corners_and_the_field_of_view(taught: tuple[Windo
     window.press(Qt.Key.Key_O)
     window.press(Qt.Key.Key_I)
     assert window.dock.correct.buttons["outline"].isChecked() is False, "only one thing waits for the mouse"
+
+
+def test_cancel_in_the_middle_of_real_steps_leaves_every_layer_as_it_was(
+    qtbot: QtBot, make_napari_viewer: Callable[..., Any]
+) -> None:
+    jobs = LearnJobs(learn=slowly, measure=FakeLearn().jobs.measure)
+    window = Window(qtbot, make_napari_viewer(show=True), learn_jobs=jobs)
+    controller, panel, glands = window.dock.controller, window.dock.learn, window.layer("glands")
+    glands.data_setitem(np.nonzero(np.pad(np.ones((8, 8)), ((20, 12), (2, 46)))), 5)
+    controller.correct.sync()
+    controller.finishing.finish(Box(y0=0, x0=0, y1=40, x1=28))
+    before = {layer.name: np.array(layer.data) for layer in window.viewer.layers if layer.name.startswith("tile ")}
+    panel.learn.click()
+    qtbot.waitUntil(lambda: controller.learning.status.stage == "Learning glands", timeout=WAIT_MS)
+    assert panel.job_bar.cancel.isVisibleTo(panel)
+    panel.job_bar.cancel.click()
+    qtbot.waitUntil(lambda: controller.learning.status.state is JobState.CANCELLED, timeout=WAIT_MS)
+    assert panel.job_bar.message.text() == "Cancelled; nothing was changed."
+    for name, data in before.items():
+        np.testing.assert_array_equal(window.viewer.layers[name].data, data)
+    assert controller.learning.adapted is None
+    assert controller.finishing.areas(), "what was finished stays finished"
+    assert panel.learn.isEnabled(), "it can learn again"
+
+
+def test_the_taught_model_is_used_for_the_next_image_and_kept_by_its_buttons(
+    taught: tuple[Window, FakeLearn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window, fake = taught
+    controller, panel = window.dock.controller, window.dock.learn
+    window.layer("glands")
+    controller.finishing.finish(Box(y0=0, x0=0, y1=20, x1=20))
+    assert panel.next.isHidden() or panel._afterwards.isHidden()
+    panel.learn.click()
+    window.qtbot.waitUntil(lambda: controller.learning.status.state is JobState.RETURNED, timeout=WAIT_MS)
+    assert not panel._afterwards.isHidden()
+    panel.next.click()
+    assert controller.session.model_name == "starter, taught in this image"
+    assert "annotates the next image" in panel.job_bar.message.text()
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("prostate", True))
+    panel.keep.click()
+    window.qtbot.waitUntil(lambda: bool(fake.kept), timeout=WAIT_MS)
+    window.qtbot.waitUntil(lambda: "Kept as “prostate”" in panel.job_bar.message.text(), timeout=WAIT_MS)

@@ -16,6 +16,7 @@ from ..inference.grid.model_grid import ModelGrid, Window, round_up
 from ..inference.grid.rescale import to_model_grid
 from ..inference.images.rgb import to_rgb8
 from ..model.spec import ModelSpec
+from ..pixel_size import PixelSize
 from .finished_ground import Ground, task_pixel_size_um
 
 _MARGIN_PX = 240
@@ -30,8 +31,8 @@ class Lesson:
     ----------
     image : (H, W, 3) or (H, W, 4) array
         Anything ``inference.annotate`` takes.
-    pixel_size_um : float
-        Side of an image pixel.
+    pixel_size_um : float or PixelSize
+        Side of an image pixel; height and width where they differ.
     labels : mapping of task key to (H, W) integer array
         The layers as they are; only what lies in finished areas is looked at.
     areas : tuple of FinishedArea
@@ -40,7 +41,7 @@ class Lesson:
     """
 
     image: NDArray[Any]
-    pixel_size_um: float
+    pixel_size_um: float | PixelSize
     labels: Mapping[str, NDArray[Any]]
     areas: tuple[FinishedArea, ...]
     name: str = ""

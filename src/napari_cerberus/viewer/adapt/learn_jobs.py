@@ -117,7 +117,7 @@ def learn_here(order: LearnOrder, open_model: Callable[[str], Model]) -> Job[Lea
         probabilities=rest.probabilities,
         model_name=adapted.model.name,
         model_sha256=adapted.model.sha256,
-        pixel_size_um=lessons[0].pixel_size_um,
+        pixel_size_um=order.lessons[0].pixel_size_um,
         model_pixel_size_um=adapted.model.spec.pixel_size_um,
         device=runtime.name,
         precision=runtime.precision,
