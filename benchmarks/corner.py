@@ -15,8 +15,8 @@ Domains, all scored fields of patients that neither the base model nor the setti
 - ``ebhi``: colorectal glands of test patients in their true shape, where the base model is at home: it must not fall;
 - ``ebhi faded``: the same, recoloured by a rule. Secondary evidence: nobody has such slides.
 
-Rows are kept in ``--out`` and not measured again; the table goes between two marks in docs/results.md. Seconds are those
-of this run, by what was done in them.
+Rows are kept in ``--out`` and not measured again; the table goes between two marks in docs/results.md. Seconds are
+those of this run, by what was done in them.
 
     python benchmarks/corner.py --out runs/corner --minutes 30
     mkdir before
@@ -249,10 +249,10 @@ def _write_document(rows: list[Row]) -> None:
 
 def _table(rows: list[Row]) -> list[str]:
     lines = [
-        "The untouched rest of a field without → with learning; mean over corners (a field from one corner), "
-        "95 % interval of the gain by patient where there are five or more. *Worse*: corners whose object Dice fell by more "
-        f"than {WORSE:g}. *To correct*: objects found wrongly and missed, a corner. Seconds of this machine, median: in "
-        "all where something was learned (reading, learning, checking, annotating again).",
+        "The untouched rest of a field without → with learning; mean over corners (a field from one corner), 95 % "
+        "interval of the gain by patient where there are five or more. *Worse*: corners whose object Dice fell by "
+        f"more than {WORSE:g}. *To correct*: objects found wrongly and missed, a corner. Seconds of this machine, "
+        "median: in all where something was learned (reading, learning, checking, annotating again).",
         "",
         "| base, domain | finished | corners, fields, patients | changed | object Dice | gain | F1 | PQ | to correct | "
         "worse | seconds |",
@@ -290,10 +290,8 @@ def _seconds(rows: list[Row]) -> str:
     learned = [row for row in rows if row.phases.get("learning")]
     if not learned:
         return "nothing learned"
-    each = [
-        f"{np.median([row.phases.get(name, 0.0) for row in learned]):.0f}"
-        for name in (*PHASES.values(), "annotating again")
-    ]
+    names = (*PHASES.values(), "annotating again")
+    each = [f"{np.median([row.phases.get(name, 0.0) for row in learned]):.0f}" for name in names]
     return f"{np.median([row.seconds for row in learned]):.0f} ({', '.join(each)})"
 
 
