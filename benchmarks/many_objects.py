@@ -23,7 +23,8 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 from skimage.draw import disk
 
-from napari_cerberus.annotation.object_table import UNREVIEWED
+from napari_cerberus.annotation.annotated_image import ModelRun
+from napari_cerberus.annotation.object_columns import UNREVIEWED
 from napari_cerberus.annotation.review.queue import ReviewFilter
 from napari_cerberus.inference.annotate import Annotation
 from napari_cerberus.inference.objects.found_objects import object_table
@@ -62,17 +63,13 @@ def answer_with(labels: np.ndarray[Any, Any]) -> Callable[[Request], Job[Annotat
         table = object_table(
             "nuclei", labels, 0.5, confidence=rng.uniform(0.3, 1, count), classes=(kinds, rng.uniform(0.5, 1, count))
         )
+        run = ModelRun(model_name="squares", device="cpu", precision="exact", device_reason="No network ran.")
         return Annotation(
+            frame=request.picture.frame,
+            pixel_size=request.pixel_size,
             labels={"nuclei": labels},
             objects=table,
-            model_name="squares",
-            model_sha256="",
-            pixel_size_um=0.5,
-            model_pixel_size_um=0.5,
-            device="cpu",
-            precision="exact",
-            device_reason="No network ran.",
-            seconds=0.0,
+            runs={"nuclei": run},
         )
 
     return job

@@ -27,7 +27,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_cerberus.annotation.label_maps import overlaps
-from napari_cerberus.annotation.object_table import with_review
+from napari_cerberus.annotation.object_columns import with_review
 from napari_cerberus.annotation.review import findings, queue
 from napari_cerberus.errors import CerberusError
 from napari_cerberus.inference.annotate import AnnotateSettings, Annotation, annotate

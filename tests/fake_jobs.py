@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from annotated import annotated_image
+from napari_cerberus.annotation.annotated_image import ModelRun
 from napari_cerberus.inference.annotate import Annotation
-from napari_cerberus.inference.objects.found_objects import empty_table, object_table
 from napari_cerberus.inference.tissue_readout import TissueMap
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import Job, Progress
 from napari_cerberus.viewer.adapt.learn_jobs import Learned, LearnJobs
 from napari_cerberus.viewer.annotate.annotate_jobs import Request
@@ -50,32 +53,35 @@ def square_labels(height: int, width: int) -> dict[str, np.ndarray[Any, Any]]:
     return labels
 
 
-def annotation_of(labels: Mapping[str, np.ndarray[Any, Any]], pixel_size_um: float = 0.5, **changes: Any) -> Annotation:
-    """An annotation with these labels; nuclei are typed."""
-    tables = []
+STARTER_RUN = ModelRun(
+    model_name="starter",
+    model_sha256="ab" * 32,
+    model_pixel_size_um=1.0,
+    device="cpu",
+    precision="bf16",
+    device_reason="CPU: no GPU here.",
+    seconds=3.2,
+)
+
+
+def annotation_of(
+    labels: Mapping[str, np.ndarray[Any, Any]], pixel_size_um: float | PixelSize = 0.5, **changes: Any
+) -> Annotation:
+    """An annotation with these labels; nuclei are typed. ``changes`` are fields of it, or of its run."""
+    size = pixel_size_um if isinstance(pixel_size_um, PixelSize) else PixelSize.square(pixel_size_um)
+    cells = []
     for task, array in labels.items():
-        count = int(array.max(initial=0))
-        if not count:
-            continue
-        classes = None
-        if task == "nuclei":
-            names = [("epithelial", "lymphocyte")[number % 2] for number in range(count)]
-            classes = (names, np.full(count, 0.9))
-        tables.append(object_table(task, array, pixel_size_um, confidence=np.full(count, 0.8), classes=classes))
-    settings: dict[str, Any] = {
-        "labels": labels,
-        "objects": pd.concat(tables, ignore_index=True) if tables else empty_table(),
-        "tissue": TISSUE,
-        "model_name": "starter",
-        "model_sha256": "ab" * 32,
-        "pixel_size_um": pixel_size_um,
-        "model_pixel_size_um": 1.0,
-        "device": "cpu",
-        "precision": "bf16",
-        "device_reason": "CPU: no GPU here.",
-        "seconds": 3.2,
-    }
-    return Annotation(**{**settings, **changes})
+        for number in range(int(array.max(initial=0))):
+            cell: dict[str, Any] = {"task": task, "index": number + 1, "confidence": 0.8}
+            if task == "nuclei":
+                cell |= {"class": ("epithelial", "lymphocyte")[number % 2], "class_probability": 0.9}
+            cells.append(cell)
+    ran = {name: changes.pop(name) for name in tuple(changes) if name in {one.name for one in fields(ModelRun)}}
+    known = {"pixel_size": size, "tissue": TISSUE, "runs": dict.fromkeys(labels, replace(STARTER_RUN, **ran))}
+    made: Annotation = annotated_image(
+        labels, pd.DataFrame(cells), pixel_size_um=size.mean_um, kind=Annotation, **{**known, **changes}
+    )
+    return made
 
 
 def tissue_map(height: int = 3, width: int = 4, spacing_px: float = 16.0) -> TissueMap:
@@ -122,7 +128,7 @@ class FakeAnnotate:
                 if self._error is not None:
                     raise self._error
             labels = self._changes.pop("labels", None) or square_labels(*image.shape[:2])
-            return annotation_of(labels, request.pixel_size_um, **self._changes)
+            return annotation_of(labels, request.pixel_size, frame=request.picture.frame, **self._changes)
         finally:
             self.closed.set()
 

@@ -45,10 +45,10 @@ SCIENCE = {
 MAY_IMPORT = {
     **dict.fromkeys(BASE, BASE),
     "model": BASE,
-    "inference": BASE | {"model"},
+    "inference": BASE | {"model", "annotation"},
     "annotation": BASE | {"model"},
-    "pairs": BASE | {"model"},
-    "interop": BASE | {"pairs"},
+    "pairs": BASE | {"model", "annotation"},
+    "interop": BASE | {"annotation", "pairs"},
     "slides": BASE | {"model", "inference", "annotation", "pairs", "interop"},
     "exporting": BASE | {"inference", "annotation", "pairs"},
     "synthetic": BASE,

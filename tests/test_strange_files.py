@@ -9,19 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import tifffile
 
 from exporting.make_saved import save_corrected
-from napari_cerberus.annotation import stored_parts
+from napari_cerberus.annotation import label_tiff
 from napari_cerberus.annotation.journal.journal_lock import lock_folder
 from napari_cerberus.annotation.journal.record import data_of
 from napari_cerberus.annotation.store import load_annotation
 from napari_cerberus.decode_errors import DECODE_ERRORS
 from napari_cerberus.errors import CerberusError, DataError, ModelError, SettingsError
 from napari_cerberus.inference.images.image_files import read_image
-from napari_cerberus.inference.result_reading import read_annotation
 from napari_cerberus.interop.ome_tiff import read_label_tiff
 from napari_cerberus.model import published
 from napari_cerberus.model.library import manage, promotion
@@ -127,42 +125,9 @@ def test_a_damaged_checkpoint_is_one_sentence(
         published._read_pickle(tmp_path / "checkpoint.pt")
 
 
-@pytest.fixture
-def result(tmp_path: Path) -> Path:
-    labels = np.zeros((8, 8), np.uint32)
-    labels[2:4, 2:4] = 1
-    for task in ("nuclei", "glands"):
-        tifffile.imwrite(tmp_path / f"{task}.tif", labels)
-    pd.DataFrame({"task": ["nuclei"], "index": [1]}).to_csv(tmp_path / "objects.csv", index=False)
-    (tmp_path / "summary.json").write_text(json.dumps({"pixel_size_um": 0.5}))
-    read_annotation(tmp_path)
-    return tmp_path
-
-
-@pytest.mark.parametrize("index", ["abc", "1.5", "0", "-1", "1e300", "", "99999999999"])
-def test_ids_of_a_table_are_ids(result: Path, index: str) -> None:
-    (result / "objects.csv").write_text(f"task,index\nnuclei,{index}\n")
-    with pytest.raises(DataError, match=r"objects\.csv is damaged: column 'index'"):
-        read_annotation(result)
-
-
-@pytest.mark.parametrize("summary", [[], {"pixel_size_um": "a"}, {"pixel_size_um": [1]}, {"pixel_size_um": True}, 3])
-def test_a_summary_of_other_types_is_one_sentence(result: Path, summary: object) -> None:
-    (result / "summary.json").write_text(json.dumps(summary))
-    with pytest.raises(DataError, match=r"summary\.json"):
-        read_annotation(result)
-
-
-def test_sizes_are_compared_before_anything_is_unpacked(result: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tifffile.imwrite(result / "glands.tif", np.zeros((9, 9), np.uint32))
-
-    def unpacked(*_: object, **__: object) -> None:
-        raise AssertionError("it was unpacked")
-
-    monkeypatch.setattr(tifffile, "imread", unpacked)
-    with pytest.raises(DataError, match="differ in size"):
-        read_annotation(result)
-    assert sidecar_reading.stack_shape(result / "glands.tif") == (9, 9)
+def test_the_shape_of_a_stack_is_known_before_it_is_unpacked(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "glands.tif", np.zeros((9, 9), np.uint32))
+    assert sidecar_reading.stack_shape(tmp_path / "glands.tif") == (9, 9)
 
 
 @pytest.fixture
@@ -187,22 +152,23 @@ def test_a_hollow_picture_is_refused_before_it_is_unpacked(hollow_tiff: Path, re
     assert peak < 100 * 2**20
 
 
-def test_an_annotation_with_hollow_labels_is_one_sentence(result: Path, hollow_tiff: Path) -> None:
+def test_an_annotation_with_hollow_labels_is_one_sentence(tmp_path: Path, hollow_tiff: Path) -> None:
+    save_corrected(tmp_path / "a.cerberus", tmp_path / "a.png")
     for task in ("nuclei", "glands"):
-        (result / f"{task}.tif").write_bytes(hollow_tiff.read_bytes())
+        (tmp_path / "a.cerberus" / f"{task}.tif").write_bytes(hollow_tiff.read_bytes())
+    with pytest.raises(DataError, match="does not hold labels of 32 × 32 px"):
+        load_annotation(tmp_path / "a.cerberus")
     with pytest.raises(DataError, match="is not read"):
-        read_annotation(result)
-    with pytest.raises(DataError, match="is not read"):
-        stored_parts.read_labels(hollow_tiff, (30_000, 30_000))
+        label_tiff.read_labels(hollow_tiff, (30_000, 30_000))
 
 
 @pytest.mark.parametrize("value", [10**400, 1e300, float("inf"), "0.5", None, True])
-@pytest.mark.parametrize("field", ["pixel_size_um", "tissue"])
+@pytest.mark.parametrize("field", ["pixel_size", "tissue"])
 def test_numbers_of_an_annotation_are_numbers(tmp_path: Path, field: str, value: object) -> None:
     save_corrected(tmp_path / "a.cerberus", tmp_path / "a.png")
     path = tmp_path / "a.cerberus" / "annotation.json"
     data = json.loads(path.read_text(encoding="utf-8"))
-    data[field] = {"Normal": value} if field == "tissue" else value
+    data[field] = {"Normal": value} if field == "tissue" else {**data[field], "y_um": value}
     path.write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(DataError, match=r"annotation\.json"):
         load_annotation(tmp_path / "a.cerberus")

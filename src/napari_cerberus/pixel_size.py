@@ -101,9 +101,9 @@ class PixelSize:
         """Height and width, in the order of array axes."""
         return self.y_um, self.x_um
 
-    def scaled(self, factor: float) -> PixelSize:
-        """The pixel of the same image with ``factor`` times larger pixels."""
-        return PixelSize(self.y_um * factor, self.x_um * factor, self.source)
+    def scaled(self, rows: float, columns: float | None = None) -> PixelSize:
+        """The pixel of the same image with ``rows`` times higher and ``columns`` times wider pixels (as ``rows``)."""
+        return PixelSize(self.y_um * rows, self.x_um * (rows if columns is None else columns), self.source)
 
     def __str__(self) -> str:
         return f"{self.y_um:.4g} µm" if self.is_square else f"{self.y_um:.4g} × {self.x_um:.4g} µm"

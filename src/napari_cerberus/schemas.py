@@ -160,6 +160,8 @@ def parse(schema: type[T], content: bytes | str, source: str, *, error: type[Cer
         value = schema.model_validate_json(content)
     except ValidationError as refused:
         raise error(_sentence(schema, _loaded(content), refused, source)) from refused
+    except CerberusError as refused:  # of a dataclass among the fields
+        raise error(f"{source}: {str(refused).rstrip('.')}; {_REMEDY}.") from refused
     if silent := [name for name in _marks(schema) if name not in value.model_fields_set]:
         raise error(_foreign(schema, silent[0], None, source))
     return value

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cerberus.annotation import object_table
+from napari_cerberus.annotation import object_columns
 from napari_cerberus.annotation.edits import delete_objects, draw_object, grow
 from napari_cerberus.annotation.frame import Frame
 from napari_cerberus.annotation.journal import open_journal
@@ -30,7 +30,7 @@ FRAME = Frame(image_key="ab" * 32, image_name="tile", image_height_px=64, image_
 def edits(seed: int):
     """An endless, repeatable stream of (labels after, change set)."""
     rng = np.random.default_rng(seed)
-    tracker = TrackedLabels("nuclei", np.zeros(FRAME.shape, np.int32), object_table.empty_table(), 0.5)
+    tracker = TrackedLabels("nuclei", np.zeros(FRAME.shape, np.int32), object_columns.empty_table(), 0.5)
     while True:
         ids = tracker.objects["index"].tolist()
         try:

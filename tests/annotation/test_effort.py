@@ -8,7 +8,7 @@ import pytest
 from annotation_helpers import ids_of, random_labels
 from journal_killing import FRAME
 
-from napari_cerberus.annotation import object_table
+from napari_cerberus.annotation import object_columns, object_table
 from napari_cerberus.annotation.edits import delete_objects, difference, grow, split_automatically
 from napari_cerberus.annotation.effort import active_seconds, effort_of, provenance, write_effort
 from napari_cerberus.annotation.journal import Journal, Record
@@ -59,7 +59,7 @@ def session(tmp_path):
     """A first result, three edits and two decisions by two people; then another model and one more edit."""
     clock = Clock()
     journal = Journal(FRAME, None, clock=clock)
-    tracker = TrackedLabels("nuclei", np.zeros(FRAME.shape, np.int32), object_table.empty_table(), 0.5)
+    tracker = TrackedLabels("nuclei", np.zeros(FRAME.shape, np.int32), object_columns.empty_table(), 0.5)
     labels = random_labels(11, 64, 64, 9)
     run(tracker, journal, labels, ("starter", "a" * 64))
     ids = sorted(ids_of(tracker.labels))

@@ -9,7 +9,7 @@ from annotation_helpers import label_maps
 from hypothesis import given, settings
 from skimage.draw import disk
 
-from napari_cerberus.annotation import object_table
+from napari_cerberus.annotation import object_columns, object_table
 from napari_cerberus.annotation.review import findings
 from napari_cerberus.errors import DataError
 
@@ -143,7 +143,7 @@ def test_an_uncertain_or_fitting_readout_says_nothing(tissue, glands):
 def test_layers_of_different_sizes_are_one_sentence():
     with pytest.raises(DataError, match="different sizes"):
         findings.Scene(
-            labels={"nuclei": blank(), "glands": blank(9)}, objects=object_table.empty_table(), pixel_size_um=1
+            labels={"nuclei": blank(), "glands": blank(9)}, objects=object_columns.empty_table(), pixel_size_um=1
         )
 
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from journal_killing import FRAME, edits
 
 import napari_cerberus.annotation.journal.journals as folder_module
-from napari_cerberus.annotation import object_table
+from napari_cerberus.annotation import object_columns, object_table
 from napari_cerberus.annotation.edits import ChangeSet, difference
 from napari_cerberus.annotation.finished_areas import FinishedArea
 from napari_cerberus.annotation.frame import Frame, image_key, placed
@@ -86,7 +86,7 @@ def test_replay_gives_exactly_the_labels_the_table_and_the_history(tmp_path):
 def test_a_result_a_review_and_an_undo_come_back_too(tmp_path):
     labels = random_labels(1, 64, 64, 8)
     rows = object_table.new_rows("glands", object_table.measure(labels, 0.5), confidence=0.75, **{"class": "gland"})
-    tracker = TrackedLabels("glands", np.zeros_like(labels), object_table.empty_table(), 0.5)
+    tracker = TrackedLabels("glands", np.zeros_like(labels), object_columns.empty_table(), 0.5)
     journal, replay = open_journal(tmp_path, FRAME, resume=True)
     assert replay is None
     with journal:

@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from skimage.draw import disk
 
-from napari_cerberus.annotation import object_table
+from napari_cerberus.annotation import object_columns, object_table
 from napari_cerberus.annotation.edits import delete_objects, grow
 from napari_cerberus.annotation.merge import MergeSettings, Rerun, merge
 from napari_cerberus.annotation.review.findings import DISAGREEMENT
@@ -41,7 +41,7 @@ def rerun(last, current, new, states=None, region=None, **columns):
         current=current,
         new=new,
         objects=objects,
-        new_objects=rows(new, **{"confidence": 0.7, **columns}).drop(columns=list(object_table.REVIEW_COLUMNS)),
+        new_objects=rows(new, **{"confidence": 0.7, **columns}).drop(columns=list(object_columns.REVIEW_COLUMNS)),
         pixel_size_um=0.5,
         region=region,
     )
@@ -184,7 +184,7 @@ def test_kept_objects_are_identical_ids_unique_and_the_table_fits(seed, with_reg
             current[current == object_id] = 0
         elif fate < 0.3:
             current = grow(current, object_id).applied(current)
-    states = {i: str(rng.choice(object_table.STATES)) for i in ids_of(current)}
+    states = {i: str(rng.choice(object_columns.STATES)) for i in ids_of(current)}
     new = random_labels(seed + 1, 40, 40, 12)
     region = tuple(sorted(rng.integers(0, 41, 2))) if with_region else (0, 40)
     region = (int(region[0]), 3, int(region[1]), 40) if with_region else None
@@ -193,7 +193,7 @@ def test_kept_objects_are_identical_ids_unique_and_the_table_fits(seed, with_reg
     merged = result.change.applied(current)
 
     touched = {i for i in ids_of(current) if not np.array_equal(current == i, last == i)}
-    decided = {i for i in ids_of(current) if states[i] in object_table.DECIDED}
+    decided = {i for i in ids_of(current) if states[i] in object_columns.DECIDED}
     for object_id in touched | decided:
         assert np.array_equal(merged == object_id, current == object_id)
     if region is not None:
@@ -205,7 +205,7 @@ def test_kept_objects_are_identical_ids_unique_and_the_table_fits(seed, with_reg
     deleted = (ids_of(last) | set(material.objects["index"])) - ids_of(current)
     assert not ids_of(merged) & deleted, "ids of deleted objects do not come back"
     pd.testing.assert_frame_equal(
-        result.objects[["index", *object_table.GEOMETRY]], object_table.measure(merged, 0.5), check_exact=False
+        result.objects[["index", *object_columns.GEOMETRY]], object_table.measure(merged, 0.5), check_exact=False
     )
     assert set(result.conflicts["index"]) <= touched | decided
     kept_now = {i for i in ids_of(merged) if not np.array_equal(merged == i, result.model_labels == i)}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_cerberus.annotation import object_table
+from napari_cerberus.annotation import object_columns, object_table
 from napari_cerberus.annotation.review import findings, queue
 
 
@@ -80,7 +80,7 @@ def test_walking_back_shows_the_one_before_whatever_its_state():
     assert queue.step(rows, None, forward=False) is None
 
 
-@given(states=st.lists(st.sampled_from(object_table.STATES), max_size=20))
+@given(states=st.lists(st.sampled_from(object_columns.STATES), max_size=20))
 def test_walking_and_deciding_reviews_everything_once(states):
     rows = queued(np.linspace(0, 1, len(states)).tolist(), list(states) or None)
     current, seen = None, []

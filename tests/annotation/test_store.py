@@ -13,14 +13,16 @@ from annotation_helpers import ids_of, label_maps, random_labels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cerberus.annotation import object_table
+from napari_cerberus.annotation import object_columns, object_table
+from napari_cerberus.annotation.annotated_image import AnnotatedImage, ModelRun
 from napari_cerberus.annotation.comparison import compare
 from napari_cerberus.annotation.edits import delete_objects, grow, renumber
 from napari_cerberus.annotation.finished_areas import FinishedArea
 from napari_cerberus.annotation.frame import Frame
 from napari_cerberus.annotation.journal import open_journal, read_journal
-from napari_cerberus.annotation.store import ModelUsed, SavedAnnotation, is_annotation, load_annotation, save_annotation
+from napari_cerberus.annotation.store import is_annotation, load_annotation, load_what_is_whole, save_annotation
 from napari_cerberus.errors import DataError, OutputError
+from napari_cerberus.pixel_size import PixelSize, PixelSizeSource
 
 
 def frame_for(labels):
@@ -40,23 +42,23 @@ def annotation_of(labels, model_labels=None, **maps):
         object_table.new_rows(task, object_table.measure(map_, 0.3), confidence=1 / 3, **{"class": 'NA, "=1+1"\n'})
         for task, map_ in maps.items()
     ]
-    return SavedAnnotation(
+    return AnnotatedImage(
         frame=frame_for(labels),
-        pixel_size_um=0.3,
+        pixel_size=PixelSize(0.3, 0.3, PixelSizeSource.ASSUMED),
         labels=maps,
         model_labels={task: map_ if model_labels is None else model_labels for task, map_ in maps.items()},
         objects=pd.concat(rows, ignore_index=True),
         tissue={"Normal": 0.7, "Polyp": 0.3},
-        models={"nuclei": ModelUsed(name="starter", sha256="f" * 64)},
+        runs={"nuclei": ModelRun(model_name="starter", model_sha256="f" * 64, sensitivity=0.5)},
         image_path="some/where/Köln 1.png",
-        more={"sensitivity": 0.5},
+        notes=("A note.",),
     )
 
 
 @pytest.fixture
 def saved(tmp_path):
     labels = random_labels(4, 40, 50, 9)
-    annotation = annotation_of(labels, lumina=random_labels(5, 40, 50, 3))
+    annotation = annotation_of(labels, random_labels(6, 40, 50, 9), lumina=random_labels(5, 40, 50, 3))
     folder = tmp_path / "tile.cerberus"
     save_annotation(folder, annotation, by="Ada")
     return folder, annotation
@@ -68,9 +70,9 @@ def check_same(loaded, annotation):
     for task, labels in annotation.labels.items():
         assert loaded.labels[task].dtype == np.int32
         assert np.array_equal(loaded.labels[task], labels)
-        assert np.array_equal(loaded.model_labels[task], annotation.model_labels[task])
+        assert np.array_equal(loaded.model_labels_of(task), annotation.model_labels_of(task))
     pd.testing.assert_frame_equal(loaded.objects, annotation.objects, check_exact=True)
-    for name in ("pixel_size_um", "tissue", "models", "image_path", "more"):
+    for name in ("pixel_size", "tissue", "runs", "image_path", "notes", "factors"):
         assert getattr(loaded, name) == getattr(annotation, name)
 
 
@@ -84,11 +86,11 @@ def test_everything_comes_back(saved):
 
 
 @settings(max_examples=12)
-@given(labels=label_maps(), state=st.sampled_from(object_table.STATES), name=st.text(max_size=8))
+@given(labels=label_maps(), state=st.sampled_from(object_columns.STATES), name=st.text(max_size=8))
 def test_any_annotation_comes_back(tmp_path_factory, labels, state, name):
     name = name.encode("utf-8", "ignore").decode().replace("\r", "").replace("\0", "")
     annotation = annotation_of(labels.astype(np.int32))
-    objects = object_table.with_review(annotation.objects.assign(state=state, changed_by=name))
+    objects = object_columns.with_review(annotation.objects.assign(state=state, changed_by=name))
     annotation = replace(annotation, objects=objects)
     folder = tmp_path_factory.mktemp("any") / "a"
     save_annotation(folder, annotation)
@@ -165,13 +167,11 @@ def test_the_journal_is_saved_with_it(tmp_path, saved):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"labels": {}}, "nothing to save"),
-        ({"labels": {"moons": np.zeros((40, 50), np.int32)}}, "'moons' is not a task"),
-        ({"labels": {"nuclei": np.zeros((4, 5), np.int32)}}, "size of the region"),
+        ({"labels": {}, "model_labels": {}, "tissue": {}}, "nothing to save"),
+        ({"labels": {"moons": np.zeros((40, 50), np.int32)}, "model_labels": {}}, "'moons' is not a task"),
         ({"labels": {"nuclei": np.zeros((40, 50), np.int32)}}, "in the table but not in the labels"),
-        ({"more": {"x": float("nan")}}, "cannot be saved"),
-        ({"more": {"x": object()}}, "cannot be saved"),
-        ({"image_path": "\udcff"}, "cannot be saved"),
+        ({"tissue": {"Normal": float("nan")}}, "cannot be saved: tissue.Normal is nan"),
+        ({"image_path": "\udcff"}, "cannot be (saved|written as text)"),
     ],
 )
 def test_parts_that_do_not_fit_are_not_saved(tmp_path, saved, change, message):
@@ -188,22 +188,23 @@ def _edit(folder, **fields):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"format": "cake"}, "is not a napari-cerberus annotation"),
-        ({"format_version": 2}, "another version"),
-        ({"frame": None}, "which image"),
-        ({"frame": {"image_key": 5}}, "'image_key'"),
-        ({"pixel_size_um": "0.5"}, "'pixel_size_um' must be a number"),
-        ({"pixel_size_um": -1}, "above 0"),
-        ({"pixel_size_um": float("nan")}, "NaN is not a JSON number"),
-        ({"tasks": "nuclei"}, "list of different names"),
+        ({"format": "cake"}, "is not a file of the kind “napari-cerberus annotation”"),
+        ({"format_version": 1}, "says version 1, but this napari-cerberus reads version 2"),
+        ({"frame": None}, "'frame' must be a mapping"),
+        ({"frame": {"image_key": 5}}, "'frame.image_key' must be text"),
+        ({"pixel_size": "0.5"}, "'pixel_size' must be a mapping"),
+        ({"pixel_size": {"y_um": -1, "x_um": 1, "source": "assumed"}}, "Pixel size must lie in"),
+        ({"pixel_size": {"y_um": float("nan"), "x_um": 1, "source": "assumed"}}, "'pixel_size.y_um'|Pixel size"),
+        ({"tasks": "nuclei"}, "'tasks' must be a list"),
         ({"tasks": ["nuclei", "nuclei"]}, "list of different names"),
-        ({"tasks": ["../../etc/passwd"]}, "is not one of"),
+        ({"tasks": ["../../etc/passwd"]}, "'tasks\\[0\\]' must be 'nuclei'"),
         ({"tasks": ["glands"]}, "glands.tif"),
-        ({"tissue": {"Normal": "much"}}, "'Normal' must be a number"),
-        ({"models": {"nuclei": {"name": 5}}}, "'name' must be text"),
-        ({"models": []}, "named fields"),
-        ({"more": 5}, "named fields"),
+        ({"tissue": {"Normal": "much"}}, "'tissue.Normal' must be a number"),
+        ({"runs": {"nuclei": {"model_name": 5}}}, "'runs.nuclei.model_name' must be text"),
+        ({"runs": []}, "'runs' must be a mapping"),
+        ({"more": 5}, "'more' is not known; remove it"),
         ({"saved_by": 5}, "'saved_by' must be text"),
+        ({"image_file": "../../etc/passwd"}, "'image_file' must be"),
     ],
 )
 def test_a_damaged_description_is_one_sentence(saved, fields, message):
@@ -305,12 +306,12 @@ def test_a_doubled_row_and_a_table_of_other_objects_are_one_sentence(saved):
 
 
 def test_enormous_files_are_not_even_read(saved, monkeypatch):
-    import napari_cerberus.annotation.stored_parts as reading
+    import napari_cerberus.annotation.stored_table as reading
 
     monkeypatch.setattr(reading, "_MAX_TABLE_BYTES", 10)
     with pytest.raises(DataError, match="too large"):
         load_annotation(saved[0])
-    monkeypatch.setattr(reading, "_MAX_JSON_BYTES", 10)
+    (saved[0] / "annotation.json").write_bytes(b" " * (17 << 20))
     with pytest.raises(DataError, match="too large"):
         load_annotation(saved[0])
 
@@ -380,3 +381,40 @@ def test_finished_areas_are_saved_with_it_and_checked(saved) -> None:
         about.write_text(json.dumps({**data, "finished": damage}))
         with pytest.raises(DataError, match="damaged"):
             load_annotation(folder)
+
+
+def test_what_is_whole_is_shown_and_the_rest_is_said(saved):
+    folder, annotation = saved
+    (folder / "nuclei.tif").unlink()
+    (folder / "model_lumina.tif").write_bytes(b"x")
+    loaded, problems = load_what_is_whole(folder)
+    assert list(loaded.labels) == ["lumina"]
+    assert np.array_equal(loaded.labels["lumina"], annotation.labels["lumina"])
+    assert [next(name for name in ("model_lumina.tif", "nuclei.tif") if name in one) for one in problems] == [
+        "nuclei.tif",
+        "model_lumina.tif",
+    ]
+    assert not loaded.model_labels["lumina"].any(), "all of it counts as made by hand, so that a re-run keeps it"
+    (folder / "objects.csv").unlink()
+    loaded, problems = load_what_is_whole(folder)
+    assert len(problems) == 3
+    assert set(loaded.objects["state"]) == {"unreviewed"}
+    (folder / "lumina.tif").unlink()
+    with pytest.raises(DataError, match=r"nuclei\.tif"):
+        load_what_is_whole(folder)
+
+
+def test_pixels_that_are_wider_than_high_and_an_assumption_survive(tmp_path):
+    size = PixelSize(1.13, 1.5, PixelSizeSource.ASSUMED)
+    labels = random_labels(4, 40, 50, 9)
+    annotated = replace(annotation_of(labels), pixel_size=size)
+    save_annotation(tmp_path / "a", annotated)
+    assert load_annotation(tmp_path / "a").pixel_size == size
+    area = load_annotation(tmp_path / "a").objects.set_index("index")["area_um2"]
+    assert area.to_dict() == pytest.approx({i: np.count_nonzero(labels == i) * 1.13 * 1.5 for i in ids_of(labels)})
+    with tifffile.TiffFile(tmp_path / "a" / "nuclei.tif") as file:
+        across, down = (file.pages[0].tags[name].value for name in ("XResolution", "YResolution"))
+    assert across[1] / across[0] * 1e4 == pytest.approx(1.5, rel=1e-3)
+    assert down[1] / down[0] * 1e4 == pytest.approx(1.13, rel=1e-3)
+    summary = json.loads((tmp_path / "a" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["pixel_size"] == {"y_um": 1.13, "x_um": 1.5, "source": "assumed"}

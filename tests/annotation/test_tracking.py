@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.measure import regionprops
 
-from napari_cerberus.annotation import edits, object_table
+from napari_cerberus.annotation import edits, object_columns, object_table
 from napari_cerberus.annotation.tracking import TrackedLabels
 from napari_cerberus.errors import DataError, EditError
 
-GEOMETRY = list(object_table.GEOMETRY)
+GEOMETRY = list(object_columns.GEOMETRY)
 
 
 def rows_for(labels, task="nuclei", pixel_size_um=0.5, **columns):
@@ -166,10 +166,10 @@ def test_a_layer_of_another_size_is_one_sentence():
 def test_a_table_without_a_column_or_of_wrong_types_is_one_sentence():
     rows = rows_for(np.ones((4, 4), np.int32))
     with pytest.raises(DataError, match="no column 'area_um2'"):
-        object_table.with_review(rows.drop(columns="area_um2"))
+        object_columns.with_review(rows.drop(columns="area_um2"))
     with pytest.raises(DataError, match="wrong type"):
-        object_table.with_review(rows.assign(area_um2="large"))
-    assert object_table.with_review(rows.drop(columns="state"))["state"].tolist() == ["unreviewed"]
+        object_columns.with_review(rows.assign(area_um2="large"))
+    assert object_columns.with_review(rows.drop(columns="state"))["state"].tolist() == ["unreviewed"]
 
 
 def test_taking_back_a_complete_change_set_restores_the_table_and_forgets_nothing():

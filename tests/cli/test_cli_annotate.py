@@ -20,6 +20,7 @@ from napari_cerberus.cli import annotate_command as command
 from napari_cerberus.cli.main import main
 from napari_cerberus.errors import ModelError
 from napari_cerberus.model.checkpoint import Model
+from napari_cerberus.pixel_size import PixelSize, PixelSizeSource
 from napari_cerberus.progress import Progress
 from napari_cerberus.synthetic import TileSettings, make_tile
 from tiny import TINY_TASKS, tiny_model
@@ -58,7 +59,7 @@ def test_writes_labels_table_and_summary(tile: Path, tmp_path: Path, opened: lis
     assert main(["annotate", str(tile), "--out", str(out), *options]) == 0
     assert opened == ["mine"]
     folder = out / "tile"
-    names = {"nuclei.tif", "glands.tif", "lumina.tif", "objects.csv", "summary.json"}
+    names = {"nuclei.tif", "glands.tif", "lumina.tif", "objects.csv", "summary.json", "annotation.json"}
     assert {path.name for path in folder.iterdir()} == names
     summary = read_summary(folder)
     for task in ("nuclei", "glands", "lumina"):
@@ -75,7 +76,7 @@ def test_writes_labels_table_and_summary(tile: Path, tmp_path: Path, opened: lis
     assert set(summary["tissue"]) == set(tissue_classes)
     assert sum(summary["tissue"].values()) == pytest.approx(1.0, abs=1e-4)
     assert summary["model"] == {"name": "tiny", "sha256": "0" * 64}
-    assert (summary["pixel_size_um"], summary["pixel_size_source"]) == (0.5, "given")
+    assert (summary["pixel_size_um"], summary["pixel_size"]["source"]) == (0.5, "set by you")
     assert summary["device"] == "cpu"
     assert {"precision", "seconds", "image"} <= set(summary)
 
@@ -97,7 +98,7 @@ def test_a_pixel_size_nobody_states_is_assumed_loudly(
     assert main(["annotate", str(tile), "--out", str(tmp_path / "out")]) == 0
     assert "ASSUMED 0.5 µm" in capsys.readouterr().err
     summary = read_summary(tmp_path / "out" / "tile")
-    assert (summary["pixel_size_um"], summary["pixel_size_source"]) == (0.5, "assumed")
+    assert (summary["pixel_size_um"], summary["pixel_size"]["source"]) == (0.5, "assumed")
 
 
 def test_the_files_own_pixel_size_is_used(tmp_path: Path) -> None:
@@ -106,26 +107,28 @@ def test_the_files_own_pixel_size_is_used(tmp_path: Path) -> None:
     tifffile.imwrite(path, pixels, photometric="rgb", resolution=(20_000.0, 20_000.0), resolutionunit="CENTIMETER")
     assert main(["annotate", str(path), "--out", str(tmp_path / "out")]) == 0
     summary = read_summary(tmp_path / "out" / "stated")
-    assert (summary["pixel_size_um"], summary["pixel_size_source"]) == (pytest.approx(0.5), "file")
+    assert (summary["pixel_size_um"], summary["pixel_size"]["source"]) == (pytest.approx(0.5), "from the file")
 
 
 @pytest.mark.parametrize(
     ("given", "in_file", "provenance", "expected"),
     [
-        (0.3, 0.4, {"acquisition_pixel_size_um": 1.3}, (0.3, "given")),
-        (None, 0.4, {"acquisition_pixel_size_um": 1.3}, (0.4, "file")),
-        (None, None, {"acquisition_pixel_size_um": 1.3}, (1.3, "assumed")),
-        (None, None, {"acquisition_pixel_size_um": "wide"}, (0.5, "assumed")),
-        (None, None, {"acquisition_pixel_size_um": True}, (0.5, "assumed")),
-        (None, None, {"acquisition_pixel_size_um": -1}, (0.5, "assumed")),
-        (None, None, {}, (0.5, "assumed")),
+        ("0.3", 0.4, {"acquisition_pixel_size_um": 1.3}, ((0.3, 0.3), "set by you")),
+        ("1.13,1.50", 0.4, {}, ((1.13, 1.5), "set by you")),
+        ("", 0.4, {"acquisition_pixel_size_um": 1.3}, ((0.4, 0.4), "from the file")),
+        ("", None, {"acquisition_pixel_size_um": 1.3}, ((1.3, 1.3), "assumed")),
+        ("", None, {"acquisition_pixel_size_um": "wide"}, ((0.5, 0.5), "assumed")),
+        ("", None, {"acquisition_pixel_size_um": True}, ((0.5, 0.5), "assumed")),
+        ("", None, {"acquisition_pixel_size_um": -1}, ((0.5, 0.5), "assumed")),
+        ("", None, {}, ((0.5, 0.5), "assumed")),
     ],
 )
 def test_the_best_known_pixel_size_wins(
-    given: float | None, in_file: float | None, provenance: dict[str, Any], expected: tuple[float, str]
+    given: str, in_file: float | None, provenance: dict[str, Any], expected: tuple[tuple[float, float], str]
 ) -> None:
-    size = command.choose_pixel_size(given, in_file, provenance)
-    assert (size.um, size.source) == expected
+    stated = None if in_file is None else PixelSize.square(in_file, PixelSizeSource.FILE)
+    size = command.choose_pixel_size(given, stated, provenance)
+    assert (size.yx_um, size.source) == expected
 
 
 def test_one_bad_image_fails_and_the_others_are_done(
@@ -167,9 +170,9 @@ def test_an_earlier_result_is_replaced_but_a_foreign_folder_is_not(
     assert main([*arguments, "1"]) == 0
     assert main([*arguments, "2"]) == 0
     assert read_summary(out / "tile")["pixel_size_um"] == 2.0
-    (out / "tile" / "summary.json").rename(out / "tile" / "thesis.docx")
+    (out / "tile" / "annotation.json").rename(out / "tile" / "thesis.docx")
     assert main([*arguments, "1"]) == 1
-    assert "not a result of ours" in capsys.readouterr().err
+    assert "is not a saved annotation" in capsys.readouterr().err
     assert (out / "tile" / "thesis.docx").is_file()
 
 
@@ -196,7 +199,9 @@ def test_a_senseless_setting_is_one_line_before_anything_is_loaded(
     assert main(["annotate", str(tile), "--out", str(tmp_path / "out"), *option]) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert option[0].strip("-").replace("-", "_") in said
+    assert option[0].strip("-").replace("-", "_").removesuffix("_um").replace("_", " ")[:10] in said.lower().replace(
+        "_", " "
+    )
     assert opened == []
 
 
@@ -226,7 +231,7 @@ def test_an_image_too_large_for_the_memory_is_one_line(
 def test_an_interrupt_leaves_nothing_behind(tile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[bool] = []
 
-    def interrupted(*_: object) -> Iterator[Progress]:
+    def interrupted(*_: object, **__: object) -> Iterator[Progress]:
         try:
             yield Progress("Reading", 1, 2)
             raise KeyboardInterrupt

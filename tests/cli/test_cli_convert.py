@@ -9,10 +9,9 @@ import pytest
 from PIL import Image
 
 from fake_jobs import annotation_of, he_like, square_labels
+from napari_cerberus.annotation.frame import Frame
+from napari_cerberus.annotation.store import load_annotation, save_annotation
 from napari_cerberus.cli.main import main
-from napari_cerberus.inference.result_folder import write_annotation
-from napari_cerberus.inference.result_reading import read_annotation
-from napari_cerberus.pairs.layout.tile_pixels import pixels_sha256
 from napari_cerberus.pairs.write.transaction import STAGING
 
 FORMATS = ("geojson", "coco", "ome-tiff", "csv", "png", "pdf")
@@ -24,8 +23,8 @@ def image(tmp_path: Path) -> Path:
     pixels = he_like(32, 32)
     path = tmp_path / "tile.png"
     Image.fromarray(pixels).save(path)
-    about = {"image_sha256": pixels_sha256(pixels)}
-    write_annotation(tmp_path / "results" / "tile", annotation_of(square_labels(32, 32)), about=about)
+    frame = Frame.of_image(pixels, "tile")
+    save_annotation(tmp_path / "results" / "tile", annotation_of(square_labels(32, 32), frame=frame))
     return path
 
 
@@ -45,8 +44,8 @@ def test_what_goes_out_comes_back(tmp_path: Path, image: Path, suffix: str, caps
     convert("write", image, "--results", tmp_path / "results", "--out", tmp_path, "--as", *FORMATS[:3])
     file, back = tmp_path / f"tile.{suffix}", tmp_path / "back"
     assert convert("read", file, "--image", image, "--results", back, "--pixel-size-um", 0.5) == 0
-    assert "0.5 µm, given" in capsys.readouterr().out
-    before, after = read_annotation(tmp_path / "results" / "tile"), read_annotation(back / "tile")
+    assert "0.5 µm, set by you" in capsys.readouterr().out
+    before, after = load_annotation(tmp_path / "results" / "tile"), load_annotation(back / "tile")
     assert after.labels.keys() == {task for task, plane in before.labels.items() if plane.any()}
     for task, plane in after.labels.items():
         np.testing.assert_array_equal(plane > 0, before.labels[task] > 0)
@@ -76,7 +75,7 @@ def test_foreign_names_need_a_task(tmp_path: Path, image: Path, capsys: pytest.C
     assert "--class adenoma TASK" in capsys.readouterr().err
     assert not (tmp_path / "back").exists()
     assert convert(*arguments, "--class", "adenoma", "glands") == 0
-    assert read_annotation(tmp_path / "back" / "tile").labels["glands"].any()
+    assert load_annotation(tmp_path / "back" / "tile").labels["glands"].any()
 
 
 def test_mistakes_are_one_line(tmp_path: Path, image: Path, capsys: pytest.CaptureFixture[str]) -> None:

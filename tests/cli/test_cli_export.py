@@ -13,11 +13,10 @@ from PIL import Image
 
 from exporting.make_saved import save_corrected, save_result, sidecars
 from fake_jobs import annotation_of, he_like, square_labels
+from napari_cerberus.annotation.frame import Frame
+from napari_cerberus.annotation.store import save_annotation
 from napari_cerberus.cli.main import main
-from napari_cerberus.inference.result_folder import write_annotation
-from napari_cerberus.inference.result_reading import read_annotation
 from napari_cerberus.pairs.layout.ebhi import index_tree, read_mask
-from napari_cerberus.pairs.layout.tile_pixels import pixels_sha256
 
 TILES = ("--tile-px", "32", "--min-tissue", "0")
 
@@ -31,8 +30,8 @@ def annotated(tmp_path: Path) -> Callable[..., Path]:
         path = tmp_path / "images" / name
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(pixels).save(path)
-        facts = {"image": name, "image_sha256": pixels_sha256(pixels), **about}
-        write_annotation(tmp_path / "results" / path.stem, annotation_of(square_labels(32, 32)), about=facts)
+        facts = {"frame": Frame.of_image(pixels, path.stem), "image_path": name, **about}
+        save_annotation(tmp_path / "results" / path.stem, annotation_of(square_labels(32, 32), **facts))
         return path
 
     return make
@@ -188,13 +187,6 @@ def test_a_bad_index_is_one_line(
     index.write_text(content, encoding="utf-8")
     assert export(tmp_path, annotated(), "--index", index, "--category", "Polyp") == 1
     assert "index.csv" in capsys.readouterr().err
-
-
-def test_a_summary_of_another_program_is_read_as_far_as_it_goes(annotated: Callable[..., Path], tmp_path: Path) -> None:
-    annotated(model="x", tissue=[1], image_sha256=7)
-    saved = read_annotation(tmp_path / "results" / "tile")
-    assert (saved.model_name, saved.tissue, saved.image_sha256, saved.pixel_size_um) == ("", {}, "", 0.5)
-    assert json.loads((tmp_path / "results" / "tile" / "summary.json").read_text())["model"] == "x"
 
 
 # -- whole folders of saved annotations ---------------------------------------------------------------------------

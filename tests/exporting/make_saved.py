@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from annotated import STARTER_RUN
 from fake_jobs import annotation_of, he_like, square_labels
 from napari_cerberus.annotation import object_table
+from napari_cerberus.annotation.annotated_image import AnnotatedImage
 from napari_cerberus.annotation.edits import grow
 from napari_cerberus.annotation.frame import Frame, image_key
 from napari_cerberus.annotation.journal import Journal
-from napari_cerberus.annotation.store import ModelUsed, SavedAnnotation, save_annotation
-from napari_cerberus.inference.result_folder import write_annotation
-from napari_cerberus.pairs.layout.tile_pixels import pixels_sha256
+from napari_cerberus.annotation.store import save_annotation
+from napari_cerberus.pixel_size import PixelSize
 
 
 def write_image(path: Path, seed: int = 0, size: tuple[int, int] = (32, 32)) -> np.ndarray[Any, Any]:
@@ -36,10 +37,10 @@ def save_corrected(
     hint: str | None = None,
     region: tuple[int, int, int, int] = (0, 0, 32, 32),
     size: tuple[int, int] = (32, 32),
-    record: dict[str, Any] | None = None,
+    factors: tuple[float, float] = (1.0, 1.0),
     tissue: dict[str, float] | None = None,
     worked: bool = True,
-) -> SavedAnnotation:
+) -> AnnotatedImage:
     """A folder as the dock saves it: nuclei reviewed by Ada, and where ``worked`` a journal with an edit of Grace."""
     pixels = write_image(image, seed, size)
     labels = square_labels(region[2] - region[0], region[3] - region[1])
@@ -48,7 +49,7 @@ def save_corrected(
     states = {"state": ["accepted", "rejected"], "changed_by": ["Ada", "Ada"], "class": ["plasma", ""]}
     rows["nuclei"] = rows["nuclei"].assign(**states)
     path = str(image) if hint is None else hint
-    annotation = SavedAnnotation(
+    annotation = AnnotatedImage(
         frame=Frame(
             image_key=image_key(pixels),
             image_name=image.stem,
@@ -56,21 +57,21 @@ def save_corrected(
             image_width_px=size[1],
             region=region,
         ),
-        pixel_size_um=0.5,
+        pixel_size=PixelSize.square(0.5),
         labels=labels,
         model_labels=labels,
         objects=pd.concat(rows.values(), ignore_index=True),
         tissue=tissue or {},
-        models={"nuclei": ModelUsed(name="starter", sha256="ab" * 32)},
+        runs={"nuclei": STARTER_RUN},
         image_path=path,
-        more={"layers": {"nuclei": {"factors": [1.0, 1.0], **(record or {})}}},
+        factors=factors,
     )
     journal = journal_of(annotation) if worked else None
     save_annotation(folder, annotation, by="Ada", journal=journal)
     return annotation
 
 
-def journal_of(annotation: SavedAnnotation) -> Journal:
+def journal_of(annotation: AnnotatedImage) -> Journal:
     """Two changes by Grace, 5 s apart."""
     times = iter([0.0, 10.0, 15.0])
     journal = Journal(annotation.frame, None, clock=lambda: next(times))
@@ -83,11 +84,11 @@ def journal_of(annotation: SavedAnnotation) -> Journal:
     return journal
 
 
-def save_result(folder: Path, image: Path, seed: int = 0, **about: Any) -> None:
+def save_result(folder: Path, image: Path, seed: int = 0, **changes: Any) -> None:
     """A folder as ``napari-cerberus annotate`` writes it."""
     pixels = write_image(image, seed)
-    facts = {"image": image.name, "image_sha256": pixels_sha256(pixels), **about}
-    write_annotation(folder, annotation_of(square_labels(32, 32)), about=facts)
+    known = {"frame": Frame.of_image(pixels, image.stem), "image_path": image.name}
+    save_annotation(folder, annotation_of(square_labels(32, 32), **{**known, **changes}))
 
 
 def sidecars(root: Path) -> list[dict[str, Any]]:

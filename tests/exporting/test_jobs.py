@@ -100,7 +100,9 @@ def test_a_cancel_between_images_leaves_whole_pairs(tmp_path: Path, export_tasks
 def test_what_settings_need_of_the_image_is_known_by_then(tmp_path: Path) -> None:
     def settings(source: ExportSource) -> object:
         return make_settings(
-            category=max(source.tissue, key=lambda name: source.tissue[name]), min_tissue_share=0, checked=()
+            category=max(source.annotated.tissue, key=lambda name: source.annotated.tissue[name]),
+            min_tissue_share=0,
+            checked=(),
         )
 
     one = ExportTask(name="slide", read=lambda: make_source(32, 32), settings=settings)  # type: ignore[arg-type]
@@ -113,6 +115,6 @@ def test_what_settings_need_of_the_image_is_known_by_then(tmp_path: Path) -> Non
 
 def test_an_empty_table_and_labels_of_hand_are_enough(tmp_path: Path) -> None:
     labels = {"glands": np.ones((32, 32), np.int32)}
-    source = make_source(32, 32, labels=labels, objects=pd.DataFrame())
+    source = make_source(32, 32, labels=labels, cells=pd.DataFrame())
     outcome = run_to_end(export_job(Outcome(root=tmp_path / "ds"), [order(0, read=lambda: source)]))
     assert outcome.written == 1

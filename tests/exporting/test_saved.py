@@ -52,18 +52,22 @@ def test_both_kinds_are_found_with_their_images(work: Path, tmp_path: Path) -> N
 def test_a_corrected_annotation_is_read_as_it_was_left(work: Path) -> None:
     source = find(work).images[0].read("who exports")
     np.testing.assert_array_equal(source.image, he_like(32, 32, 0))
-    np.testing.assert_array_equal(source.labels["glands"], square_labels(32, 32)["glands"])
-    nuclei = source.objects[source.objects["task"] == "nuclei"]
-    assert list(nuclei["review"]) == ["accepted", "rejected"]
-    assert (source.model_name, source.pixel_size_um, source.name) == ("starter", 0.5, "Köln 1.png")
+    np.testing.assert_array_equal(source.annotated.labels["glands"], square_labels(32, 32)["glands"])
+    nuclei = source.annotated.objects[source.annotated.objects["task"] == "nuclei"]
+    assert list(nuclei["state"]) == ["accepted", "rejected"]
+    assert (source.annotated.run.model_name, source.annotated.pixel_size_um, source.name) == (
+        "starter",
+        0.5,
+        "Köln 1.png",
+    )
     assert source.annotator == "Grace, Ada"
     assert source.effort == {"active_seconds": 5.0, "edits": 2.0, "decisions": 0.0, "changed_px": 20.0}
 
 
 def test_a_result_is_read_with_what_the_caller_says(work: Path) -> None:
     source = find(work).images[1].read("who exports")
-    assert (source.annotator, source.effort, source.tissue) == ("who exports", {}, {"Normal": 0.9})
-    np.testing.assert_array_equal(source.labels["nuclei"], square_labels(32, 32)["nuclei"])
+    assert (source.annotator, source.effort, source.annotated.tissue) == ("who exports", {}, {"Normal": 0.9})
+    np.testing.assert_array_equal(source.annotated.labels["nuclei"], square_labels(32, 32)["nuclei"])
 
 
 def test_a_region_of_an_image(tmp_path: Path) -> None:
@@ -112,20 +116,20 @@ def test_images_that_changed_are_refused(work: Path, tmp_path: Path) -> None:
 
 
 def test_a_coarser_level_is_exported_from_the_window_only(tmp_path: Path) -> None:
-    save_corrected(tmp_path / "x.cerberus", tmp_path / "tile.png", record={"factors": [4.0, 4.0]})
+    save_corrected(tmp_path / "x.cerberus", tmp_path / "tile.png", factors=(4.0, 4.0))
     with pytest.raises(DataError, match="coarser level"):
         only(tmp_path).read()
 
 
 def test_damaged_annotations_are_named_and_the_others_found(work: Path) -> None:
     (work / "Köln 1.cerberus" / "annotation.json").write_text("{")
-    (work / "deep" / "tile" / "nuclei.tif").write_bytes(b"II*\0 broken")
+    (work / "deep" / "tile" / "annotation.json").write_text("[]")
     save_result(work / "good", work / "good.png", seed=4)
     found = find(work)
     assert [saved.name for saved in found.images] == ["good.png"]
     assert len(found.problems) == 2
     assert "annotation.json" in found.problems[0]
-    assert "nuclei.tif" in found.problems[1]
+    assert "holds no JSON object" in found.problems[1]
 
 
 @pytest.mark.parametrize(
@@ -133,9 +137,9 @@ def test_damaged_annotations_are_named_and_the_others_found(work: Path) -> None:
     [
         ({"tasks": ["livers"]}, "'tasks'"),
         ({"tasks": "glands"}, "'tasks'"),
-        ({"frame": None}, "which image"),
-        ({"pixel_size_um": "half"}, "'pixel_size_um' must be a number"),
-        ({"format_version": 99}, "another version"),
+        ({"frame": None}, "'frame'"),
+        ({"pixel_size": "half"}, "'pixel_size' must be a mapping"),
+        ({"format_version": 99}, "says version 99"),
         ({"tissue": []}, "'tissue'"),
     ],
 )
@@ -165,4 +169,4 @@ def test_an_image_that_napari_showed_as_it_is_stored_is_the_same_image(tmp_path:
         picture.save(image, exif=exif)
     source = only(tmp_path, tmp_path).read("Ada")
     assert np.array_equal(source.image, stored)
-    assert np.array_equal(source.labels["nuclei"], annotation.labels["nuclei"])
+    assert np.array_equal(source.annotated.labels["nuclei"], annotation.labels["nuclei"])

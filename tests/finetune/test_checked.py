@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from annotated import annotated_image
 from finetune import tiny_net
 from napari_cerberus.finetune.comparison.model_comparison import compare_models
 from napari_cerberus.finetune.finetune_plan import Plan, prepare
@@ -49,7 +50,9 @@ def export(root: Path, patient: int, **changes: Any) -> None:
     image, labels = drawn(patient)
     rows = [{"task": task, "index": 1, "review": "accepted" if task == "glands" else "unreviewed"} for task in labels]
     source = ExportSource(
-        image=image, labels=labels, objects=pd.DataFrame(rows), pixel_size_um=1.0, name=f"{patient}.png"
+        image=image,
+        annotated=annotated_image(labels, pd.DataFrame(rows), pixel_size_um=1.0),
+        name=f"{patient}.png",
     )
     fields = {"patient_id": str(1000 + patient), "category": "Polyp", "tile_px": SIDE_PX, "min_tissue_share": 0.0}
     settings = ExportSettings(**(fields | {"checked": ("glands",)} | changes))

@@ -18,6 +18,7 @@ import yaml
 from PIL import Image
 from safetensors.torch import save_file
 
+from annotated import annotated_image
 from exporting.make_saved import save_corrected, save_result, write_image
 from model.official_layout import TASKS
 from napari_cerberus.annotation.journal import open_journal
@@ -34,9 +35,7 @@ from napari_cerberus.finetune.run_state import Point, RunState, find_runs, read_
 from napari_cerberus.inference.grid.model_grid import Window
 from napari_cerberus.inference.images.image_files import pixel_size_of_file, read_image
 from napari_cerberus.inference.images.rgb import to_rgb8
-from napari_cerberus.inference.result_reading import is_annotation as is_result
-from napari_cerberus.inference.result_reading import read_annotation
-from napari_cerberus.interop.coco import CocoImage, write_coco
+from napari_cerberus.interop.coco import write_coco
 from napari_cerberus.interop.coco_reading import read_coco
 from napari_cerberus.interop.geojson import write_geojson
 from napari_cerberus.interop.geojson_reading import read_geojson
@@ -131,8 +130,8 @@ def _result(folder: Path) -> None:
 
 
 def _read_result(folder: Path) -> None:
-    is_result(folder / "a")
-    _tried(lambda: read_annotation(folder / "a"), lambda: run_to_end(find_saved(folder)))
+    is_annotation(folder / "a")
+    _tried(lambda: load_annotation(folder / "a"), lambda: run_to_end(find_saved(folder)))
 
 
 def _pairs(folder: Path) -> None:
@@ -331,7 +330,7 @@ def _labels() -> dict[str, np.ndarray]:
 def _shapes(folder: Path) -> None:
     labels = _labels()
     run_to_end(write_geojson(folder / "a.geojson", labels, table_of(labels)))
-    image = CocoImage(file_name="a.png", labels=labels, objects=table_of(labels))
+    image = annotated_image(labels, table_of(labels), image_path="a.png")
     run_to_end(write_coco(folder / "rle.json", [image]))
     run_to_end(write_coco(folder / "polygons.json", [image], "polygons"))
 

@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
+from napari_cerberus.annotation.object_columns import COLUMNS
 from napari_cerberus.errors import CerberusError, DeviceError, ImageError, SettingsError
 from napari_cerberus.inference.annotate import NO_REPAIR, AnnotateSettings, Annotation, annotate
-from napari_cerberus.inference.objects.found_objects import COLUMNS
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.published import PUBLISHED_ORIGIN
 from napari_cerberus.progress import Progress, run_to_end

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 from skimage.measure import regionprops
 
+from napari_cerberus.annotation.object_columns import MODEL_COLUMNS, empty_table
 from napari_cerberus.inference.objects.found_objects import (
-    COLUMNS,
-    empty_table,
     object_classes,
     object_confidence,
     object_table,
@@ -21,7 +20,7 @@ LABELS = np.array([[1, 1, 0, 0, 2], [1, 1, 0, 0, 2], [0, 0, 0, 3, 0]], np.int32)
 
 def test_geometry_by_hand() -> None:
     table = object_table("nuclei", LABELS, 0.5, confidence=np.array([0.1, 0.2, 0.3]))
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == list(MODEL_COLUMNS)
     assert table["index"].tolist() == [1, 2, 3]
     assert table["area_um2"].tolist() == [1.0, 0.5, 0.25]
     assert table["centroid_y_px"].tolist() == [0.5, 0.5, 2.0]
@@ -57,8 +56,8 @@ def test_no_objects() -> None:
     assert object_classes(empty, empty.astype(np.uint8), ("a", "b"))[0] == []
     assert object_confidence(empty, none, none).shape == (0,)
     table = object_table("nuclei", empty, 1.0, confidence=np.zeros(0))
-    pd.testing.assert_frame_equal(table, empty_table())
-    assert list(table.columns) == list(COLUMNS)
+    pd.testing.assert_frame_equal(table, empty_table(MODEL_COLUMNS))
+    assert list(table.columns) == list(MODEL_COLUMNS)
 
 
 def test_confidence_is_high_where_the_network_is_sure() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from annotated import STARTER_RUN, annotated_image, object_rows
 from napari_cerberus.pairs.write.export_source import ExportSettings, ExportSource
 
 
@@ -24,19 +26,28 @@ def make_source(height: int = 64, width: int = 64, seed: int = 0, **changes: Any
         table.append({"task": "glands", "index": 70_000 + number, "class": "gland", "confidence": 0.5, "review": state})
         table.append({"task": "nuclei", "index": 5 + 7 * number, "class": "epithelial", "class_probability": 0.9})
     image = np.where(glands[..., None] > 0, (120, 80, 170), (230, 150, 190)) + rng.integers(-9, 10, (height, width, 3))
-    values: dict[str, Any] = {
-        "image": image.astype(np.uint8),
+    pixels = image.astype(np.uint8)
+    known: dict[str, Any] = {
         "labels": {"glands": glands, "nuclei": nuclei},
-        "objects": pd.DataFrame(table),
-        "pixel_size_um": 0.5,
+        "cells": pd.DataFrame(table),
         "name": "slide Ä.png",
-        "model_name": "starter",
-        "model_sha256": "ab" * 32,
-        "annotator": "Dr. Müller",
-        "effort": {"active_seconds": 12.5, "edits": 3.0},
+        "runs": {"glands": STARTER_RUN},
         "tissue": {"Normal": 0.75, "Polyp": 0.25},
     }
-    return ExportSource(**(values | changes))
+    own = {"annotator": "Dr. Müller", "effort": {"active_seconds": 12.5, "edits": 3.0}, "name": "slide Ä.png"}
+    names = {one.name for one in fields(ExportSource) if one.init}
+    own |= {name: value for name, value in changes.items() if name in names}
+    known |= {name: value for name, value in changes.items() if name not in own}
+    return ExportSource(image=own.pop("image", pixels), annotated=annotated_image(**known), **own)
+
+
+def with_annotation(source: ExportSource, **changes: Any) -> ExportSource:
+    """The same image with other labels, cells or other fields of its annotation; the table follows the labels."""
+    old = source.annotated
+    labels = changes.pop("labels", old.labels)
+    cells = changes.pop("cells", old.objects)
+    objects = object_rows(labels, old.pixel_size_um, cells)
+    return replace(source, annotated=replace(old, labels=labels, objects=objects, model_labels={}, **changes))
 
 
 def make_settings(**changes: Any) -> ExportSettings:

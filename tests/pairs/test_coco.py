@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from scipy import ndimage
 
+from annotated import annotated_image
 from napari_cerberus.errors import DataError, SettingsError
-from napari_cerberus.interop.coco import CocoImage, write_coco
+from napari_cerberus.interop.coco import write_coco
 from napari_cerberus.interop.coco_reading import CocoContent, read_coco
 from napari_cerberus.interop.run_lengths import decompress_runs
 from napari_cerberus.progress import run_to_end
@@ -26,7 +27,7 @@ by_pycocotools = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 def written(path: Path, labels: dict[str, np.ndarray], form: Any = "rle", **columns: Any) -> dict[str, Any]:
-    image = CocoImage(file_name="tile.png", labels=labels, objects=table_of(labels, **columns))
+    image = annotated_image(labels, table_of(labels, **columns), image_path="tile.png")
     run_to_end(write_coco(path, [image], form))
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -99,7 +100,7 @@ def test_categories_are_tasks_and_classes(tmp_path: Path) -> None:
             {"task": "nuclei", "index": 2, "class": ""},
         ]
     )
-    image = CocoImage(file_name="größe.png", labels=labels, objects=table)
+    image = annotated_image(labels, table, name="größe.png")
     run_to_end(write_coco(tmp_path / "c.json", [image, image]))
     content = json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))
     assert [(one["name"], one["supercategory"]) for one in content["categories"]] == [

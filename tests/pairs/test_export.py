@@ -24,9 +24,10 @@ from napari_cerberus.pairs.layout.sidecar_reading import read_label_planes, side
 from napari_cerberus.pairs.write.export_plan import NO_OBJECT, NO_TISSUE, ExportPlan, plan_export
 from napari_cerberus.pairs.write.export_source import ExportSource
 from napari_cerberus.pairs.write.write_pairs import ExportResult, write_export
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
 from pairs.make_labels import label_maps
-from pairs.make_source import make_settings, make_source
+from pairs.make_source import make_settings, make_source, with_annotation
 
 
 def plan(root: Path, source: ExportSource | None = None, **changes: Any) -> ExportPlan:
@@ -54,7 +55,7 @@ def test_a_grid_of_pairs_is_written_as_ebhi_has_them(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_rgb(corner.image_path), source.image[:32, :32])
     np.testing.assert_array_equal(
         read_mask(corner.label_path),
-        np.isin(source.labels["glands"], [70_000, 70_001, 70_003, 70_004])[:32, :32],
+        np.isin(source.annotated.labels["glands"], [70_000, 70_001, 70_003, 70_004])[:32, :32],
     )
     assert set(np.unique(read_grey(corner.label_path))) == {0, 255}
     with Image.open(corner.label_path) as picture:
@@ -81,7 +82,7 @@ def test_the_sidecar_keeps_what_the_mask_loses(tmp_path: Path) -> None:
         for one in sidecar.objects:
             if one.task == task:
                 back[plane == one.id] = one.source_id
-        np.testing.assert_array_equal(back, source.labels[task][32:, 32:])
+        np.testing.assert_array_equal(back, source.annotated.labels[task][32:, 32:])
     glands = {one.source_id: one for one in sidecar.objects if one.task == "glands"}
     assert glands[70_008].review == "rejected"
     assert not glands[70_008].in_mask
@@ -106,7 +107,7 @@ def test_the_tiles_of_any_image_give_its_objects_back(
 ) -> None:
     root = tmp_path_factory.mktemp("dataset")
     grown = labels.repeat(3, axis=0).repeat(3, axis=1)
-    source = make_source(*grown.shape, labels={"glands": grown}, objects=pd.DataFrame())
+    source = make_source(*grown.shape, labels={"glands": grown}, cells=pd.DataFrame())
     made = plan(root, source, tile_px=16, overlap_px=overlap, empty="write", min_tissue_share=0)
     run_to_end(write_export(made))
     back = np.full(grown.shape, -1)
@@ -125,7 +126,7 @@ def test_the_tiles_of_any_image_give_its_objects_back(
 
 def test_a_published_pair_with_a_damaged_mask_is_not_taken_for_ours(tmp_path: Path) -> None:
     source = make_source(32, 32)
-    publish(tmp_path, "Polyp", "GT17-1-400-001", source.image, source.labels["glands"] > 0)
+    publish(tmp_path, "Polyp", "GT17-1-400-001", source.image, source.annotated.labels["glands"] > 0)
     (tmp_path / "Polyp" / "label" / "GT17-1-400-001.png").write_bytes(b"broken")
     assert plan(tmp_path, source).counts["changed"] == 1
 
@@ -145,7 +146,7 @@ def test_another_task_can_be_the_mask(tmp_path: Path) -> None:
     source = make_source()
     export(tmp_path, source, task="nuclei")
     first = index_tree(tmp_path)[0][0]
-    np.testing.assert_array_equal(read_mask(first.label_path), source.labels["nuclei"][:32, :32] > 0)
+    np.testing.assert_array_equal(read_mask(first.label_path), source.annotated.labels["nuclei"][:32, :32] > 0)
 
 
 def test_the_same_export_again_writes_nothing(tmp_path: Path) -> None:
@@ -159,9 +160,9 @@ def test_the_same_export_again_writes_nothing(tmp_path: Path) -> None:
 
 def changed_source() -> ExportSource:
     source = make_source()
-    glands = source.labels["glands"].copy()
+    glands = source.annotated.labels["glands"].copy()
     glands[10, 10] = 0
-    return replace(source, labels={**source.labels, "glands": glands})
+    return with_annotation(source, labels={**source.annotated.labels, "glands": glands})
 
 
 def test_changed_content_is_asked_about(tmp_path: Path) -> None:
@@ -255,7 +256,7 @@ def test_it_merges_with_a_published_folder(tmp_path: Path) -> None:
 
 def test_a_published_tile_is_recognised(tmp_path: Path) -> None:
     source = make_source(32, 32)
-    chosen = ~np.isin(source.labels["glands"], [0, 70_002])
+    chosen = ~np.isin(source.annotated.labels["glands"], [0, 70_002])
     publish(tmp_path, "Polyp", "GT17-1-400-001", source.image, chosen)
     assert plan(tmp_path, source, tile_px=32).counts == {"new": 0, "same": 1, "changed": 0}
     publish(tmp_path, "Polyp", "GT17-1-400-001", source.image, ~chosen)
@@ -330,7 +331,7 @@ def test_a_larger_image_is_cut_at_the_wanted_pixel_size(tmp_path: Path) -> None:
     sidecar = sidecar_of(index_tree(tmp_path)[0][0])
     assert sidecar is not None
     assert sidecar.pixel_size_um == 1.0
-    assert sidecar.source.pixel_size_um == 0.5
+    assert sidecar.source.pixel_size == PixelSize.square(0.5)
     assert sidecar.source.crop_px == (0, 0, 64, 64)
 
 
@@ -356,7 +357,7 @@ def test_tiles_around_accepted_objects(tmp_path: Path) -> None:
 
 def test_nothing_accepted_means_no_tiles_and_says_so(tmp_path: Path) -> None:
     source = make_source(128, 128)
-    made = plan(tmp_path, replace(source, objects=source.objects.drop(columns="review")), cut="objects")
+    made = plan(tmp_path, with_annotation(source, cells=source.annotated.objects.drop(columns="state")), cut="objects")
     assert made.pairs == ()
     assert any("No object" in note for note in made.notes)
     assert run_to_end(write_export(made)).written == ()
@@ -365,10 +366,10 @@ def test_nothing_accepted_means_no_tiles_and_says_so(tmp_path: Path) -> None:
 
 def test_glass_and_empty_tiles_are_left_out_with_the_reason(tmp_path: Path) -> None:
     source = make_source()
-    image, glands = source.image.copy(), source.labels["glands"].copy()
+    image, glands = source.image.copy(), source.annotated.labels["glands"].copy()
     image[:32, :32] = 250
     glands[32:, 32:] = 0
-    made = plan(tmp_path, replace(source, image=image, labels={"glands": glands}))
+    made = plan(tmp_path, with_annotation(replace(source, image=image), labels={"glands": glands}))
     assert made.counts["new"] == 2
     assert made.left_out == {NO_TISSUE: 1, NO_OBJECT: 1}
     assert "left out" in made.summary
@@ -376,7 +377,7 @@ def test_glass_and_empty_tiles_are_left_out_with_the_reason(tmp_path: Path) -> N
 
 def test_an_empty_tile_with_its_sidecar_is_a_negative_example(tmp_path: Path) -> None:
     source = make_source(32, 32)
-    bare = replace(source, labels={"glands": source.labels["glands"] * 0})
+    bare = with_annotation(source, labels={"glands": source.annotated.labels["glands"] * 0})
     export(tmp_path, bare, empty="write")
     report = run_to_end(check_data(tmp_path))
     assert len(report.records) == 1
@@ -557,21 +558,22 @@ def test_senseless_settings_are_refused(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"expected_sha256": "0" * 64}, "has changed since"),
         ({"image": np.zeros((64, 64), np.uint8)}, "RGB"),
         ({"labels": {}}, "no label layer"),
-        ({"labels": {"glands": np.zeros((9, 9), np.int32)}}, "shape"),
+        ({"labels": {"glands": np.zeros((9, 9), np.int32)}}, "9 × 9 px"),
         ({"labels": {"glands": np.full((64, 64), -1, np.int32)}}, "below 0"),
         ({"labels": {"glands": np.zeros((64, 64))}}, "whole numbers"),
-        ({"objects": pd.DataFrame({"task": ["glands"]})}, "'index'"),
-        ({"objects": pd.DataFrame({"task": ["glands"], "index": [1.5]})}, "whole numbers"),
-        ({"pixel_size_um": 0.0}, "pixel size"),
+        ({"objects": pd.DataFrame({"task": ["glands"]})}, "no column"),
+        ({"tissue": {"Normal": float("nan")}}, "tissue"),
         ({"effort": {"edits": float("inf")}}, "effort"),
     ],
 )
 def test_sources_that_contradict_themselves_are_refused(change: dict[str, Any], words: str) -> None:
+    source = make_source()
+    own = {name: value for name, value in change.items() if name in ("image", "effort")}
+    of_annotation = {name: value for name, value in change.items() if name not in own}
     with pytest.raises(CerberusError, match=words):
-        make_source(**change)
+        replace(source, annotated=replace(source.annotated, model_labels={}, **of_annotation), **own)
 
 
 def test_a_mask_of_a_task_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from napari_cerberus.pairs.write.transaction import STAGING, recover
 from napari_cerberus.pairs.write.write_pairs import write_export
 from napari_cerberus.progress import run_to_end
 from ordinary_user import as_ordinary_user
-from pairs.make_source import make_settings, make_source
+from pairs.make_source import make_settings, make_source, with_annotation
 
 _PUTTING_IN_PLACE = 28  # a write at which some files are in place and some are not
 
@@ -33,9 +32,9 @@ SMALL = make_source(32, 32)
 
 
 def changed(source: ExportSource) -> ExportSource:
-    glands = source.labels["glands"].copy()
+    glands = source.annotated.labels["glands"].copy()
     glands[12, 12] = 0
-    return replace(source, labels={**source.labels, "glands": glands})
+    return with_annotation(source, labels={**source.annotated.labels, "glands": glands})
 
 
 def export(root: Path, source: ExportSource = SMALL, when_changed: WhenChanged = "replace") -> None:

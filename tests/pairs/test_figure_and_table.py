@@ -74,7 +74,13 @@ def test_the_scale_bar_is_round_and_fits(width_um: float) -> None:
 def test_png_and_pdf_are_written(tmp_path: Path) -> None:
     source = make_source()
     for name in ("figure.png", "figure.PDF"):
-        write_figure(tmp_path / name, source.image, source.labels, source.objects, source.pixel_size_um)
+        write_figure(
+            tmp_path / name,
+            source.image,
+            source.annotated.labels,
+            source.annotated.objects,
+            source.annotated.pixel_size_um,
+        )
     with Image.open(tmp_path / "figure.png") as picture:
         assert picture.width >= 480
         assert picture.info["dpi"] == pytest.approx((300, 300), rel=0.01)
@@ -83,7 +89,7 @@ def test_png_and_pdf_are_written(tmp_path: Path) -> None:
 
 def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
     source = make_source()
-    arguments = (source.image, source.labels, source.objects)
+    arguments = (source.image, source.annotated.labels, source.annotated.objects)
     with pytest.raises(SettingsError, match="svg"):
         write_figure(tmp_path / "f.svg", *arguments, 0.5)
     with pytest.raises(SettingsError, match="pixel_size_um"):
@@ -91,7 +97,7 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="fill"):
         FigureSettings(fill=2)
     with pytest.raises(DataError, match="glands"):
-        write_figure(tmp_path / "f.png", source.image[1:], source.labels, source.objects, 0.5)
+        write_figure(tmp_path / "f.png", source.image[1:], source.annotated.labels, source.annotated.objects, 0.5)
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
         write_figure(tmp_path / "file" / "f.png", *arguments, 0.5)
@@ -99,7 +105,7 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_table_comes_back(tmp_path: Path) -> None:
-    objects = make_source().objects
+    objects = make_source().annotated.objects
     write_table(tmp_path / "objects.csv", objects)
     back = read_table(tmp_path / "objects.csv")
     pd.testing.assert_frame_equal(back, objects, check_dtype=False)

@@ -101,9 +101,9 @@ def test_a_part_of_an_image_lies_at_its_place_in_the_whole(tmp_path: Path) -> No
 
 def test_the_table_comes_back(tmp_path: Path) -> None:
     source = make_source()
-    run_to_end(write_geojson(tmp_path / "o.geojson", source.labels, source.objects))
+    run_to_end(write_geojson(tmp_path / "o.geojson", source.annotated.labels, source.annotated.objects))
     back = read(tmp_path / "o.geojson", (64, 64))
-    table = source.objects.rename(columns={"review": "state"})
+    table = source.annotated.objects
     for task, columns in (
         ("glands", ["class", "confidence", "state"]),
         ("nuclei", ["class", "class_probability"]),

@@ -13,7 +13,7 @@ import shapely
 from hypothesis import given, settings
 from shapely.geometry import shape as geometry_of
 
-from napari_cerberus.annotation.object_table import STATES
+from napari_cerberus.annotation.object_columns import STATES
 from napari_cerberus.errors import DataError
 from napari_cerberus.interop.geojson import write_geojson
 from napari_cerberus.interop.geojson_reading import ImportedObjects, read_geojson

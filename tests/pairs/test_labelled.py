@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from napari_cerberus.pairs.layout.sidecar import sidecar_paths
 from napari_cerberus.pairs.write.export_plan import plan_export
 from napari_cerberus.pairs.write.write_pairs import write_export
 from napari_cerberus.progress import run_to_end
-from pairs.make_source import make_settings, make_source
+from pairs.make_source import make_settings, make_source, with_annotation
 
 
 @pytest.fixture
@@ -36,10 +35,10 @@ def test_a_pair_brings_image_mask_and_the_labels_of_every_task(record: PairRecor
     for task, labels in pair.labels.items():
         assert labels.dtype == np.int32
         ids = {id_: one.source_id for id_, one in pair.objects[task].items()}
-        kept = np.isin(source.labels[task][:32, :32], list(ids.values()))
+        kept = np.isin(source.annotated.labels[task][:32, :32], list(ids.values()))
         np.testing.assert_array_equal(labels > 0, kept)
         np.testing.assert_array_equal(
-            np.vectorize({0: 0, **ids}.get)(labels), np.where(kept, source.labels[task][:32, :32], 0)
+            np.vectorize({0: 0, **ids}.get)(labels), np.where(kept, source.annotated.labels[task][:32, :32], 0)
         )
     assert set(pair.class_names("nuclei").values()) == {"epithelial"}
     assert (pair.category, pair.patient, pair.patient_id) == ("Polyp", record.patient, "S23 / Ä")
@@ -49,9 +48,9 @@ def test_a_pair_brings_image_mask_and_the_labels_of_every_task(record: PairRecor
 
 def test_rejected_objects_are_not_learned_and_stay_in_the_sidecar(tmp_path: Path) -> None:
     source = make_source()
-    nuclei = source.objects["task"] == "nuclei"
-    table = source.objects.assign(review=source.objects["review"].where(~nuclei, "rejected"))
-    run_to_end(write_export(run_to_end(plan_export(tmp_path, replace(source, objects=table), make_settings()))))
+    nuclei = source.annotated.objects["task"] == "nuclei"
+    table = source.annotated.objects.assign(state=source.annotated.objects["state"].where(~nuclei, "rejected"))
+    run_to_end(write_export(run_to_end(plan_export(tmp_path, with_annotation(source, cells=table), make_settings()))))
     for record in index_tree(tmp_path)[0]:
         pair = read_pair(record)
         assert pair is not None

@@ -9,8 +9,9 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 
-from napari_cerberus.errors import CerberusError, DataError, SettingsError
+from napari_cerberus.errors import CerberusError, DataError
 from napari_cerberus.interop.ome_tiff import read_label_tiff, write_label_tiff
+from napari_cerberus.pixel_size import PixelSize
 from pairs.make_labels import label_maps
 
 
@@ -18,7 +19,7 @@ from pairs.make_labels import label_maps
 @settings(max_examples=20)
 @given(label_maps)
 def test_labels_come_back_exactly(tmp_path: Path, name: str, labels: np.ndarray) -> None:
-    write_label_tiff(tmp_path / name, {"nuclei": labels, "glands": labels[::-1]}, 0.2525)
+    write_label_tiff(tmp_path / name, {"nuclei": labels, "glands": labels[::-1]}, PixelSize.square(0.2525))
     back = read_label_tiff(tmp_path / name)
     assert list(back.planes) == ["nuclei", "glands"]
     np.testing.assert_array_equal(back.planes["nuclei"], labels)
@@ -28,7 +29,7 @@ def test_labels_come_back_exactly(tmp_path: Path, name: str, labels: np.ndarray)
 
 def test_ome_says_size_unit_and_channels(tmp_path: Path) -> None:
     path = tmp_path / "labels.ome.tif"
-    write_label_tiff(path, {"glands": np.ones((4, 5), int)}, 0.5)
+    write_label_tiff(path, {"glands": np.ones((4, 5), int)}, PixelSize.square(0.5))
     with tifffile.TiffFile(path) as file:
         assert file.is_ome
         xml = file.ome_metadata
@@ -42,7 +43,11 @@ def test_ome_says_size_unit_and_channels(tmp_path: Path) -> None:
 @pytest.mark.parametrize("pixel_size_um", [0.05, 0.2525, 1.3, 20.0])
 def test_tifffile_reads_the_physical_size_back(tmp_path: Path, name: str, pixel_size_um: float) -> None:
     """As any reader of tags and OME-XML sees it, without our own code."""
-    write_label_tiff(tmp_path / name, {"nuclei": np.ones((4, 5), int), "glands": np.ones((4, 5), int)}, pixel_size_um)
+    write_label_tiff(
+        tmp_path / name,
+        {"nuclei": np.ones((4, 5), int), "glands": np.ones((4, 5), int)},
+        PixelSize.square(pixel_size_um),
+    )
     with tifffile.TiffFile(tmp_path / name) as file:
         for page in file.pages:
             assert page.tags["ResolutionUnit"].value == tifffile.RESUNIT.CENTIMETER
@@ -60,7 +65,7 @@ def test_tifffile_reads_the_physical_size_back(tmp_path: Path, name: str, pixel_
 @pytest.mark.parametrize(("highest", "kind"), [(65_535, np.uint16), (65_536, np.uint32), (2**31 - 1, np.uint32)])
 def test_large_ids_take_32_bits(tmp_path: Path, highest: int, kind: type) -> None:
     path = tmp_path / "labels.tif"
-    write_label_tiff(path, {"glands": np.array([[0, highest]])}, 0.5)
+    write_label_tiff(path, {"glands": np.array([[0, highest]])}, PixelSize.square(0.5))
     assert tifffile.imread(path).dtype == kind
     assert read_label_tiff(path).planes["glands"].max() == highest
 
@@ -95,16 +100,14 @@ def test_what_cannot_be_written_is_refused_and_the_old_file_kept(tmp_path: Path)
     path = tmp_path / "labels.tif"
     path.write_text("old")
     plane = np.zeros((3, 3), int)
-    for planes, size in (
-        ({"a": plane - 1}, 0.5),
-        ({"a": plane + 2**32}, 0.5),
-        ({"a": plane, "b": plane[1:]}, 0.5),
-        ({}, 0.5),
+    for planes in (
+        {"a": plane - 1},
+        {"a": plane + 2**32},
+        {"a": plane, "b": plane[1:]},
+        {},
     ):
         with pytest.raises(DataError, match=r"labels\.tif"):
-            write_label_tiff(path, planes, size)
-    with pytest.raises(SettingsError, match="pixel_size_um"):
-        write_label_tiff(path, {"a": plane}, float("nan"))
+            write_label_tiff(path, planes, PixelSize.square(0.5))
     with pytest.raises(CerberusError):
-        write_label_tiff(path / "below.tif", {"a": plane}, 0.5)
+        write_label_tiff(path / "below.tif", {"a": plane}, PixelSize.square(0.5))
     assert path.read_text() == "old"

@@ -90,7 +90,7 @@ def two_disks(gap: int) -> np.ndarray:
 @pytest.mark.parametrize("factor", [0.3, 0.5, 0.77, 1.0, 1.3, 2.0, 3.0])
 def test_objects_keep_their_ids_and_areas(factor: float) -> None:
     labels = two_disks(3)
-    resampled = resample_labels(labels, scaled_shape((60, 100), factor))
+    resampled = resample_labels(labels, scaled_shape((60, 100), (factor, factor)))
     assert set(np.unique(resampled)) == {0, 3, 900}
     for id_ in (3, 900):
         expected = (labels == id_).sum() * factor**2

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from fake_jobs import annotation_of
+from napari_cerberus.annotation.frame import Frame
+from napari_cerberus.annotation.store import save_annotation
 from napari_cerberus.cli.main import main
-from napari_cerberus.inference.result_folder import write_annotation
 from napari_cerberus.model.checkpoint import load_model
 from napari_cerberus.pairs.layout.ebhi import index_tree
-from napari_cerberus.pairs.layout.tile_pixels import pixels_sha256
 from napari_cerberus.training.config_file import read_config
 from napari_cerberus.training.data.tile_sources import collect
 from napari_cerberus.training.engine.training_run import by_subset, make_split
@@ -83,8 +83,8 @@ def export(folder: Path, root: Path, count: int) -> None:
         name = f"Präparat {number}.png"
         (folder / "images").mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / "images" / name)
-        about = {"image": name, "image_sha256": pixels_sha256(image)}
-        write_annotation(folder / "work" / str(number), annotation_of(labels, 1.0), about=about)
+        frame = Frame.of_image(image, Path(name).stem)
+        save_annotation(folder / "work" / str(number), annotation_of(labels, 1.0, frame=frame, image_path=name))
         lines.append(f"{name},S23-{number:04d},{CATEGORIES[number % 2]},1")
     (folder / "index.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     words = ["--saved", folder / "work", "--images-in", folder / "images", "--index", folder / "index.csv"]

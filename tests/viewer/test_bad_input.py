@@ -13,7 +13,7 @@ import pytest
 from desk import Desk
 from fake_jobs import FakeAnnotate, he_like, square_labels
 from napari_cerberus.annotation.journal import read_journal
-from napari_cerberus.annotation.object_table import EDITED
+from napari_cerberus.annotation.object_columns import EDITED
 from napari_cerberus.annotation.store import load_annotation
 from napari_cerberus.viewer.correct.autosave import JOURNALS_VARIABLE
 from ordinary_user import as_ordinary_user

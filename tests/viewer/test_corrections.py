@@ -11,7 +11,7 @@ import pytest
 from desk import Desk
 from fake_jobs import FakeAnnotate
 from napari_cerberus.annotation.edits import delete_objects
-from napari_cerberus.annotation.object_table import ACCEPTED, EDITED, UNREVIEWED
+from napari_cerberus.annotation.object_columns import ACCEPTED, EDITED, UNREVIEWED
 from napari_cerberus.viewer.correct.tools import TOOLS, Needs
 
 NAPARI_KEYS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,12 @@ from pytestqt.qtbot import QtBot
 
 from fake_jobs import TISSUE, FakeAnnotate, he_like, no_pixel_size, two_models
 from napari_cerberus.annotation.journal import read_journal
-from napari_cerberus.annotation.object_table import ACCEPTED, EDITED
+from napari_cerberus.annotation.object_columns import ACCEPTED, EDITED
 from napari_cerberus.annotation.store import load_annotation
 from napari_cerberus.errors import DataError
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.correct.autosave import JOURNALS_VARIABLE
-from napari_cerberus.viewer.io import annotation_folder
-from napari_cerberus.viewer.io.annotation_folder import save
-from napari_cerberus.viewer.io.results_reader import get_reader
+from napari_cerberus.viewer.io.annotation_folder import get_reader, save
 from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState
 
@@ -299,29 +296,7 @@ def test_the_readout_comes_back_with_a_folder_and_with_a_journal(
         assert dict(readout.tissue) == TISSUE
         assert dict(readout.counts) == {"glands": 1, "lumina": 1, "nuclei": 2}
         (snapshot,) = sitting.controller.export._candidates.snapshots().values()
-        assert dict(snapshot.tissue) == TISSUE
-
-
-def test_a_folder_of_an_older_program_still_opens(
-    sit_down: Callable[..., Sitting], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = sit_down()
-    first.annotate()
-    labels = first.work()
-    folder = tmp_path / "a.cerberus"
-    saved_by_dock(first, folder).unlink()
-    first.controller.close()
-    about = json.loads((folder / "annotation.json").read_text())
-    for record in about["more"]["layers"].values():
-        del record["tissue"], record["flips"]
-        record["image_fingerprint"] = "0123456789abcdef" * 2
-    (folder / "annotation.json").write_text(json.dumps({**about, "tissue": {}}))
-    second = sit_down(name="renamed")
-    monkeypatch.setattr(annotation_folder, "current_viewer", lambda: second.viewer)
-    open_saved(second, folder)
-    check_work(second, labels)
-    assert "renamed glands" in second.viewer.layers, "over the image it belongs to"
-    saved_by_dock(second, tmp_path / "b.cerberus")
+        assert dict(snapshot.annotated.tissue) == TISSUE
 
 
 def test_a_second_dock_of_one_window_goes_on_with_the_journal(sit_down: Callable[..., Sitting], tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
 from fake_jobs import FakeAnnotate, he_like, no_pixel_size, two_models
-from napari_cerberus.annotation.object_table import COLUMNS, mark
+from napari_cerberus.annotation.object_columns import COLUMNS
+from napari_cerberus.annotation.object_table import mark
 from napari_cerberus.errors import DataError, ImageError
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.io import outlines_reader

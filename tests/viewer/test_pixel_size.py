@@ -14,7 +14,7 @@ from napari.layers import Image
 from fake_jobs import he_like, no_pixel_size
 from napari_cerberus.errors import ImageError, SettingsError
 from napari_cerberus.pixel_size import PixelSize, PixelSizeSource
-from napari_cerberus.viewer.pixel_size_lookup import find_pixel_size, layer_pixel_size_um
+from napari_cerberus.viewer.pixel_size_lookup import find_pixel_size, layer_pixel_size
 from napari_cerberus.viewer.preferences import Memory, Preferences
 
 
@@ -45,12 +45,13 @@ def test_scale_and_units_of_the_layer(settings: Any, um: float) -> None:
 
 
 def test_no_units_means_no_physical_size() -> None:
-    assert layer_pixel_size_um(layer(scale=(0.5, 0.5))) is None
+    assert layer_pixel_size(layer(scale=(0.5, 0.5))) is None
 
 
-def test_oblong_pixels_are_refused_with_both_sides() -> None:
-    with pytest.raises(ImageError, match=r"0.5 × 0.25 µm"):
-        layer_pixel_size_um(layer(scale=(0.5, 0.25), units=("um", "um")))
+def test_oblong_pixels_keep_both_sides() -> None:
+    size = layer_pixel_size(layer(scale=(0.5, 0.25), units=("um", "um")))
+    assert size is not None
+    assert size.yx_um == pytest.approx((0.5, 0.25))
 
 
 def test_nobody_knows() -> None:
@@ -72,7 +73,7 @@ def test_the_file_is_asked_where_the_layer_says_nothing(tmp_path: Path) -> None:
     path.write_bytes(b"x")
     image = layer()
     image._source = image.source.model_copy(update={"path": str(path)})
-    size = found(image, read=lambda asked: 0.23 if asked == path else None)
+    size = found(image, read=lambda asked: PixelSize.square(0.23, PixelSizeSource.FILE) if asked == path else None)
     assert (size.mean_um, size.source) == (0.23, PixelSizeSource.FILE)
 
     def unreadable(asked: Path) -> float:

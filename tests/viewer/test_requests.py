@@ -11,6 +11,7 @@ from napari.layers import Image
 from fake_jobs import he_like
 from napari_cerberus.errors import ModelError
 from napari_cerberus.model.library import opening
+from napari_cerberus.pixel_size import PixelSize, PixelSizeSource
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.viewer.annotate.annotate_jobs import Annotator, Request, list_model_choices
 from napari_cerberus.viewer.annotate.image_region import take_region
@@ -23,8 +24,7 @@ def request(model_name: str, *, flips: bool = False) -> Request:
     viewer.add_layer(layer)
     return Request(
         picture=take_region(viewer, layer, Region.WHOLE),
-        pixel_size_um=1.0,
-        pixel_size_source="assumed",
+        pixel_size=PixelSize.square(1.0, PixelSizeSource.ASSUMED),
         model_name=model_name,
         device="cpu",
         sensitivity=0.0,

@@ -10,7 +10,7 @@ import pytest
 
 from desk import Desk
 from fake_jobs import FakeAnnotate, square_labels
-from napari_cerberus.annotation.object_table import UNREVIEWED
+from napari_cerberus.annotation.object_columns import UNREVIEWED
 from napari_cerberus.annotation.tracking import KEPT_RUNS
 
 

@@ -13,6 +13,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
 from fake_jobs import annotation_of, he_like, square_labels, tissue_map
+from napari_cerberus.pixel_size import PixelSize, PixelSizeSource
 from napari_cerberus.tasks import CLASS_COLOURS, TASK_COLOURS
 from napari_cerberus.viewer import colours
 from napari_cerberus.viewer.colours import class_colour, direct_colormap
@@ -28,8 +29,7 @@ RECORD = LayerRecord(
     image_path="",
     region=(0, 0, 20, 24),
     factors=(1, 1),
-    pixel_size_um=0.5,
-    pixel_size_source="from the layer",
+    pixel_size=PixelSize.square(0.5, PixelSizeSource.LAYER),
     model_name="starter",
     model_sha256="ab" * 32,
     device="cpu",

@@ -17,7 +17,7 @@ from napari_cerberus.slides import open_slide
 from napari_cerberus.slides.annotating import annotate_slide
 from napari_cerberus.slides.fields import is_run, least_certain_fields, objects_in
 from napari_cerberus.viewer.annotate.image_region import take_region
-from napari_cerberus.viewer.io.results_reader import get_reader
+from napari_cerberus.viewer.io.annotation_folder import get_reader
 from napari_cerberus.viewer.io.slide_reader import read_slide
 from napari_cerberus.viewer.layers import ViewerLayers
 from napari_cerberus.viewer.session import JobState, Region, Session

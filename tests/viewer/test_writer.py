@@ -17,6 +17,7 @@ from PIL import Image
 from fake_jobs import annotation_of, he_like, square_labels
 from napari_cerberus.errors import DataError
 from napari_cerberus.interop.geojson_reading import read_geojson
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.viewer.io import writers
 from napari_cerberus.viewer.layer_provenance import LayerRecord
@@ -26,13 +27,12 @@ from napari_cerberus.viewer.session import Display
 MANIFEST = Path(writers.__file__).parents[2] / "napari.yaml"
 RECORD = LayerRecord(
     task="",
-    image_fingerprint="ab",
+    image_fingerprint="ab" * 32,
     image_name="tile",
     image_path="",
     region=(0, 0, 40, 56),
     factors=(1.0, 1.0),
-    pixel_size_um=0.5,
-    pixel_size_source="set by you",
+    pixel_size=PixelSize.square(0.5),
     model_name="starter",
     model_sha256="ab" * 32,
     device="cpu",

@@ -12,13 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..annotation.finished_areas import Mask, finished_masks
+from ..annotation.object_columns import empty_table
 from ..errors import CerberusError, DeviceError
 from ..inference.annotate import objects_from
 from ..inference.annotate_settings import AnnotateSettings
 from ..inference.grid.model_grid import ModelGrid, round_up
 from ..inference.grid.rescale import to_model_grid
 from ..inference.images.rgb import to_rgb8
-from ..inference.objects.found_objects import empty_table
 from ..inference.predict import Prediction, predict
 from ..progress import Job, Progress
 from ..tasks import GLANDS, LUMINA

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError
+from .annotated_image import AnnotatedImage
 from .label_maps import Overlaps, dice, overlaps
-from .store import SavedAnnotation
 
 SAME, CHANGED, ADDED, REMOVED = "same", "changed", "added", "removed"
 _COLUMNS = ("task", "index_before", "index_after", "iou", "change", "class_before", "class_after", "y_px", "x_px")
@@ -36,7 +36,7 @@ class Comparison:
     objects: pd.DataFrame
 
 
-def compare(before: SavedAnnotation, after: SavedAnnotation) -> Comparison:
+def compare(before: AnnotatedImage, after: AnnotatedImage) -> Comparison:
     """Compare two annotations of the same pixels. A task that one of them lacks counts as empty there.
 
     Raises
@@ -78,7 +78,7 @@ def _objects(both: Overlaps) -> pd.DataFrame:
     )
 
 
-def _centres(found: pd.DataFrame, before: SavedAnnotation, after: SavedAnnotation, task: str) -> pd.DataFrame:
+def _centres(found: pd.DataFrame, before: AnnotatedImage, after: AnnotatedImage, task: str) -> pd.DataFrame:
     sides = []
     for annotation, column in ((after, "index_after"), (before, "index_before")):
         rows = annotation.objects[annotation.objects["task"] == task].set_index("index")
@@ -86,7 +86,7 @@ def _centres(found: pd.DataFrame, before: SavedAnnotation, after: SavedAnnotatio
     return sides[0].fillna(sides[1]).rename(columns={"centroid_y_px": "y_px", "centroid_x_px": "x_px"})
 
 
-def _classes(annotation: SavedAnnotation, task: str) -> dict[int, str]:
+def _classes(annotation: AnnotatedImage, task: str) -> dict[int, str]:
     rows = annotation.objects[annotation.objects["task"] == task]
     return dict(zip(rows["index"], rows["class"], strict=True))
 

@@ -18,6 +18,7 @@ Region = tuple[int, int, int, int]
 MAX_PIXELS = 1 << 30
 """Largest frame that is read from disk (32,768 × 32,768); a file that claims more is damaged or hostile."""
 
+_UNKNOWN = "0" * 64
 _WHOLE_BYTES = 32 << 20
 _PATCH_PX, _PATCHES = 128, 5
 
@@ -84,6 +85,30 @@ class Frame:
             raise DataError(f"Region {self.region} does not lie in the image.")
         if self.shape[0] * self.shape[1] > MAX_PIXELS:
             raise DataError(f"A region of {self.shape[0]} × {self.shape[1]} px is too large.")
+
+    @classmethod
+    def of_image(cls, pixels: Any, name: str = "") -> Frame:
+        """A whole image, ``(H, W)`` or ``(H, W, channels)``."""
+        height, width = (int(side) for side in pixels.shape[:2])
+        return cls(
+            image_key=image_key(pixels),
+            image_name=name,
+            image_height_px=height,
+            image_width_px=width,
+            region=(0, 0, height, width),
+        )
+
+    @classmethod
+    def unknown(cls, name: str, shape: tuple[int, ...]) -> Frame:
+        """Of label maps whose image nobody knows."""
+        height, width = shape
+        whole = (0, 0, height, width)
+        return cls(image_key=_UNKNOWN, image_name=name, image_height_px=height, image_width_px=width, region=whole)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it says which image it is."""
+        return self.image_key != _UNKNOWN
 
     @property
     def shape(self) -> tuple[int, int]:

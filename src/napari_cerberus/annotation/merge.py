@@ -19,7 +19,8 @@ from .edits import ChangeSet, difference
 from .edits.window import free_ids
 from .frame import Region
 from .label_maps import IntArray, Labels, Overlaps, compact, overlaps, present_ids, same_pixels
-from .object_table import CELLS, DECIDED, measure, rows_with, with_review
+from .object_columns import CELLS, DECIDED, with_review
+from .object_table import measure, rows_with
 from .review.findings import DISAGREEMENT, NAMES, as_findings
 
 _MATCH_IOU = 0.5

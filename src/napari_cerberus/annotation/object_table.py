@@ -1,93 +1,25 @@
 """The object table on the pathologist's side: geometry measured from labels, review state, and what a correction does.
 
-Columns are those of ``docs/architecture.md`` plus the review's: ``state``, ``changed_by`` and ``changed_at`` (UTC,
-ISO 8601). Tables are never changed in place. The functions here take the rows of *one* task; ``of_task`` gives them.
+Columns and their types stand in ``object_columns``. Tables are never changed in place. The functions here take the
+rows of *one* task; ``of_task`` gives them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from ..errors import DataError, EditError
+from ..errors import EditError
 from .edits.changes import ChangeSet, as_ids
 from .label_maps import IntArray, Labels, compact
-
-UNREVIEWED, ACCEPTED, REJECTED, SKIPPED, EDITED = "unreviewed", "accepted", "rejected", "skipped", "edited"
-STATES = (UNREVIEWED, ACCEPTED, REJECTED, SKIPPED, EDITED)
-DECIDED = (ACCEPTED, REJECTED, EDITED)
-"""States that count as reviewed; a re-run keeps these objects as they are."""
-
-GEOMETRY: Mapping[str, str] = {
-    "area_um2": "float64",
-    "centroid_y_px": "float64",
-    "centroid_x_px": "float64",
-    "y0_px": "int64",
-    "x0_px": "int64",
-    "y1_px": "int64",
-    "x1_px": "int64",
-}
-MODEL_COLUMNS: Mapping[str, str] = {
-    "task": "object",
-    "index": "int64",
-    "class": "object",
-    "class_probability": "float64",
-    "confidence": "float64",
-    **GEOMETRY,
-}
-REVIEW_COLUMNS: Mapping[str, str] = {"state": "object", "changed_by": "object", "changed_at": "object"}
-COLUMNS: Mapping[str, str] = {**MODEL_COLUMNS, **REVIEW_COLUMNS}
-CELLS = tuple(name for name in COLUMNS if name not in GEOMETRY and name not in ("task", "index"))
-"""Columns that labels alone cannot give back."""
+from .object_columns import CELLS, COLUMNS, DEFAULTS, EDITED, GEOMETRY, STATES, empty_table, utc_now
 
 _FEW_IDS = 20
-_DEFAULTS: Mapping[str, Any] = {
-    "class": "",
-    "class_probability": np.nan,
-    "confidence": np.nan,
-    "state": UNREVIEWED,
-    "changed_by": "",
-    "changed_at": "",
-}
-_NEW_CELLS = {name: _DEFAULTS[name] for name in CELLS}
-
-
-def utc_now() -> str:
-    """The time as the table and the journal write it: ISO 8601, UTC, whole seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def empty_table() -> pd.DataFrame:
-    """A table without rows."""
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})
-
-
-def with_review(objects: pd.DataFrame) -> pd.DataFrame:
-    """A copy in the canonical columns; review columns that are missing are added, other columns are dropped.
-
-    Raises
-    ------
-    DataError
-        If a model column is missing or has values of the wrong type.
-    """
-    missing = [name for name in MODEL_COLUMNS if name not in objects]
-    if missing:
-        raise DataError(f"The object table has no column {missing[0]!r}; annotate the image again.")
-    filled = {name: objects.get(name, _DEFAULTS.get(name)) for name in COLUMNS}
-    try:
-        return pd.DataFrame(filled, index=objects.index).astype(dict(COLUMNS)).reset_index(drop=True)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"The object table holds values of the wrong type: {error}.") from error
-
-
-def of_task(objects: pd.DataFrame, task: str) -> pd.DataFrame:
-    """The rows of one task."""
-    return objects[objects["task"] == task].reset_index(drop=True)
+_NEW_CELLS = {name: DEFAULTS[name] for name in CELLS}
 
 
 def measure(labels: Labels, pixel_size_um: float, ids: Iterable[int] | None = None) -> pd.DataFrame:
@@ -136,7 +68,7 @@ def _geometry(
 
 def new_rows(task: str, geometry: pd.DataFrame, **columns: Any) -> pd.DataFrame:
     """Rows for measured objects; other columns have their defaults unless given (a value, or one a row)."""
-    filled = {name: geometry.get(name, columns.get(name, _DEFAULTS.get(name))) for name in COLUMNS}
+    filled = {name: geometry.get(name, columns.get(name, DEFAULTS.get(name))) for name in COLUMNS}
     rows = pd.DataFrame({**filled, "task": task}, index=geometry.index)
     return rows.astype(dict(COLUMNS)).reset_index(drop=True)
 
@@ -144,7 +76,7 @@ def new_rows(task: str, geometry: pd.DataFrame, **columns: Any) -> pd.DataFrame:
 def rows_with(task: str, geometry: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     """Rows for measured objects whose other cells stand in a table indexed by id; missing ones have defaults."""
     found = cells.reindex(geometry["index"].to_numpy())
-    columns = {name: found[name].fillna(_DEFAULTS[name]).to_numpy() for name in CELLS}
+    columns = {name: found[name].fillna(DEFAULTS[name]).to_numpy() for name in CELLS}
     return new_rows(task, geometry, **columns)
 
 

@@ -15,7 +15,8 @@ import pandas as pd
 from ..errors import DataError, EditError
 from .edits.changes import ChangeSet, Features, difference
 from .label_maps import Labels, same_pixels
-from .object_table import EDITED, UNREVIEWED, after_change, cells_of, edited, of_task, set_cells, with_review
+from .object_columns import EDITED, UNREVIEWED, of_task, with_review
+from .object_table import after_change, cells_of, edited, set_cells
 
 KEPT_RUNS = 3
 """So many re-runs can be taken back one after the other; each keeps two label maps in memory."""

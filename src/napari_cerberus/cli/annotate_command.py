@@ -5,24 +5,25 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import CerberusError, ImageError, OutputError
+from ..annotation.frame import Frame
+from ..annotation.store import check_target, save_annotation
+from ..errors import CerberusError, ImageError
 from ..inference.annotate import AnnotateSettings, Annotation, annotate
 from ..inference.device import choose_runtime
 from ..inference.images.image_files import read_image
-from ..inference.images.rgb import as_rgb8
-from ..inference.result_folder import SUMMARY_FILE, write_annotation
+from ..inference.images.rgb import to_rgb8
 from ..model.checkpoint import Model
 from ..model.library.opening import open_model, promoted_and_note
-from ..pairs.layout.tile_pixels import pixels_sha256
+from ..pixel_size import PixelSize, PixelSizeSource
 from ..progress import run_to_end
 from ..slides.files.opening import looks_like_slide
 from .main import EXIT_FAILED, PROGRAM, one_line
 from .progress_line import ProgressLine
-from .slides.slide_jobs import add_slide_arguments, annotate_slides, stated_size_um
+from .slides.slide_jobs import add_slide_arguments, annotate_slides, stated_size
 
 DEFAULT_PIXEL_SIZE_UM = 0.5
 """Assumed where neither the user, the file nor the model says: a 20x scan."""
@@ -34,14 +35,6 @@ ACQUISITION_FIELD = "acquisition_pixel_size_um"
 """Field of a model's provenance: the pixel size of the images it is usually given."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PixelSize:
-    """Side of a pixel in µm and who says so: ``given``, ``file`` or ``assumed``."""
-
-    um: float
-    source: str
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``annotate``."""
     parser.add_argument(
@@ -51,9 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="", metavar="NAME_OR_PATH", help="default: the promoted model")
     parser.add_argument(
         "--pixel-size-um",
-        type=float,
+        default="",
         metavar="X",
-        help="side of a pixel in µm; default: from the file, else assumed (and said so)",
+        help="side of a pixel in µm, or its height and width as 1.13,1.50; default: from the file, else assumed",
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     parser.add_argument("--tile-size-px", type=int, metavar="N", help="changes memory and time, never the result")
@@ -93,12 +86,12 @@ def _annotate_slides(slides: Mapping[Path, Path], model: Model, arguments: argpa
     settings: dict[Path, AnnotateSettings] = {}
     for path in slides:
         try:
-            size = choose_pixel_size(arguments.pixel_size_um, stated_size_um(path), model.spec.provenance)
+            size = choose_pixel_size(arguments.pixel_size_um, stated_size(path), model.spec.provenance)
         except CerberusError as error:
             sys.stderr.write(f"{PROGRAM}: error: {path}: {one_line(error)}\n")
             continue
-        if size.source == "assumed":
-            sys.stderr.write(f"{path.name}: the file does not say how large a pixel is; ASSUMED {size.um:g} µm.\n")
+        if size.assumed:
+            sys.stderr.write(f"{path.name}: the file does not say how large a pixel is; ASSUMED {size}.\n")
         settings[path] = settings_for(arguments, size)
     readable = {path: folder for path, folder in slides.items() if path in settings}
     failed = [path for path in slides if path not in settings]
@@ -141,22 +134,28 @@ def folder_name(image: Path) -> str:
     return image.stem.rstrip(". ") or _NAMELESS
 
 
-def choose_pixel_size(given: float | None, in_file: float | None, provenance: Mapping[str, Any]) -> PixelSize:
-    """The best that is known: what the user gave, what the file says, or a stated assumption."""
-    if given is not None:
-        return PixelSize(um=given, source="given")
+def choose_pixel_size(given: str, in_file: PixelSize | None, provenance: Mapping[str, Any]) -> PixelSize:
+    """The best that is known: what the user gave, what the file says, or a stated assumption.
+
+    Raises
+    ------
+    SettingsError
+        If ``given`` is neither empty nor one or two numbers that make sense.
+    """
+    if given:
+        return PixelSize.parse(given, PixelSizeSource.USER)
     if in_file is not None:
-        return PixelSize(um=in_file, source="file")
+        return in_file
     usual = provenance.get(ACQUISITION_FIELD)
     if isinstance(usual, bool) or not isinstance(usual, (int, float)) or not usual > 0:
         usual = DEFAULT_PIXEL_SIZE_UM
-    return PixelSize(um=float(usual), source="assumed")
+    return PixelSize.square(float(usual), PixelSizeSource.ASSUMED)
 
 
 def settings_for(arguments: argparse.Namespace, size: PixelSize) -> AnnotateSettings:
     """The settings of one image. Raises ``SettingsError``."""
     return AnnotateSettings(
-        pixel_size_um=size.um,
+        pixel_size_um=size,
         device=arguments.device,
         tile_size_px=arguments.tile_size_px,
         sensitivity=arguments.sensitivity,
@@ -186,26 +185,22 @@ def _annotate_and_write(
     path: Path, folder: Path, model: Model, arguments: argparse.Namespace, line: ProgressLine
 ) -> Annotation:
     """Read, annotate, write. Raises ``CerberusError``; ``folder`` is then as it was."""
-    _refuse_foreign(folder)
+    check_target(folder)
     _require_text(path)
     image = read_image(path)
-    size = choose_pixel_size(arguments.pixel_size_um, image.pixel_size_um, model.spec.provenance)
-    if size.source == "assumed":
+    size = choose_pixel_size(arguments.pixel_size_um, image.pixel_size, model.spec.provenance)
+    if size.assumed:
         line.say(
-            f"the file does not say how large a pixel is; ASSUMED {size.um:g} µm. "
+            f"the file does not say how large a pixel is; ASSUMED {size}. "
             "If that is wrong, run again with --pixel-size-um."
         )
-    result = run_to_end(annotate(image.pixels, model, settings_for(arguments, size)), line)
-    result = replace(result, notes=(*image.notes, *result.notes))
+    rgb, notes = to_rgb8(image.pixels)
+    job = annotate(rgb, model, settings_for(arguments, size), frame=Frame.of_image(rgb, path.stem))
+    result = run_to_end(job, line)
+    result = replace(result, notes=(*image.notes, *notes, *result.notes), image_path=str(path.absolute()))
     for note in result.notes:
         line.say(note)
-    about = {
-        "image": path.name,
-        "image_path": str(path.absolute()),
-        "image_sha256": pixels_sha256(as_rgb8(image.pixels)),
-        "pixel_size_source": size.source,
-    }
-    write_annotation(folder, result, about=about)
+    save_annotation(folder, result)
     return result
 
 
@@ -222,24 +217,10 @@ def _require_text(path: Path) -> None:
         raise ImageError("the name of this file or of its folder is not UTF-8; rename it.") from error
 
 
-def _refuse_foreign(folder: Path) -> None:
-    """An earlier result is replaced; a folder of anything else is not ours to replace.
-
-    Raises
-    ------
-    OutputError
-        If ``folder`` is a file, or holds files but no summary of ours.
-    """
-    if folder.is_dir() and (folder / SUMMARY_FILE).is_file():
-        return
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise OutputError(f"{folder} exists and is not a result of ours; choose another --out.")
-
-
 def describe(result: Annotation) -> str:
     """Counts, tissue, time and device in one line."""
     parts = [f"{count} {task}" for task, count in result.counts.items()]
     if result.tissue:
         name, share = max(result.tissue.items(), key=lambda item: item[1])
         parts.append(f"tissue {name} {100 * share:.0f} %")
-    return ", ".join(parts) + f" ({result.seconds:.1f} s, {result.device}, {result.precision})"
+    return ", ".join(parts) + f" ({result.run.seconds:.1f} s, {result.run.device}, {result.run.precision})"

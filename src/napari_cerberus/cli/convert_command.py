@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..annotation.object_table import measure
+from ..annotation.annotated_image import AnnotatedImage
+from ..annotation.frame import Frame
+from ..annotation.object_columns import CELLS
+from ..annotation.object_table import measure, rows_with
+from ..annotation.store import is_annotation, save_annotation
 from ..errors import CerberusError, DataError, SettingsError
 from ..exporting.saved_annotations import read_result
 from ..inference.images.image_files import read_image
 from ..inference.images.rgb import as_rgb8
-from ..inference.result_folder import OBJECTS_FILE, OURS, SUMMARY_FILE, write_labels
-from ..inference.result_reading import is_annotation
-from ..interop.coco import CocoImage, write_coco
+from ..interop.coco import write_coco
 from ..interop.coco_reading import read_coco
 from ..interop.figure import write_figure
 from ..interop.geojson import GeoJsonSettings, write_geojson
 from ..interop.geojson_reading import ImportSettings, read_geojson
 from ..interop.ome_tiff import read_label_tiff, write_label_tiff
-from ..pairs.layout.tile_pixels import pixels_sha256
 from ..pairs.object_rows import write_table
 from ..pairs.write.export_source import ExportSource
+from ..pixel_size import PixelSize
 from ..progress import run_to_end
 from ..tasks import GLANDS, INSTANCE_TASKS
-from ..whole_folders import atomic_folder
 from .annotate_command import choose_pixel_size, folder_name, output_folders
 from .main import EXIT_FAILED, PROGRAM, one_line
 from .progress_line import ProgressLine
@@ -44,9 +43,9 @@ WRITERS: dict[str, tuple[str, Callable[[Path, ExportSource, ProgressLine], None]
     "coco": (".coco.json", lambda path, source, line: _write_coco(path, source, line)),
     "ome-tiff": (
         ".ome.tif",
-        lambda path, source, _: write_label_tiff(path, source.labels, source.pixel_size_um),
+        lambda path, source, _: write_label_tiff(path, source.annotated.labels, source.annotated.pixel_size),
     ),
-    "csv": (".csv", lambda path, source, _: write_table(path, source.objects)),
+    "csv": (".csv", lambda path, source, _: write_table(path, source.annotated.objects)),
     "png": (".png", lambda path, source, _: _write_figure(path, source)),
     "pdf": (".pdf", lambda path, source, _: _write_figure(path, source)),
 }
@@ -73,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     read.add_argument("--form", choices=tuple(READERS), help="what the file is; default: by its suffix")
     read.add_argument("--image", type=Path, required=True, metavar="IMAGE", help="the image that it belongs to")
     read.add_argument("--results", type=Path, required=True, metavar="DIR", help="goes to DIR/<image's stem>/")
-    read.add_argument("--pixel-size-um", type=float, metavar="X", help="of the image; default: from its file")
+    read.add_argument("--pixel-size-um", default="", metavar="X", help="of the image; default: from its file")
     read.add_argument(
         "--class", nargs=2, action="append", default=[], metavar=("NAME", "TASK"), dest="classes",
         help=f"which task a class stands for: {', '.join(INSTANCE_TASKS)}",
@@ -109,17 +108,17 @@ def _write_image(image: Path, folder: Path, arguments: argparse.Namespace) -> bo
 
 
 def _write_geojson(path: Path, source: ExportSource, line: ProgressLine) -> None:
-    settings = GeoJsonSettings(image_key=source.sha256)
-    run_to_end(write_geojson(path, source.labels, source.objects, settings), line)
+    settings = GeoJsonSettings(image_key=source.annotated.frame.image_key)
+    run_to_end(write_geojson(path, source.annotated.labels, source.annotated.objects, settings), line)
 
 
 def _write_coco(path: Path, source: ExportSource, line: ProgressLine) -> None:
-    image = CocoImage(file_name=source.name, labels=source.labels, objects=source.objects)
-    run_to_end(write_coco(path, [image]), line)
+    run_to_end(write_coco(path, [source.annotated]), line)
 
 
 def _write_figure(path: Path, source: ExportSource) -> None:
-    write_figure(path, source.image, source.labels, source.objects, source.pixel_size_um)
+    found = source.annotated
+    write_figure(path, source.image, found.labels, found.objects, found.pixel_size.x_um)
 
 
 def _read_geojson(path: Path, shape: tuple[int, int], tasks: Mapping[str, str], line: ProgressLine) -> Found:
@@ -195,32 +194,28 @@ def _read(arguments: argparse.Namespace) -> int:
     for note in notes:
         line.say(note)
     line.close()
-    size = choose_pixel_size(arguments.pixel_size_um, image.pixel_size_um, {})
-    about = {
-        "image": arguments.image.name,
-        "image_sha256": pixels_sha256(pixels),
-        "pixel_size_source": size.source,
-    }
-    _write_results(target, labels, objects, size.um, about)
-    counts = ", ".join(f"{int(plane.max())} {task}" for task, plane in labels.items())
-    sys.stdout.write(f"{target}: {counts} (pixel size {size.um:g} µm, {size.source})\n")
+    size = choose_pixel_size(arguments.pixel_size_um, image.pixel_size, {})
+    annotated = AnnotatedImage(
+        frame=Frame.of_image(pixels, arguments.image.stem),
+        pixel_size=size,
+        labels=labels,
+        objects=_table(labels, objects, size),
+        image_path=str(arguments.image.absolute()),
+        notes=notes,
+    )
+    save_annotation(target, annotated)
+    counts = ", ".join(f"{count} {task}" for task, count in annotated.counts.items())
+    sys.stdout.write(f"{target}: {counts} (pixel size {size}, {size.source})\n")
     return 0
 
 
-def _write_results(
-    target: Path, labels: Labels, objects: pd.DataFrame, pixel_size_um: float, about: Mapping[str, Any]
-) -> None:
-    """Write what ``annotate`` would write, as far as it is known. Raises ``OutputError``."""
-    measured = [measure(plane, pixel_size_um).assign(task=task) for task, plane in labels.items()]
-    table = pd.concat(measured, ignore_index=True)
-    if len(objects):
-        table = table.merge(objects, on=["task", "index"], how="left")
-    summary = {**about, "tissue": {}, "model": {"name": "", "sha256": ""}, "pixel_size_um": pixel_size_um}
-    summary["counts"] = {task: int(plane.max()) for task, plane in labels.items()}
-    with atomic_folder(target, ours=OURS) as temporary:
-        for task, plane in labels.items():
-            write_labels(temporary / f"{task}.tif", plane, pixel_size_um)
-        table.to_csv(temporary / OBJECTS_FILE, index=False, float_format="%.6g", errors="backslashreplace")
-        (temporary / SUMMARY_FILE).write_text(
-            json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+def _table(labels: Labels, objects: pd.DataFrame, size: PixelSize) -> pd.DataFrame:
+    """Geometry of the labels, and what the file says of their objects."""
+    tables = []
+    for task, plane in labels.items():
+        known = objects[objects["task"] == task] if len(objects) else pd.DataFrame(columns=["index"])
+        cells = known.drop_duplicates("index").set_index("index").rename(columns={"review": "state"})
+        tables.append(
+            rows_with(task, measure(plane, size.mean_um), cells.reindex(columns=list(CELLS)).astype("object"))
         )
+    return pd.concat(tables, ignore_index=True)

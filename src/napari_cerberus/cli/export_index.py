@@ -19,7 +19,7 @@ class FromReadout:
 
     def of(self, source: ExportSource) -> str:
         """The likeliest tissue class. Raises ``SettingsError`` where the readout is missing or not clear."""
-        ranked = sorted(source.tissue.items(), key=lambda item: -item[1])
+        ranked = sorted(source.annotated.tissue.items(), key=lambda item: -item[1])
         second = ranked[1][1] if len(ranked) > 1 else 0.0
         if not ranked or ranked[0][1] < CLEAR_SHARE or ranked[0][1] - second < CLEAR_MARGIN:
             said = ", ".join(f"{name} {share:.0%}" for name, share in ranked[:2]) or "nothing"

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..annotation.annotated_image import AnnotatedImage, ModelRun
+from ..annotation.frame import Frame
+from ..annotation.object_columns import MODEL_COLUMNS, empty_table, utc_now
 from ..errors import CerberusError, DeviceError, ImageError
 from ..progress import Job, Progress
 from .annotate_settings import NO_REPAIR, AnnotateSettings, RepairSettings
@@ -37,18 +40,12 @@ _LARGE_PIXELS = 4 << 20
 """An image is cut in blocks if its finest model grid has more pixels than this."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Annotation:
-    """What came out.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Annotation(AnnotatedImage):
+    """An annotated image fresh from the network, with what only that moment gives.
 
     Attributes
     ----------
-    labels : mapping of task key to (H, W) int32 array
-        One for each instance task of the model, on the image grid, ids 1..n.
-    objects : pandas.DataFrame
-        All tasks; columns as in ``docs/architecture.md``.
-    tissue : mapping of class to float
-        Probabilities for the whole image; empty without a tissue head.
     tissue_doubt : str
         Why the readout should not be relied on; "" where it is clear.
     tissue_map : TissueMap or None
@@ -57,42 +54,17 @@ class Annotation:
         The image's tissue as one vector, for ``model.reference_tiles``.
     probabilities : mapping of task key to (2, h, w) float16 array
         Inner and contour on the model grid.
-    model_name, model_sha256 : str
-    pixel_size_um, model_pixel_size_um : float
-    flips : bool
-        Whether confidence includes agreement under flips.
-    device, precision, device_reason : str
-        Where and how precisely the network ran, and why.
-    seconds : float
-    notes : tuple of str
-        Sentences worth telling the user.
     """
 
-    labels: Mapping[str, NDArray[np.int32]]
-    objects: pd.DataFrame
-    tissue: Mapping[str, float] = field(default_factory=dict)
     tissue_doubt: str = ""
     tissue_map: TissueMap | None = None
     embedding: NDArray[np.float32] | None = None
     probabilities: Mapping[str, NDArray[np.float16]] = field(default_factory=dict)
-    model_name: str
-    model_sha256: str
-    pixel_size_um: float
-    model_pixel_size_um: float
-    flips: bool = False
-    device: str
-    precision: str
-    device_reason: str
-    seconds: float
-    notes: tuple[str, ...] = ()
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Number of objects of each task."""
-        return {task: int(labels.max(initial=0)) for task, labels in self.labels.items()}
 
 
-def annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job[Annotation]:
+def annotate(
+    image: ArrayLike, model: Model, settings: AnnotateSettings, *, frame: Frame | None = None
+) -> Job[Annotation]:
     """Annotate one image.
 
     Parameters
@@ -102,6 +74,8 @@ def annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job[
     model : Model
         Left as it is.
     settings : AnnotateSettings
+    frame : Frame, optional
+        Which image it is, or which part of one; None: a whole image without a name.
 
     Yields
     ------
@@ -121,7 +95,7 @@ def annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job[
     CerberusError
         If the computation fails in any other way; never ``RuntimeError``.
     """
-    job = _annotate(image, model, settings)
+    job = _annotate(image, model, settings, frame)
     del image  # once it is copied, the caller's array is not held
     try:
         return (yield from job)
@@ -131,7 +105,7 @@ def annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job[
         raise CerberusError(f"The computation failed: {error}") from error
 
 
-def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job[Annotation]:
+def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings, frame: Frame | None) -> Job[Annotation]:
     # These need torch and scikit-image, which take seconds to load: not before the job runs.
     from ..model.runtime import give_back_memory
     from ..model.stain_profile import unlike
@@ -157,12 +131,15 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
     if settings.flips:
         readings = yield from _flipped_readings(rgb, model, runtime, settings)
     tissue = _tissue(reading, model)
-    prediction = reading.prediction
+    prediction, known = reading.prediction, frame or Frame.of_image(rgb)
     del rgb, reading  # the labels need the room
     give_back_memory()
     labels, objects = yield from _all_objects(prediction, model, settings, grid, readings)
     scale = check_scale(objects, settings.mean_pixel_um)
+    run = _run(model, settings, runtime, seconds=time.perf_counter() - started)
     return Annotation(
+        frame=known,
+        pixel_size=settings.pixel_size,
         labels=labels,
         objects=objects,
         tissue=tissue.shares,
@@ -170,16 +147,23 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings) -> Job
         tissue_map=tissue.map,
         embedding=prediction.embedding,
         probabilities=prediction.probabilities,
+        runs=dict.fromkeys((task.key for task in model.spec.tasks), run),
+        notes=(*notes, *prediction.notes, *tissue.notes, *([scale.sentence] if scale else [])),
+    )
+
+
+def _run(model: Model, settings: AnnotateSettings, runtime: Runtime, *, seconds: float) -> ModelRun:
+    return ModelRun(
         model_name=model.name,
         model_sha256=model.sha256,
-        pixel_size_um=settings.mean_pixel_um,
         model_pixel_size_um=model.spec.pixel_size_um,
-        flips=settings.flips,
         device=runtime.name,
         precision=runtime.precision,
         device_reason=runtime.reason,
-        seconds=time.perf_counter() - started,
-        notes=(*notes, *prediction.notes, *tissue.notes, *([scale.sentence] if scale else [])),
+        sensitivity=settings.sensitivity,
+        flips=settings.flips,
+        made_at=utc_now(),
+        seconds=seconds,
     )
 
 
@@ -279,7 +263,7 @@ def objects_from(
     from .grid.model_grid import ModelGrid
     from .grid.upsample import numbered_alike, to_image_grid
     from .objects.flip_agreement import agreement, of_task
-    from .objects.found_objects import empty_table, object_classes, object_confidence, object_table
+    from .objects.found_objects import object_classes, object_confidence, object_table
     from .objects.postprocess import foreground_level
 
     cut = yield from cut_objects(prediction, model, settings)
@@ -301,7 +285,7 @@ def objects_from(
             confidence = confidence * agreement(on_model, of_task(readings, task))
         tables.append(object_table(task, labels[task], settings.pixel_size_um, confidence=confidence, classes=classes))
     filled = [table for table in tables if len(table)]
-    return labels, pd.concat(filled, ignore_index=True) if filled else empty_table()
+    return labels, pd.concat(filled, ignore_index=True) if filled else empty_table(MODEL_COLUMNS)
 
 
 @dataclass(frozen=True, kw_only=True)

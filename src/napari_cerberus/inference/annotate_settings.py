@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ..errors import SettingsError
-from ..pixel_size import PixelSize
+from ..pixel_size import RANGE_UM, PixelSize
 
 DeviceChoice = Literal["auto", "cpu", "cuda", "mps", "openvino"]
 CuttingRule = Literal["auto", "published", "ours"]
-PIXEL_SIZE_RANGE_UM = (0.02, 50.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +82,7 @@ class AnnotateSettings:
     rule: CuttingRule = "auto"
 
     def __post_init__(self) -> None:
-        low, high = PIXEL_SIZE_RANGE_UM
+        low, high = RANGE_UM
         given = self.pixel_size_um
         if not isinstance(given, PixelSize) and not (math.isfinite(given) and low <= given <= high):
             raise SettingsError(f"pixel_size_um must lie in {low}..{high} µm, not {self.pixel_size_um}.")
@@ -97,9 +96,15 @@ class AnnotateSettings:
             raise SettingsError(f"sensitivity must lie in -1..1, not {self.sensitivity}.")
 
     @property
+    def pixel_size(self) -> PixelSize:
+        """Height and width of a pixel; a bare number is the user's word."""
+        given = self.pixel_size_um
+        return given if isinstance(given, PixelSize) else PixelSize.square(given)
+
+    @property
     def mean_pixel_um(self) -> float:
         """Side of the square pixel of the same area."""
-        return self.pixel_size_um.mean_um if isinstance(self.pixel_size_um, PixelSize) else self.pixel_size_um
+        return self.pixel_size.mean_um
 
     @property
     def pixel_yx_um(self) -> tuple[float, float]:

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..annotation.frame import Frame
+from ..annotation.object_columns import empty_table
 from ..pixel_size import PixelSize
 from .annotate import Annotation
 from .grid.model_grid import Window
-from .objects.found_objects import empty_table, object_table
+from .objects.found_objects import object_table
 from .objects.structuring import keep_ids
 
 if TYPE_CHECKING:
@@ -37,11 +39,13 @@ def inner_part(
     """
     from .tissue_readout import read_out  # needs torch
 
-    shape = next(iter(annotation.labels.values())).shape
+    shape = annotation.frame.shape
     labels, tables = {}, []
     for task, whole in annotation.labels.items():
         rows = annotation.objects[annotation.objects["task"] == task]
-        labels[task], table = _task_part(task, whole[part.slices], rows, pixel_size, inside)
+        labels[task], table = _task_part(
+            task, whole[part.slices].astype(np.int32, copy=False), rows, pixel_size, inside
+        )
         tables.append(table)
     filled = [table for table in tables if len(table)]
     probabilities = {
@@ -52,6 +56,7 @@ def inner_part(
     tissue_map = None if map_ is None else _map_part(map_, part, shape)
     return replace(
         annotation,
+        frame=_frame_part(annotation.frame, part),
         labels=labels,
         objects=pd.concat(filled, ignore_index=True) if filled else empty_table(),
         tissue=annotation.tissue
@@ -60,6 +65,11 @@ def inner_part(
         tissue_map=tissue_map,
         probabilities=probabilities,
     )
+
+
+def _frame_part(frame: Frame, part: Window) -> Frame:
+    top, left, _, _ = frame.region
+    return replace(frame, region=(top + part.y0, left + part.x0, top + part.y1, left + part.x1))
 
 
 def _task_part(

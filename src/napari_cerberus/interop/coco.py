@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from ..annotation.annotated_image import AnnotatedImage
 from ..errors import SettingsError
 from ..files import write_text
 from ..pairs.label_arrays import Box, object_boxes
@@ -24,24 +23,7 @@ Form = Literal["rle", "polygons"]
 _EVERY = 256
 
 
-@dataclass(frozen=True, kw_only=True)
-class CocoImage:
-    """One annotated image.
-
-    Attributes
-    ----------
-    file_name : str
-    labels : mapping of task to (H, W) integer array
-    objects : pandas.DataFrame
-        Object table; may be empty.
-    """
-
-    file_name: str
-    labels: Mapping[str, NDArray[np.integer]]
-    objects: pd.DataFrame
-
-
-def write_coco(path: Path, images: Sequence[CocoImage], form: Form = "rle") -> Job[int]:
+def write_coco(path: Path, images: Sequence[AnnotatedImage], form: Form = "rle") -> Job[int]:
     """Write ``images``, ``categories`` and ``annotations`` as one JSON file, atomically.
 
     A category is a task, or a class of a task: ``glands``, ``nuclei: lymphocyte``, with the task as supercategory.
@@ -49,7 +31,7 @@ def write_coco(path: Path, images: Sequence[CocoImage], form: Form = "rle") -> J
     Parameters
     ----------
     path : Path
-    images : sequence of CocoImage
+    images : sequence of AnnotatedImage
     form : {"rle", "polygons"}
         ``rle``: uncompressed run lengths, exact. ``polygons``: outlines along pixel edges; holes are lost.
 
@@ -128,6 +110,6 @@ def _attributes(id_: int, row: Row) -> dict[str, Any]:
     return known
 
 
-def _image(number: int, image: CocoImage) -> dict[str, Any]:
-    height, width = next(iter(image.labels.values())).shape if image.labels else (1, 1)
-    return {"id": number, "file_name": image.file_name, "height": int(height), "width": int(width)}
+def _image(number: int, image: AnnotatedImage) -> dict[str, Any]:
+    height, width = image.frame.shape
+    return {"id": number, "file_name": image.file_name, "height": height, "width": width}

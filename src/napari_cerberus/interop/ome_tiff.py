@@ -12,10 +12,12 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from ..annotation.label_tiff import tags
 from ..decode_errors import hollow
-from ..errors import DataError, SettingsError
+from ..errors import DataError
 from ..files import atomic_path
 from ..pairs.layout.tile_pixels import TIFF_ERRORS, unreadable
+from ..pixel_size import PixelSize
 
 _UM_PER = {2: 25_400.0, 3: 10_000.0}
 _UNIT_IN_UM = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
@@ -38,7 +40,7 @@ class LabelFile:
     pixel_size_um: float | None
 
 
-def write_label_tiff(path: Path, planes: Mapping[str, NDArray[np.integer]], pixel_size_um: float) -> None:
+def write_label_tiff(path: Path, planes: Mapping[str, NDArray[np.integer]], pixel_size: PixelSize) -> None:
     """Write label planes of one size as zlib-compressed TIFF, atomically.
 
     A name that ends in ``.ome.tif`` gives OME-TIFF with channel names and ``PhysicalSize``; any other a plain TIFF
@@ -50,20 +52,16 @@ def write_label_tiff(path: Path, planes: Mapping[str, NDArray[np.integer]], pixe
         If planes differ in size, or ids are below 0 or above 2**32 - 1.
     OutputError
         If the file cannot be written.
-    SettingsError
-        If the pixel size is not positive.
     """
-    if not (math.isfinite(pixel_size_um) and pixel_size_um > 0):
-        raise SettingsError(f"pixel_size_um must be positive, not {pixel_size_um}.")
     stack = _stack(path, planes)
     is_ome = path.name.lower().endswith(_OME_SUFFIXES)
     metadata: dict[str, object] = {"axes": "CYX"}
     if is_ome:
         metadata |= {
             "Channel": {"Name": list(planes)},
-            "PhysicalSizeX": pixel_size_um,
+            "PhysicalSizeX": pixel_size.x_um,
             "PhysicalSizeXUnit": "µm",
-            "PhysicalSizeY": pixel_size_um,
+            "PhysicalSizeY": pixel_size.y_um,
             "PhysicalSizeYUnit": "µm",
         }
     else:
@@ -73,11 +71,8 @@ def write_label_tiff(path: Path, planes: Mapping[str, NDArray[np.integer]], pixe
             temporary,
             stack,
             ome=is_ome,
-            photometric="minisblack",
-            compression="zlib",
-            resolution=(_UM_PER[3] / pixel_size_um, _UM_PER[3] / pixel_size_um),
-            resolutionunit="CENTIMETER",
             metadata=metadata,
+            **tags(pixel_size),
         )
 
 

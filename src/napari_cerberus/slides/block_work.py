@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..annotation.object_columns import empty_table
 from ..errors import ImageError
 from ..inference.annotate import AnnotateSettings
 from ..inference.blocks.block_objects import cut_block
 from ..inference.blocks.layout import Layout, Layouts, NetworkPlace, Place
 from ..inference.device import Runtime
 from ..inference.grid.model_grid import Window, round_up
-from ..inference.objects.found_objects import empty_table
 from ..inference.predict import Prediction, margin_px, predict
 from ..inference.prepared_network import prepare
 from ..model.checkpoint import Model

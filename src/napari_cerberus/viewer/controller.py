@@ -15,13 +15,15 @@ from napari.utils.notifications import show_error, show_warning
 
 from ..errors import CerberusError, ImageError, ModelError
 from ..model.library.opening import promoted
+from ..pixel_size import PixelSize
 from ..progress import Job, Progress
 from .adapt.finishing import Finishing
 from .adapt.learn_jobs import LearnJobs
 from .adapt.learning import Learning
 from .annotate.annotate_jobs import Annotator, Request, list_model_choices
 from .annotate.annotation_result import Answer, added_sentence, readout_of_layers, summary_sentence
-from .annotate.choices import NO_IMAGE, Choices, read_pixel_size_um
+from .annotate.choices import NO_IMAGE, Choices
+from .annotate.choices import read_pixel_size as read_size_of_file
 from .annotate.image_region import fingerprint, take_region, why_not
 from .annotate.stain_check import StainCheck
 from .correct.autosave import journals_folder
@@ -69,7 +71,7 @@ class Controller:
         *,
         annotate: Callable[[Request], Job[Any]] | None = None,
         list_models: Callable[[], Job[tuple[ModelChoice, ...]]] = list_model_choices,
-        read_pixel_size: Callable[[Path], float | None] = read_pixel_size_um,
+        read_pixel_size: Callable[[Path], PixelSize | None] = read_size_of_file,
         finetuning: FineTuning | None = None,
         learn_jobs: LearnJobs | None = None,
     ) -> None:
@@ -185,10 +187,10 @@ class Controller:
         self.watch.close()
         self._answers.clear()
 
-    def _pixel_size_of(self, image_id: str) -> float | None:
-        """In µm; None where ``image_id`` is not the chosen image."""
+    def _pixel_size_of(self, image_id: str) -> PixelSize | None:
+        """None where ``image_id`` is not the chosen image."""
         size = self.session.pixel_size
-        return size.mean_um if size is not None and image_id == self.session.image_id else None
+        return size if image_id == self.session.image_id else None
 
     def _image(self) -> Any:
         layer = self.layers.find(self.session.image_id)
@@ -205,8 +207,7 @@ class Controller:
         picture = take_region(self.layers.viewer, layer, session.region, self.layers.shapes(), context_px=context_px)
         return Request(
             picture=picture,
-            pixel_size_um=session.pixel_size.mean_um * sum(picture.factors) / 2,
-            pixel_size_source=session.pixel_size.source.value,
+            pixel_size=session.pixel_size.scaled(*picture.factors),
             model_name=session.model_name,
             device=session.device,
             sensitivity=session.sensitivity,

@@ -10,22 +10,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..annotation.annotated_image import BY_HAND, AnnotatedImage, ModelRun
 from ..annotation.finished_areas import FinishedArea, areas_from_json
+from ..annotation.frame import Frame
 from ..errors import DataError
+from ..pixel_size import PixelSize
 
 KEY = "napari-cerberus"
 """Our entry in ``layer.metadata``."""
 MODEL_LABELS = "napari-cerberus model labels"
 """Our entry in ``layer.metadata`` with the model's last result, an array like the layer's."""
 
+IMAGE_PATH = "napari-cerberus image path"
+"""Our entry in the ``metadata`` of an image layer that was opened with its annotation: the image's own file."""
+
 HISTORY = "napari-cerberus journal"
 """Our entry in ``layer.metadata`` with the file of the annotation's history; empty or missing where there is none."""
 
 FINISHED = "napari-cerberus finished areas"
 """Our entry in ``layer.metadata`` with the finished areas of the annotation, as ``FinishedArea.to_json`` gives them."""
-
-_LATER = {"flips", "tissue"}
-"""Fields that records of older folders lack."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +47,8 @@ class LayerRecord:
         ``(y0, x0, y1, x1)`` in pixels of the annotated level.
     factors : tuple of float
         Full-resolution pixels per pixel of that level.
-    pixel_size_um : float
-        Side of a pixel of this layer.
-    pixel_size_source : str
-        How that was known ("assumed" where nobody had said so).
+    pixel_size : PixelSize
+        Of this layer.
     model_name, model_sha256, device, precision : str
     sensitivity : float
     flips : bool
@@ -67,8 +68,7 @@ class LayerRecord:
     image_path: str
     region: tuple[int, int, int, int]
     factors: tuple[float, float]
-    pixel_size_um: float
-    pixel_size_source: str
+    pixel_size: PixelSize
     model_name: str
     model_sha256: str
     device: str
@@ -81,7 +81,59 @@ class LayerRecord:
 
     def to_metadata(self) -> dict[str, Any]:
         """The mapping to keep under ``KEY``."""
-        return asdict(self)
+        return {**asdict(self), "pixel_size": self.pixel_size.to_json()}
+
+    @classmethod
+    def of(cls, annotated: AnnotatedImage, task: str) -> LayerRecord:
+        """The record of one task of an annotated image."""
+        run = annotated.runs.get(task, BY_HAND)
+        return cls(
+            task=task,
+            image_fingerprint=annotated.frame.image_key,
+            image_name=annotated.name,
+            image_path=annotated.image_path,
+            region=annotated.frame.region,
+            factors=annotated.factors,
+            pixel_size=annotated.pixel_size,
+            model_name=run.model_name,
+            model_sha256=run.model_sha256,
+            device=run.device,
+            precision=run.precision,
+            sensitivity=run.sensitivity,
+            flips=run.flips,
+            tissue=dict(annotated.tissue),
+            made_at=run.made_at,
+        )
+
+    @property
+    def pixel_size_um(self) -> float:
+        """Side of the square pixel of the same area."""
+        return self.pixel_size.mean_um
+
+    @property
+    def run(self) -> ModelRun:
+        """What made the layer."""
+        return ModelRun(
+            model_name=self.model_name,
+            model_sha256=self.model_sha256,
+            device=self.device,
+            precision=self.precision,
+            sensitivity=self.sensitivity,
+            flips=self.flips,
+            made_at=self.made_at,
+        )
+
+    @property
+    def frame(self) -> Frame:
+        """Image and region; of the image's size it knows the region only."""
+        top, left, bottom, right = (int(value) for value in self.region)
+        return Frame(
+            image_key=self.image_fingerprint,
+            image_name=self.image_name,
+            image_height_px=bottom,
+            image_width_px=right,
+            region=(top, left, bottom, right),
+        )
 
     @property
     def place(self) -> tuple[Any, ...]:
@@ -97,9 +149,9 @@ def record_of(layer: Any) -> LayerRecord | None:
 def record_from(data: Any) -> LayerRecord | None:
     """The record that ``LayerRecord.to_metadata`` gave; None for anything else."""
     known = {one.name for one in fields(LayerRecord)}
-    if not isinstance(data, dict) or not known - _LATER <= set(data) <= known:
+    if not isinstance(data, dict) or set(data) != known or not isinstance(data["pixel_size"], dict):
         return None
-    return LayerRecord(**data)
+    return LayerRecord(**{**data, "pixel_size": PixelSize.from_json(data["pixel_size"])})
 
 
 def checksum_of(layer: Any) -> int:

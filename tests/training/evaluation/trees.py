@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from annotated import annotated_image
+from napari_cerberus.annotation.annotated_image import ModelRun
 from napari_cerberus.inference.annotate import Annotation
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.pixel_size import PixelSize
@@ -80,19 +81,10 @@ def tile(name: str, *, patient: str | None = None, stratum: str = "Polyp", label
 
 
 def annotation(labels: Mapping[str, NDArray[np.int32]], tissue: Mapping[str, float] | None = None) -> Annotation:
-    return Annotation(
-        labels=labels,
-        objects=pd.DataFrame(),
-        tissue=tissue or {},
-        model_name="told",
-        model_sha256="a" * 64,
-        pixel_size_um=1.3,
-        model_pixel_size_um=1.0,
-        device="cpu",
-        precision="float32",
-        device_reason="",
-        seconds=0.5,
-    )
+    run = ModelRun(model_name="told", model_sha256="a" * 64, device="cpu", precision="float32", seconds=0.5)
+    runs = dict.fromkeys(labels, run)
+    made: Annotation = annotated_image(labels, pixel_size_um=1.3, kind=Annotation, tissue=tissue or {}, runs=runs)
+    return made
 
 
 def always(answer: Annotation, asked: list | None = None):

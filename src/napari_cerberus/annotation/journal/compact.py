@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..edits import difference
-from ..object_table import utc_now
+from ..object_columns import utc_now
 from . import pixel_runs
 from .record import SNAPSHOT, Record
 from .replay import Replay

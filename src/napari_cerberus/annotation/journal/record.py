@@ -19,7 +19,7 @@ from ...strict_json import loads
 from ...tasks import INSTANCE_TASKS
 from ..edits import Features
 from ..finished_areas import FinishedArea, areas_from_json
-from ..object_table import CELLS
+from ..object_columns import CELLS
 
 EDIT, RESULT, SNAPSHOT, AREAS = "edit", "result", "snapshot", "areas"
 KINDS = (EDIT, RESULT, SNAPSHOT, AREAS)

@@ -12,11 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...errors import DataError
+from ...pixel_size import PixelSize
+from ..annotated_image import AnnotatedImage, ModelRun
 from ..finished_areas import FinishedArea
 from ..frame import Frame
-from ..object_table import CELLS, measure, rows_with
+from ..object_columns import CELLS, empty_table
+from ..object_table import measure, rows_with
 from . import pixel_runs
-from .record import AREAS, MAX_LINE_BYTES, SNAPSHOT, Record, data_of, decode
+from .record import AREAS, MAX_LINE_BYTES, RESULT, SNAPSHOT, Record, data_of, decode
 
 FORMAT = "napari-cerberus journal"
 FORMAT_VERSION = 1
@@ -64,6 +67,25 @@ class Replay:
         """The object table of one task, measured from its labels."""
         cells = pd.DataFrame.from_dict(self.cells.get(task, {}), orient="index", columns=list(CELLS))
         return rows_with(task, measure(self.labels[task], pixel_size_um), cells)
+
+    def annotated(self, pixel_size: PixelSize) -> AnnotatedImage:
+        """What the journal restores, as one value."""
+        tables = [self.objects(task, pixel_size.mean_um) for task in self.labels]
+        last = {one.task: one for one in self.records if one.kind == RESULT}
+        return AnnotatedImage(
+            frame=self.frame,
+            finished=self.finished,
+            pixel_size=pixel_size,
+            labels=self.labels,
+            model_labels=self.model_labels,
+            objects=pd.concat(tables, ignore_index=True) if tables else empty_table(),
+            tissue=next((one.tissue for one in reversed(list(last.values())) if one.tissue), {}),
+            runs={
+                task: ModelRun(model_name=one.model_name, model_sha256=one.model_sha256, made_at=one.at)
+                for task, one in last.items()
+                if one.model_name
+            },
+        )
 
     def sync(self, record: Record) -> None:
         """Do what a record says.

@@ -15,7 +15,7 @@ from ...files import atomic_path
 from ..edits import ChangeSet
 from ..finished_areas import FinishedArea
 from ..frame import Frame
-from ..object_table import utc_now
+from ..object_columns import utc_now
 from . import pixel_runs
 from .appending import AppendFile
 from .compact import compacted

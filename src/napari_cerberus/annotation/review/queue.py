@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...tasks import GLANDS, LUMINA, NUCLEI
-from ..object_table import ACCEPTED, EDITED, REJECTED, SKIPPED, UNREVIEWED
+from ..object_columns import ACCEPTED, EDITED, REJECTED, SKIPPED, UNREVIEWED
 
 Key = tuple[str, int]
 """Task and id of an object."""

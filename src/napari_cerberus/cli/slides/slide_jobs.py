@@ -14,6 +14,7 @@ from ...errors import CerberusError, SettingsError
 from ...inference.annotate import AnnotateSettings
 from ...model.checkpoint import Model
 from ...model.library.opening import open_model
+from ...pixel_size import PixelSize
 from ...progress import run_to_end
 from ...slides import open_slide
 from ...slides.cohort import COHORT_TABLE, SlideTask, annotate_on_cluster, write_cohort_table
@@ -65,10 +66,9 @@ def annotate_slides(
     return failed
 
 
-def stated_size_um(path: Path) -> float | None:
-    """Side of a pixel of a slide, where its file says so. Raises ``ImageError``."""
-    size = open_slide(path).pixel_size
-    return size.mean_um if size is not None else None
+def stated_size(path: Path) -> PixelSize | None:
+    """Of a slide, where its file says so. Raises ``ImageError``."""
+    return open_slide(path).pixel_size
 
 
 def _opener(model: Model) -> Any:

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ...annotation.object_columns import MODEL_COLUMNS, empty_table
 from ...model.checkpoint import Model
 from ...progress import run_to_end
 from ...tasks import NUCLEI
@@ -24,7 +25,7 @@ from ..annotate_settings import AnnotateSettings
 from ..cut_objects import cut_objects, object_settings_of
 from ..grid.model_grid import Window
 from ..grid.upsample import numbered_alike, to_image_grid
-from ..objects.found_objects import empty_table, object_classes, object_confidence, object_table
+from ..objects.found_objects import object_classes, object_confidence, object_table
 from ..objects.postprocess import foreground_level
 from ..predict import Prediction
 from .layout import Layout, Layouts, Place
@@ -67,7 +68,9 @@ def cut_block(
             labels[task] = found
             tables.append(owned)
     filled = [table for table in tables if len(table)]
-    return BlockObjects(labels=labels, objects=pd.concat(filled, ignore_index=True) if filled else empty_table())
+    return BlockObjects(
+        labels=labels, objects=pd.concat(filled, ignore_index=True) if filled else empty_table(MODEL_COLUMNS)
+    )
 
 
 def _cut_at(

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ...annotation.object_columns import MODEL_COLUMNS, empty_table
 from ...model.checkpoint import Model
 from ...progress import Job, Progress
 from ..annotate_settings import AnnotateSettings
 from ..grid.model_grid import Window
-from ..objects.found_objects import empty_table
 from ..predict import Prediction
 from .block_objects import cut_block
 from .layout import Layout
@@ -47,7 +47,7 @@ def objects_by_blocks(
             labels[task][layout.label_window(place).slices] = block
         tables.append(found.objects)
     filled = [table for table in tables if len(table)]
-    objects = pd.concat(filled, ignore_index=True) if filled else empty_table()
+    objects = pd.concat(filled, ignore_index=True) if filled else empty_table(MODEL_COLUMNS)
     return labels, _numbered(labels, objects)
 
 

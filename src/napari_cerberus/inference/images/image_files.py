@@ -16,7 +16,8 @@ from PIL import Image, UnidentifiedImageError
 
 from ...decode_errors import DECODE_ERRORS, PICTURE_FORMATS, hollow, reason_of
 from ...errors import ImageError
-from .stated_size import checked_side, from_dots_per_inch, from_tiff
+from ...pixel_size import PixelSize
+from .stated_size import from_dots_per_inch, from_tiff, stated
 
 MAX_PIXELS = 1_000_000_000
 """Larger pictures (whole slides, or files that pretend) are refused before they are decoded."""
@@ -39,14 +40,14 @@ class StoredImage:
     ----------
     pixels : array
         Upright: (H, W, 3 or 4) for colour; other shapes are left for ``to_rgb8`` to judge.
-    pixel_size_um : float or None
-        Side of a pixel where the file states it.
+    pixel_size : PixelSize or None
+        Where the file states it.
     notes : tuple of str
         Sentences for the user: what of the file was not read, or was turned.
     """
 
     pixels: NDArray[Any]
-    pixel_size_um: float | None
+    pixel_size: PixelSize | None
     notes: tuple[str, ...] = ()
 
 
@@ -62,20 +63,20 @@ def read_image(path: Path, *, upright: bool = True) -> StoredImage:
     Raises
     ------
     ImageError
-        Names the file: it is missing, damaged, cut short, too large, or has pixels that are not square.
+        Names the file: it is missing, damaged, cut short or too large.
     """
     with _named(path):
         if _is_tiff(path):
             with tifffile.TiffFile(path) as file:
                 code = file.pages.first.tags.valueof(_ORIENTATION, 1)
                 image = StoredImage(
-                    pixels=_tiff_pixels(path, file), pixel_size_um=_tiff_size(path, file), notes=_page_notes(file)
+                    pixels=_tiff_pixels(path, file), pixel_size=_tiff_size(file), notes=_page_notes(file)
                 )
         else:
             with _picture(path) as picture:
                 code = picture.getexif().get(_ORIENTATION, 1)
-                size = checked_side(path, *from_dots_per_inch(picture.info.get("dpi")))
-                image = StoredImage(pixels=_picture_pixels(picture), pixel_size_um=size)
+                size = stated(*from_dots_per_inch(picture.info.get("dpi")))
+                image = StoredImage(pixels=_picture_pixels(picture), pixel_size=size)
         return _turned(image, code) if upright else image
 
 
@@ -87,23 +88,27 @@ def _turned(image: StoredImage, code: Any) -> StoredImage:
     down = -1 if code in (3, 4, 7, 8) else 1
     right = -1 if code in (2, 3, 6, 7) else 1
     note = "The file says how its picture is to be turned; it was turned, and so are all results."
-    return replace(image, pixels=np.ascontiguousarray(pixels[::down, ::right]), notes=(*image.notes, note))
+    size = image.pixel_size
+    if size is not None and code >= 5:
+        size = PixelSize(size.x_um, size.y_um, size.source)
+    turned = np.ascontiguousarray(pixels[::down, ::right])
+    return replace(image, pixels=turned, pixel_size=size, notes=(*image.notes, note))
 
 
-def pixel_size_of_file(path: Path) -> float | None:
-    """Side of a pixel in µm where the file states it; its pixels are not decoded.
+def pixel_size_of_file(path: Path) -> PixelSize | None:
+    """How large a pixel is where the file states it; its pixels are not decoded.
 
     Raises
     ------
     ImageError
-        Names the file: it is missing or damaged, or has pixels that are not square.
+        Names the file: it is missing or damaged.
     """
     with _named(path):
         if _is_tiff(path):
             with tifffile.TiffFile(path) as file:
-                return _tiff_size(path, file)
+                return _tiff_size(file)
         with _picture(path) as picture:
-            return checked_side(path, *from_dots_per_inch(picture.info.get("dpi")))
+            return stated(*from_dots_per_inch(picture.info.get("dpi")))
 
 
 @contextmanager
@@ -153,8 +158,8 @@ def _tiff_pixels(path: Path, file: tifffile.TiffFile) -> NDArray[Any]:
     return pixels
 
 
-def _tiff_size(path: Path, file: tifffile.TiffFile) -> float | None:
-    return checked_side(path, *from_tiff(file))
+def _tiff_size(file: tifffile.TiffFile) -> PixelSize | None:
+    return stated(*from_tiff(file))
 
 
 @contextmanager

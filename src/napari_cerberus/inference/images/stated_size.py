@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import tifffile
 
-from ...errors import ImageError
+from ...pixel_size import RANGE_UM, PixelSize, PixelSizeSource
 
-PLAUSIBLE_UM = (0.02, 10.0)
-_LARGEST_ANISOTROPY = 1.05
+PLAUSIBLE_UM = (RANGE_UM[0], 10.0)
 _UM_PER_INCH = 25_400.0
 _UM_PER_CM = 10_000.0
 _UM_PER_UNIT = {
@@ -43,24 +41,14 @@ Sides = tuple[float | None, float | None]
 NOT_STATED: Sides = (None, None)
 
 
-def checked_side(path: Path, width_um: float | None, height_um: float | None) -> float | None:
-    """One side of a square pixel, or None where it is not stated or no pixel size of a microscope.
-
-    Raises
-    ------
-    ImageError
-        If width and height differ by more than 5 %.
-    """
+def stated(width_um: float | None, height_um: float | None) -> PixelSize | None:
+    """The size that a file states; None where it states none, or one that no microscope has."""
     low, high = PLAUSIBLE_UM
     if width_um is None or height_um is None:
         return None
     if not all(math.isfinite(side) and low <= side <= high for side in (width_um, height_um)):
         return None
-    if max(width_um, height_um) > _LARGEST_ANISOTROPY * min(width_um, height_um):
-        raise ImageError(
-            f"{path} has pixels of {width_um:.3g} × {height_um:.3g} µm; annotation needs square ones. Resample it."
-        )
-    return math.sqrt(width_um * height_um)
+    return PixelSize(height_um, width_um, PixelSizeSource.FILE)
 
 
 def from_tiff(file: tifffile.TiffFile) -> Sides:

@@ -12,40 +12,20 @@ So an object in doubt as a whole scores low, and a certain object with a vague o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ...annotation.object_columns import MODEL_COLUMNS, empty_table
 from ...pixel_size import PixelSize
 from .structuring import Labels
-
-COLUMNS: Mapping[str, str] = {
-    "task": "object",
-    "index": "int64",
-    "class": "object",
-    "class_probability": "float64",
-    "confidence": "float64",
-    "area_um2": "float64",
-    "centroid_y_px": "float64",
-    "centroid_x_px": "float64",
-    "y0_px": "int64",
-    "x0_px": "int64",
-    "y1_px": "int64",
-    "x1_px": "int64",
-}
-"""Columns of the object table and their types; ``docs/architecture.md`` says what they mean."""
 
 _BAND_PIXELS = 1 << 22
 
 Columns = dict[str, NDArray[np.generic] | Sequence[str]]
-
-
-def empty_table() -> pd.DataFrame:
-    """An object table without rows."""
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})
 
 
 def object_table(
@@ -69,7 +49,7 @@ def object_table(
     """
     count = int(labels.max(initial=0))
     if count == 0:
-        return empty_table()
+        return empty_table(MODEL_COLUMNS)
     names, shares = classes if classes is not None else ([""] * count, np.full(count, np.nan))
     columns: Columns = {
         "task": [task] * count,
@@ -79,7 +59,7 @@ def object_table(
         "confidence": confidence,
         **_geometry(labels, count, pixel_size_um),
     }
-    return pd.DataFrame(columns).astype(COLUMNS)
+    return pd.DataFrame(columns).astype(dict(MODEL_COLUMNS))
 
 
 def object_classes(

@@ -15,6 +15,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from ...errors import DataError
+from ...pixel_size import PixelSize
 
 FORMAT = "napari-cerberus-sidecar/2"
 FOLDER = "sidecar"
@@ -33,7 +34,8 @@ class SourceInfo:
     sha256 : str
         Of the image's pixels, see ``source.pixels_sha256``.
     size_px : (height, width)
-    pixel_size_um : float
+    pixel_size : PixelSize
+        And how it is known: "assumed" must not be lost.
     crop_px : (y0, x0, y1, x1)
         Half-open, in pixels of the source image; fractions where the tile was resampled; beyond the image where the
         tile was padded.
@@ -44,7 +46,7 @@ class SourceInfo:
     name: str
     sha256: str
     size_px: tuple[int, int]
-    pixel_size_um: float
+    pixel_size: PixelSize
     crop_px: tuple[float, float, float, float]
     padding_px: tuple[int, int, int, int]
 

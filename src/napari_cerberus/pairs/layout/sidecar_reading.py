@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...errors import DataError
 from ...files import sha256_of
+from ...pixel_size import RANGE_UM, PixelSize, PixelSizeSource
 from ...strict_json import read_object
 from ...tasks import INSTANCE_TASKS
 from .ebhi import PairRecord
@@ -110,10 +111,16 @@ def _source(fields: Fields) -> SourceInfo:
         name=fields.text("name", empty=True),
         sha256=fields.sha256("sha256"),
         size_px=_size(fields, "size_px"),
-        pixel_size_um=fields.number("pixel_size_um", 1e-6, 1e6),
+        pixel_size=_pixel_size(fields.inner("pixel_size")),
         crop_px=(y0, x0, y1, x1),
         padding_px=(top, left, bottom, right),
     )
+
+
+def _pixel_size(fields: Fields) -> PixelSize:
+    fields.only(("y_um", "x_um", "source"))
+    y_um, x_um = (fields.number(name, *RANGE_UM) for name in ("y_um", "x_um"))
+    return PixelSize(y_um, x_um, PixelSizeSource(fields.choice("source", tuple(PixelSizeSource))))
 
 
 def _object(fields: Fields) -> SidecarObject:

@@ -17,6 +17,7 @@ from PIL import Image
 from ... import __version__
 from ...errors import DataError, SettingsError
 from ...files import atomic_path, sha256_of, write_text
+from ...pixel_size import PixelSize, PixelSizeSource
 from ...progress import Job, Progress
 from ..layout.ebhi import PairName
 from ..layout.sidecar import Sidecar, SidecarObject, SourceInfo, sidecar_json, sidecar_paths, write_label_stack
@@ -188,7 +189,7 @@ def _sidecar(
             name=f"{chosen.title}/{item.name}",
             sha256=pixels_sha256(content.image),
             size_px=(height, width),
-            pixel_size_um=size_um,
+            pixel_size=PixelSize.square(size_um, _source_of(chosen, size_um)),
             crop_px=(0.0, 0.0, float(height), float(width)),
             padding_px=(0, 0, 0, 0),
         ),
@@ -200,6 +201,10 @@ def _sidecar(
         versions={"napari-cerberus": __version__},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _source_of(chosen: PublishedSet, size_um: float) -> PixelSizeSource:
+    return PixelSizeSource.FILE if size_um == chosen.pixel_size_um else PixelSizeSource.USER
 
 
 def _objects(content: Content) -> tuple[SidecarObject, ...]:

@@ -35,7 +35,7 @@ def notes_of(dataset: Dataset, canvas: Canvas, digits: str, windows: Sequence[Wi
 
 def _untaught(settings: ExportSettings, source: ExportSource) -> Iterator[str]:
     """What no model will learn from these tiles, because nobody said that it is right."""
-    names = [task for task in INSTANCE_TASKS if task in source.labels]
+    names = [task for task in INSTANCE_TASKS if task in source.annotated.labels]
     unchecked = [task for task in names if task not in settings.checked]
     if not settings.checked:
         yield (

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from ...annotation.annotated_image import AnnotatedImage
 from ...errors import DataError, SettingsError
 from ...tasks import GLANDS, INSTANCE_TASKS
 from ..layout.names import check_category, check_patient_id
@@ -34,56 +34,43 @@ class ExportSource:
     Attributes
     ----------
     image : (H, W, 3) uint8 array
-    labels : mapping of task key to (H, W) integer array
-        Ids may be any positive numbers.
-    objects : pandas.DataFrame
-        Object table (``docs/architecture.md``); a column ``review`` or ``state`` holds the review state. May be empty.
-    pixel_size_um : float
+        Of the region that was annotated.
+    annotated : AnnotatedImage
     name : str
         For people: the image's file name.
     path : Path or None
         Where the image lies, if it is a file.
-    expected_sha256 : str
-        ``pixels_sha256`` of the image when it was annotated; empty if not known.
-    model_name, model_sha256, annotator : str
+    annotator : str
     effort : mapping of str to float
-    tissue : mapping of class to probability
+    sha256 : str
+        ``pixels_sha256`` of ``image``.
 
     Raises
     ------
     DataError
-        If arrays do not belong together, or the image changed since it was annotated.
+        If arrays do not belong together.
     """
 
     image: NDArray[np.uint8]
-    labels: Mapping[str, NDArray[np.integer]]
-    objects: pd.DataFrame
-    pixel_size_um: float
+    annotated: AnnotatedImage
     name: str
     path: Path | None = None
-    expected_sha256: str = ""
-    model_name: str = ""
-    model_sha256: str = ""
     annotator: str = ""
     effort: Mapping[str, float] = field(default_factory=dict)
-    tissue: Mapping[str, float] = field(default_factory=dict)
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8 or not self.image.size:
             raise DataError(f"{self.name}: only 8-bit RGB images can be exported, not shape {self.image.shape}.")
-        _check_pixel_size(f"{self.name}: the pixel size", self.pixel_size_um)
-        if not self.labels:
+        if not self.annotated.labels:
             raise DataError(f"{self.name} has no label layer; annotate it first.")
-        for task, labels in self.labels.items():
+        for task, labels in self.annotated.labels.items():
             self._check_labels(task, labels)
-        check_table(self.objects, self.name)
-        for name in ("effort", "tissue"):
-            if not all(math.isfinite(value) for value in getattr(self, name).values()):
-                raise DataError(f"{self.name}: {name} must hold finite numbers.")
+        check_table(self.annotated.objects, self.name)
+        for kind, values in (("effort", self.effort), ("tissue", self.annotated.tissue)):
+            if not all(math.isfinite(value) for value in values.values()):
+                raise DataError(f"{self.name}: {kind} must hold finite numbers.")
         object.__setattr__(self, "sha256", pixels_sha256(self.image))
-        if self.expected_sha256 and self.expected_sha256 != self.sha256:
-            raise DataError(f"{self.name} has changed since it was annotated; annotate it again, or restore the file.")
 
     def _check_labels(self, task: str, labels: NDArray[np.integer]) -> None:
         if labels.shape != self.image.shape[:2] or labels.dtype.kind not in "ui":

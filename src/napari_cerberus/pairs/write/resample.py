@@ -20,11 +20,13 @@ def same_scale(factor: float) -> bool:
     return abs(factor - 1.0) < _SAME_SCALE
 
 
-def scaled_shape(shape: tuple[int, int], factor: float) -> tuple[int, int]:
-    """Height and width after scaling by ``factor``; at least one pixel each."""
-    if same_scale(factor):
-        return shape
-    return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
+def scaled_shape(shape: tuple[int, int], factors: tuple[float, float]) -> tuple[int, int]:
+    """Height and width after scaling by a factor each; at least one pixel each."""
+    rows, columns = (
+        side if same_scale(factor) else max(1, round(side * factor))
+        for side, factor in zip(shape, factors, strict=True)
+    )
+    return rows, columns
 
 
 def resample_image(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:

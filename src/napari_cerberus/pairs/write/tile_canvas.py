@@ -160,19 +160,22 @@ def make_canvas(source: ExportSource, settings: ExportSettings) -> Job[Canvas]:
     DataError
         If the mask's task or a checked one has no labels, or the canvas would be far too large.
     """
-    absent = [task for task in settings.checked if task not in source.labels]
+    absent = [task for task in settings.checked if task not in source.annotated.labels]
     if absent:
         raise DataError(f"{source.name} has no labels of {absent[0]}, so they cannot be checked; leave them out.")
-    if settings.task not in source.labels:
-        raise DataError(f"{source.name} has no labels of {settings.task!r}; it has {', '.join(sorted(source.labels))}.")
+    if settings.task not in source.annotated.labels:
+        raise DataError(
+            f"{source.name} has no labels of {settings.task!r}; it has {', '.join(sorted(source.annotated.labels))}."
+        )
     height, width = source.image.shape[:2]
-    shape = scaled_shape((height, width), source.pixel_size_um / tile_pixel_size(source, settings))
+    size, tile_um = source.annotated.pixel_size, tile_pixel_size(source, settings)
+    shape = scaled_shape((height, width), (size.y_um / tile_um, size.x_um / tile_um))
     if shape[0] * shape[1] > _MAX_CANVAS_PX:
         raise DataError(f"{source.name} would have {shape[1]}×{shape[0]} px; choose a larger pixel size.")
     labels: dict[str, NDArray[np.int32]] = {}
-    for done, task in enumerate(source.labels):
-        yield Progress("Preparing the image", done, len(source.labels))
-        labels[task] = yield from resample_labels(source.labels[task], shape)
+    for done, task in enumerate(source.annotated.labels):
+        yield Progress("Preparing the image", done, len(source.annotated.labels))
+        labels[task] = yield from resample_labels(source.annotated.labels[task], shape)
     return Canvas(
         source=source,
         settings=settings,
@@ -180,15 +183,15 @@ def make_canvas(source: ExportSource, settings: ExportSettings) -> Job[Canvas]:
         labels=labels,
         scale=(shape[0] / height, shape[1] / width),
         areas={task: object_areas(plane) for task, plane in labels.items()},
-        rows=rows_by_object(source.objects),
+        rows=rows_by_object(source.annotated.objects),
     )
 
 
 def tile_pixel_size(source: ExportSource, settings: ExportSettings) -> float:
     """µm a pixel of the tiles: the wanted one, or the image's own where that is the same or none is wanted."""
     wanted = settings.pixel_size_um
-    if wanted is None or same_scale(source.pixel_size_um / wanted):
-        return source.pixel_size_um
+    if wanted is None or same_scale(source.annotated.pixel_size_um / wanted):
+        return source.annotated.pixel_size_um
     return wanted
 
 

@@ -172,12 +172,15 @@ def compare(tile: Tile, loaded: LoadedTile, annotation: Annotation, specs: Seque
     """Score an annotation of a tile; only tasks that both have are compared, and of ``specs`` the types."""
     classes = tuple(annotation.tissue)
     truth = classes.index(tile.stratum) if TISSUE in tile.tasks and tile.stratum in classes else -1
-    keys = [key for key in loaded.labels if key in annotation.labels]
+    found = {
+        key: annotation.labels[key].astype(np.int32, copy=False) for key in loaded.labels if key in annotation.labels
+    }
+    keys = list(found)
     score = TileScore(
         id=tile.id,
         patient=tile.patient,
         stratum=tile.stratum,
-        tasks={key: compare_labels(loaded.labels[key], annotation.labels[key]) for key in keys},
+        tasks={key: compare_labels(loaded.labels[key], found[key]) for key in keys},
         types={
             spec.key: _named(spec, loaded, annotation)
             for spec in specs
@@ -185,10 +188,10 @@ def compare(tile: Tile, loaded: LoadedTile, annotation: Annotation, specs: Seque
         },
         tissue_truth=truth,
         tissue=_shares(list(annotation.tissue.values())) if truth >= 0 else (),
-        runtime=f"{annotation.device}, {annotation.precision}",
-        seconds=round(annotation.seconds, 3),
+        runtime=f"{annotation.run.device}, {annotation.run.precision}",
+        seconds=round(annotation.run.seconds, 3),
     )
-    return Scored(score=score, labels={key: annotation.labels[key] for key in keys})
+    return Scored(score=score, labels=found)
 
 
 def compare_labels(truth: NDArray[np.int32], predicted: NDArray[np.int32]) -> TaskScore:

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...annotation.annotated_image import ModelRun
 from ...annotation.finished_areas import FinishedArea, finished_tasks
+from ...annotation.frame import Frame
+from ...annotation.object_columns import utc_now
 from ...progress import Job, Progress
 from ..session import Device
 
@@ -111,18 +114,24 @@ def learn_here(order: LearnOrder, open_model: Callable[[str], Model]) -> Job[Lea
     )
     rest = yield from annotate_rest(adapted, lessons[0], settings)
     runtime = learning_runtime(learn_settings)
-    annotation = Annotation(
-        labels=rest.labels,
-        objects=rest.objects,
-        probabilities=rest.probabilities,
+    run = ModelRun(
         model_name=adapted.model.name,
         model_sha256=adapted.model.sha256,
-        pixel_size_um=order.lessons[0].pixel_size_um,
         model_pixel_size_um=adapted.model.spec.pixel_size_um,
         device=runtime.name,
         precision=runtime.precision,
         device_reason=runtime.reason,
+        sensitivity=order.sensitivity,
+        made_at=utc_now(),
         seconds=time.perf_counter() - started,
+    )
+    annotation = Annotation(
+        frame=Frame.of_image(lessons[0].image, lessons[0].name),
+        pixel_size=settings.pixel_size,
+        labels=rest.labels,
+        objects=rest.objects,
+        probabilities=rest.probabilities,
+        runs=dict.fromkeys(rest.labels, run),
         notes=adapted.notes,
     )
     return Learned(adapted=replace(adapted, features={}), annotation=annotation)

@@ -228,10 +228,10 @@ class Learning:
         layers = [(other.layer, other.record) for other in self._correct.corrections.siblings(one).values()]
         record = replace(
             one.record,
-            model_name=annotation.model_name,
-            model_sha256=annotation.model_sha256,
-            device=annotation.device,
-            precision=annotation.precision,
+            model_name=annotation.run.model_name,
+            model_sha256=annotation.run.model_sha256,
+            device=annotation.run.device,
+            precision=annotation.run.precision,
             flips=False,
             made_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )

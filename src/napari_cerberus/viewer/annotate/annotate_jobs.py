@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...pixel_size import PixelSize
 from ...progress import Job, Progress
 from ..session import Device, ModelChoice
 from .image_region import ImageRegion
@@ -23,9 +24,8 @@ class Request:
     Attributes
     ----------
     picture : ImageRegion
-    pixel_size_um : float
-        Side of a pixel of the picture (of its level, not of full resolution).
-    pixel_size_source : str
+    pixel_size : PixelSize
+        Of the picture (of its level, not of full resolution).
     model_name : str
     device : {"auto", "cpu", "cuda", "mps"}
     sensitivity : float
@@ -35,8 +35,7 @@ class Request:
     """
 
     picture: ImageRegion
-    pixel_size_um: float
-    pixel_size_source: str
+    pixel_size: PixelSize
     model_name: str
     device: Device
     sensitivity: float
@@ -94,18 +93,18 @@ class Annotator:
         from ...inference.inner_part import inner_part
 
         settings = AnnotateSettings(
-            pixel_size_um=request.pixel_size_um,
+            pixel_size_um=request.pixel_size,
             device=request.device,
             sensitivity=request.sensitivity,
             flips=request.flips,
         )
         model = self.open(request.model_name)
-        annotation = yield from annotate(image, model, settings)
+        around = picture.context or picture.box
+        annotation = yield from annotate(image, model, settings, frame=picture.frame_of(around))
         if picture.context is None and picture.outline is None:
             return annotation
-        around = picture.context or picture.box
         part = Window(*picture.box.as_tuple()).inside(Window(*around.as_tuple()))
-        return inner_part(annotation, part, request.pixel_size_um, picture.inside())
+        return inner_part(annotation, part, request.pixel_size, picture.inside())
 
     def forget_model(self) -> None:
         """Load the model anew next time: the library changed."""

@@ -19,7 +19,7 @@ from .image_region import fingerprint, why_not
 NO_IMAGE = "Open an H&E image to annotate."
 
 
-def read_pixel_size_um(path: Path) -> float | None:
+def read_pixel_size(path: Path) -> PixelSize | None:
     """Pixel size from an image file's own metadata; None where it says nothing. Raises ``ImageError``."""
     from ...inference.images.rgb import pixel_size_of_file
 
@@ -35,7 +35,7 @@ class Choices:
     layers : ViewerLayers
     watch : LayerWatch
     memory : Memory
-    read_pixel_size : callable
+    read_size : callable
         Reads a file's metadata.
     """
 
@@ -45,10 +45,10 @@ class Choices:
         layers: ViewerLayers,
         watch: LayerWatch,
         memory: Memory,
-        read_pixel_size: Callable[[Path], float | None] = read_pixel_size_um,
+        read_size: Callable[[Path], PixelSize | None] = read_pixel_size,
     ) -> None:
         self._session, self._layers, self._memory = session, layers, memory
-        self._read_pixel_size = read_pixel_size
+        self._read_pixel_size = read_size
         self._restore()
         watch.images_changed.connect(self._on_images_changed)
         watch.image_altered.connect(self._on_image_altered)
@@ -148,13 +148,9 @@ class Choices:
             self._session.pixel_size = None
             return
         assumed_um = self._memory.preferences().assumed_pixel_size_um
-        try:
-            self._session.pixel_size = find_pixel_size(
-                layer, fingerprint(layer), self._memory, self._read_pixel_size, assumed_um
-            )
-        except ImageError as error:
-            self._session.pixel_size = None
-            self._session.image_problem = str(error)
+        self._session.pixel_size = find_pixel_size(
+            layer, fingerprint(layer), self._memory, self._read_pixel_size, assumed_um
+        )
 
     def _on_images_changed(self) -> None:
         """Follow names, additions and removals; a chosen image stays chosen while it is there."""

@@ -10,8 +10,9 @@ import numpy as np
 from napari.layers import Image, Shapes
 from skimage.draw import polygon2mask
 
-from ...annotation.frame import image_key
+from ...annotation.frame import Frame, image_key
 from ...errors import ImageError
+from ..layer_provenance import IMAGE_PATH
 from ..placement import Box
 from ..session import Region
 
@@ -67,6 +68,22 @@ class ImageRegion:
         if self.outline is None:
             return None
         return np.asarray(polygon2mask(self.box.shape, self.outline - np.asarray(self.box.origin)))
+
+    @property
+    def frame(self) -> Frame:
+        """Of the part."""
+        return self.frame_of(self.box)
+
+    def frame_of(self, box: Box) -> Frame:
+        """Image and region; of the image's size it knows the region only."""
+        y0, x0, y1, x1 = box.as_tuple()
+        return Frame(
+            image_key=self.fingerprint,
+            image_name=self.image_name,
+            image_height_px=y1,
+            image_width_px=x1,
+            region=(y0, x0, y1, x1),
+        )
 
 
 def why_not(layer: Any) -> str:
@@ -124,7 +141,7 @@ def take_region(
     return ImageRegion(
         image_id=str(layer.unique_id),
         image_name=str(layer.name),
-        path=str(layer.source.path or ""),
+        path=image_path(layer),
         fingerprint=fingerprint(layer),
         region=region,
         box=box,
@@ -158,6 +175,11 @@ def read_again(layer: Any, box: Box, factors: tuple[float, float]) -> Callable[[
         if (height / rows, width / columns) == tuple(factors):
             return _reader(_level(layer, level), box)
     raise ImageError(f"“{layer.name}” has other levels than when it was annotated; annotate it again.")
+
+
+def image_path(layer: Any) -> str:
+    """The file of an image layer; empty where it was opened from none."""
+    return str(layer.metadata.get(IMAGE_PATH, layer.source.path or ""))
 
 
 def fingerprint(layer: Any) -> str:

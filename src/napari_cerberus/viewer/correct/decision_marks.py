@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...annotation.object_table import ACCEPTED, REJECTED
+from ...annotation.object_columns import ACCEPTED, REJECTED
 from .review_session import Reviewing
 from .sight.overlay import Box, Overlay
 from .tracked_layer import TrackedLayer

@@ -12,7 +12,7 @@ from psygnal import Signal
 
 from ...annotation.frame import Region, placed
 from ...annotation.merge import MergeResult, Rerun, merge
-from ...annotation.object_table import of_task
+from ...annotation.object_columns import of_task
 from ...errors import CerberusError, EditError
 from ..annotate.annotation_result import Answer
 from .review_session import Reviewing

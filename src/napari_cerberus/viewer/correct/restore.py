@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from psygnal import Signal
 
+from ...annotation.annotated_image import AnnotatedImage
 from ...annotation.journal import Replay, find_journals
-from ...annotation.journal.record import RESULT, Record
+from ...annotation.journal.record import RESULT
 from ...pixel_size import PixelSize
-from ..annotate.image_region import fingerprint, why_not
-from ..layer_features import features_of
-from ..layer_provenance import FINISHED, MODEL_LABELS, LayerRecord
-from ..layers import labels_layer
-from ..placement import placement
+from ..annotate.image_region import fingerprint, image_path, why_not
+from ..annotated_layers import layer_of
+from ..layer_provenance import LayerRecord
 from ..session import Session
 from .autosave import Autosave
 from .tracked_layer import TrackedLayer
@@ -80,22 +80,16 @@ class Restoring:
         self.offer_changed.emit()
         if replay is None or image is None or size is None:
             return
-        layers = [one for task in replay.labels if (one := self._restore(replay, task, image, size)) is not None]
+        annotated = _annotated(replay, image, size)
+        layers = [one for task in annotated.labels if (one := self._restore(annotated, task, image)) is not None]
         self._autosave.resume(layers, replay.path)
         self._corrections.attach_all()
         self._corrections.said.emit(f"Restored {len(replay.records):,} changes.", False)
 
-    def _restore(self, replay: Replay, task: str, image: Any, size: PixelSize) -> TrackedLayer | None:
-        record = _record(replay, task, image, size)
-        objects = replay.objects(task, record.pixel_size_um)
-        top, left, _, _ = replay.frame.region
-        where = placement(image, (top, left), record.factors)
+    def _restore(self, annotated: AnnotatedImage, task: str, image: Any) -> TrackedLayer | None:
         display, layers = self._session.display, self._corrections.layers
-        layer = labels_layer(task, replay.labels[task], objects, display, name=f"{image.name} {task}", **where)
-        layer.features = features_of(objects)
-        finished = [area.to_json() for area in replay.finished]
-        layer.metadata = {MODEL_LABELS: replay.model_labels[task], FINISHED: finished}
-        layers.put(layer, record)
+        layer = layer_of(annotated, task, image, display)
+        layers.put(layer, LayerRecord.of(annotated, task))
         return self._corrections.attach(layer)
 
     def _image(self) -> Any | None:
@@ -103,25 +97,10 @@ class Restoring:
         return None if image is None or why_not(image) else image
 
 
-def _record(replay: Replay, task: str, image: Any, size: PixelSize) -> LayerRecord:
+def _annotated(replay: Replay, image: Any, size: PixelSize) -> AnnotatedImage:
+    """What a journal holds, under the name that the image has now."""
     rows, columns = (image.data[0] if image.multiscale else image.data).shape[:2]
     factors = rows / replay.frame.image_height_px, columns / replay.frame.image_width_px
-    results: list[Record] = [one for one in replay.records if one.task == task and one.kind == RESULT]
-    last = results[-1] if results else None
-    return LayerRecord(
-        task=task,
-        image_fingerprint=fingerprint(image),
-        image_name=str(image.name),
-        image_path=str(image.source.path or ""),
-        region=replay.frame.region,
-        factors=factors,
-        pixel_size_um=size.mean_um * sum(factors) / 2,
-        pixel_size_source=size.source.value,
-        model_name=last.model_name if last else "",
-        model_sha256=last.model_sha256 if last else "",
-        device="",
-        precision="",
-        sensitivity=0.0,
-        tissue=last.tissue if last else {},
-        made_at=last.at if last else "",
-    )
+    annotated = replay.annotated(size.scaled(*factors))
+    frame = replace(annotated.frame, image_key=fingerprint(image), image_name=str(image.name))
+    return replace(annotated, frame=frame, factors=factors, image_path=image_path(image))

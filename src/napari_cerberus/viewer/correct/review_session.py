@@ -9,7 +9,8 @@ import pandas as pd
 from psygnal import Signal
 
 from ...annotation.edits import ChangeSet
-from ...annotation.object_table import ACCEPTED, REJECTED, SKIPPED, UNREVIEWED, empty_table, mark
+from ...annotation.object_columns import ACCEPTED, REJECTED, SKIPPED, UNREVIEWED, empty_table
+from ...annotation.object_table import mark
 from ...annotation.review.findings import Scene, as_findings, find
 from ...annotation.review.queue import Key, ReviewCount, ReviewFilter, attach, count, nearest, queue, step
 from ...errors import CerberusError

@@ -11,7 +11,7 @@ import numpy as np
 from ...annotation.edits import ChangeSet, Features, ProbabilityMap
 from ...annotation.finished_areas import Mask, finished_masks
 from ...annotation.merge import MergeResult
-from ...annotation.object_table import COLUMNS, DECIDED
+from ...annotation.object_columns import COLUMNS, DECIDED
 from ...annotation.tracking import TrackedLabels
 from ...errors import EditError
 from ..layer_features import BOX, features_of, table_from
@@ -61,7 +61,7 @@ class TrackedLayer:
         self.tracked = TrackedLabels(
             record.task,
             pixels,
-            table_from(layer.features, pixels, record),
+            table_from(layer.features, pixels, record.task, record.pixel_size_um),
             record.pixel_size_um,
             model_labels=model_labels if fits else None,
         )

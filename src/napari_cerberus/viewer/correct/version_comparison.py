@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 from psygnal import Signal
 
+from ...annotation.annotated_image import AnnotatedImage
 from ...annotation.comparison import SAME, Comparison, compare
-from ...annotation.store import SavedAnnotation, load_annotation
+from ...annotation.store import load_annotation
 from ...errors import CerberusError
 from ...progress import Job, Progress
-from ..io.annotation_folder import annotation_of
+from ..annotated_layers import annotated_of
 from ..worker import End, Failed, JobRunner, Returned
 from .sight.camera import look_at, look_at_point
 from .tracked_layers import Corrections
@@ -83,12 +84,12 @@ class Comparing:
         """Stop the work. Safe to call twice."""
         self._jobs.close()
 
-    def _open_now(self) -> SavedAnnotation:
+    def _open_now(self) -> AnnotatedImage:
         """A copy of the annotation of the active layer. Raises ``CerberusError``."""
         active = self._corrections.need_active()
         layers = self._corrections.siblings(active).values()
         tuples = [one.layer.as_layer_data_tuple() for one in layers]
-        return annotation_of([(data.copy(), attributes, kind) for data, attributes, kind in tuples])
+        return annotated_of([(data.copy(), attributes, kind) for data, attributes, kind in tuples])
 
     def _on_end(self, end: End) -> None:
         wanted, self._wanted = self._wanted, None
@@ -106,7 +107,7 @@ class Comparing:
         self.changed.emit()
 
 
-def _work(before: Path, after: Path | SavedAnnotation) -> Job[Comparison]:
+def _work(before: Path, after: Path | AnnotatedImage) -> Job[Comparison]:
     yield Progress("Comparing", 0, 2)
     earlier = load_annotation(before)
     yield Progress("Comparing", 1, 2)

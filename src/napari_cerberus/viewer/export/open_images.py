@@ -10,19 +10,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...annotation.annotated_image import AnnotatedImage
 from ...annotation.finished_areas import finished_masks
+from ...annotation.frame import Frame
 from ...exporting.image_index import Stated
 from ...exporting.review_counts import ReviewCount, count_reviewed
 from ...inference.doubts.tissue_doubt import doubt
 from ...pairs.label_arrays import object_ids
 from ...pairs.layout.ebhi import PairName, parse_name
+from ...pixel_size import PixelSize
 from ...tasks import INSTANCE_TASKS
 from ..annotate.annotation_result import ordered
-from ..annotate.image_region import fingerprint, read_again, why_not
+from ..annotate.image_region import fingerprint, image_path, read_again, why_not
 from ..correct.workbench import Correcting
+from ..layer_features import table_from
 from ..layer_provenance import LayerRecord, finished_of, was_edited
 from ..layers import TISSUE_MAP, ViewerLayers
-from ..pixel_size_lookup import layer_pixel_size_um
+from ..pixel_size_lookup import layer_pixel_size
 from ..placement import Box
 from ..session import RunSummary
 from .snapshot import Snapshot
@@ -89,7 +93,7 @@ class _Found:
     part: Part
     layers: Mapping[str, Any]
     record: LayerRecord | None
-    pixel_size_um: float
+    pixel_size: PixelSize
 
 
 class OpenImages:
@@ -110,7 +114,7 @@ class OpenImages:
         self,
         layers: ViewerLayers,
         readout_of: Callable[[str], RunSummary | None],
-        pixel_size_of: Callable[[str], float | None],
+        pixel_size_of: Callable[[str], PixelSize | None],
         correct: Correcting,
     ) -> None:
         self._layers, self._readout_of, self._pixel_size_of = layers, readout_of, pixel_size_of
@@ -144,15 +148,15 @@ class OpenImages:
             groups.setdefault(whole, [])
         for part, members in groups.items():
             chosen = {**(own if part == whole else {}), **_chosen(members)}
-            size_um = members[0][1].pixel_size_um if members else self._pixel_size(image)
-            if size_um is not None:
+            size = members[0][1].pixel_size if members else self._pixel_size(image)
+            if size is not None:
                 yield _Found(
                     image=image,
                     key=f"{content}:{part}",
                     part=part,
                     layers={task: chosen[task] for task in ordered(chosen)},
                     record=members[0][1] if members else None,
-                    pixel_size_um=size_um,
+                    pixel_size=size,
                 )
 
     def _own_layers(self, image: Any) -> dict[str, Any]:
@@ -165,8 +169,8 @@ class OpenImages:
                 found.setdefault(task, layer)
         return found
 
-    def _pixel_size(self, image: Any) -> float | None:
-        return self._pixel_size_of(str(image.unique_id)) or layer_pixel_size_um(image)
+    def _pixel_size(self, image: Any) -> PixelSize | None:
+        return self._pixel_size_of(str(image.unique_id)) or layer_pixel_size(image)
 
     def _candidate(self, found: _Found) -> ExportCandidate:
         image, (region, _) = found.image, found.part
@@ -180,7 +184,7 @@ class OpenImages:
             tasks=tuple(found.layers),
             layer_names=tuple(str(layer.name) for layer in found.layers.values()),
             size_px=(region[2] - region[0], region[3] - region[1]),
-            pixel_size_um=found.pixel_size_um,
+            pixel_size_um=found.pixel_size.mean_um,
             suggestion=ranked[0][0] if ranked and not doubt(tissue) else "",
             readout=", ".join(f"{name} {share:.0%}" for name, share in ranked[:2]),
             file_name=_file_name(image),
@@ -188,21 +192,40 @@ class OpenImages:
         )
 
     def _snapshot(self, found: _Found) -> Snapshot:
-        region, factors = found.part
-        y0, x0, y1, x1 = region
-        record = found.record
+        y0, x0, y1, x1 = found.part[0]
         return Snapshot(
+            annotated=self._annotated(found),
             name=_source_name(found.image),
             path=Path(found.image.source.path) if found.image.source.path else None,
-            read=read_again(found.image, Box(y0=y0, x0=x0, y1=y1, x1=x1), factors),
-            labels={task: np.array(layer.data) for task, layer in found.layers.items()},
-            objects=_table(found.layers),
-            pixel_size_um=found.pixel_size_um,
-            model_name=record.model_name if record else "",
-            model_sha256=record.model_sha256 if record else "",
-            tissue=self._tissue(found),
+            read=read_again(found.image, Box(y0=y0, x0=x0, y1=y1, x1=x1), found.part[1]),
             journal=self._journal(found),
             annotator=self._correct.corrections.session.reviewer,
+        )
+
+    def _annotated(self, found: _Found) -> AnnotatedImage:
+        """A copy of what the layers hold."""
+        region, factors = found.part
+        record = found.record
+        height, width = _size(found.image)
+        frame = Frame(
+            image_key=fingerprint(found.image),
+            image_name=str(found.image.name),
+            image_height_px=max(height, region[2]),
+            image_width_px=max(width, region[3]),
+            region=region,
+        )
+        labels = {task: np.array(layer.data) for task, layer in found.layers.items()}
+        size_um = found.pixel_size.mean_um
+        tables = [table_from(layer.features, labels[task], task, size_um) for task, layer in found.layers.items()]
+        return AnnotatedImage(
+            frame=frame,
+            pixel_size=found.pixel_size,
+            labels=labels,
+            objects=pd.concat(tables, ignore_index=True),
+            tissue=self._tissue(found),
+            runs=dict.fromkeys(labels, record.run) if record is not None else {},
+            factors=factors,
+            image_path=image_path(found.image),
         )
 
     def _journal(self, found: _Found) -> Path | None:
@@ -236,19 +259,10 @@ def _chosen(members: list[tuple[Any, LayerRecord]]) -> dict[str, Any]:
     return chosen
 
 
-def _table(layers: Mapping[str, Any]) -> pd.DataFrame:
-    """Object table of all layers; the review state is called ``review``, as the export has it."""
-    tables = [
-        layer.features.assign(task=task).rename(columns={"state": "review"})
-        for task, layer in layers.items()
-        if "index" in layer.features and len(layer.features)
-    ]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-
-
 def _reviewed(layers: Mapping[str, Any]) -> dict[str, ReviewCount]:
     """Counts by task; of labels without a table how many objects there are."""
-    counts = count_reviewed(_table(layers), layers)
+    tables = [layer.features.assign(task=task) for task, layer in layers.items() if len(layer.features)]
+    counts = count_reviewed(pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(), layers)
     bare = [task for task, layer in layers.items() if not len(layer.features)]
     counts |= {task: ReviewCount(total=len(object_ids(np.asarray(layers[task].data)))) for task in bare}
     return {task: replace(count, finished=_all_finished(layers[task], task)) for task, count in counts.items()}

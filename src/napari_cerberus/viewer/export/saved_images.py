@@ -81,21 +81,21 @@ class SavedImages:
 
 
 def _candidate(key: str, image: SavedImage, stated: Stated | None) -> ExportCandidate:
-    header = image.header
-    ranked = sorted(header.tissue.items(), key=lambda item: -item[1])
+    about = image.about
+    ranked = sorted(about.tissue.items(), key=lambda item: -item[1])
     return ExportCandidate(
         key=key,
         image_id="",
         name=image.name,
-        tasks=header.tasks,
+        tasks=about.tasks,
         layer_names=(),
-        size_px=header.size_px,
-        pixel_size_um=header.pixel_size_um,
-        suggestion=ranked[0][0] if ranked and not doubt(header.tissue) else "",
+        size_px=about.frame.shape,
+        pixel_size_um=about.pixel_size.mean_um,
+        suggestion=ranked[0][0] if ranked and not doubt(about.tissue) else "",
         readout=", ".join(f"{name} {share:.0%}" for name, share in ranked[:2]),
         file_name=parse_name(Path(image.name).stem),
         folder=str(image.folder),
         missing=image.image_path is None,
         stated=stated,
-        reviewed=header.reviewed,
+        reviewed=image.reviewed,
     )

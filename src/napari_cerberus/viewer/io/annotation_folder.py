@@ -1,35 +1,39 @@
-"""A whole annotation to and from one folder: File ▸ Save with ".cerberus", File ▸ Open, and the dock's button."""
+"""An annotated image to and from one folder: File ▸ Save with ".cerberus", File ▸ Open, and the dock's button."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from napari import current_viewer
 from napari.layers import Image
+from napari.utils.notifications import show_warning
 
-from ...annotation.finished_areas import FinishedArea, areas_from_json
-from ...annotation.frame import Frame
+from ...annotation.annotated_image import AnnotatedImage
+from ...annotation.folder_schema import ABOUT_FILE, SUMMARY_FILE, read_about
 from ...annotation.journal import Journal
-from ...annotation.store import JOURNAL_FILE, SUFFIX, ModelUsed, SavedAnnotation, load_annotation, save_annotation
-from ...errors import DataError
-from ...tasks import INSTANCE_TASKS
+from ...annotation.store import JOURNAL_FILE, SUFFIX, is_annotation, load_what_is_whole, save_annotation
+from ...errors import CerberusError, DataError
+from ...exporting.image_identity import find_image, read_checked
+from ...inference.images.rgb import as_rgb8
+from ...slides.fields import is_run
 from ..annotate.image_region import fingerprint, why_not
-from ..layer_features import features_of, table_from
-from ..layer_provenance import FINISHED, HISTORY, KEY, MODEL_LABELS, LayerRecord, record_from
-from ..layers import labels_layer
-from ..placement import placement
+from ..annotated_layers import LayerData, annotated_of, image_layer_of, layer_of
+from ..layer_provenance import HISTORY, IMAGE_PATH
 from ..session import Display
+from .slide_results import read_slide_result
 
-LayerData = tuple[Any, dict[str, Any], str]
+MAX_KEPT_PIXELS = 64_000_000
+"""Largest image that is copied into the folder where no file has it."""
 
 
 def save(path: str, layer_data: Sequence[LayerData], journal: Journal | None = None, *, by: str = "") -> list[str]:
     """Write the result layers among ``layer_data`` as one folder; napari's writer.
+
+    An image that lies in no file, as one that was pasted or cropped, goes into the folder too.
 
     Parameters
     ----------
@@ -50,12 +54,61 @@ def save(path: str, layer_data: Sequence[LayerData], journal: Journal | None = N
         If the folder cannot be written.
     """
     folder = Path(path) if path.endswith(SUFFIX) else Path(path + SUFFIX)
-    annotation = annotation_of(layer_data)
-    names = sorted({str(name) for name in annotation.objects["changed_by"]} - {""})
+    annotated = annotated_of(layer_data)
+    names = sorted({str(name) for name in annotated.objects["changed_by"]} - {""})
     if journal is not None:
-        annotation = replace(annotation, frame=journal.frame)
-    save_annotation(folder, annotation, by=by or ", ".join(names), journal=journal or _history(layer_data))
+        annotated = replace(annotated, frame=journal.frame)
+    save_annotation(
+        folder,
+        annotated,
+        by=by or ", ".join(names),
+        journal=journal or _history(layer_data),
+        image=_image_without_file(annotated),
+    )
     return [str(folder)]
+
+
+def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
+    """A reader of one of our folders, or of a file in it that describes it; None for anything else."""
+    if isinstance(path, list):
+        return None
+    folder = _folder_of(path)
+    if is_run(folder):
+        return read_slide_result
+    return read_folder if folder.suffix == SUFFIX or is_annotation(folder) else None
+
+
+def read_folder(path: str | list[str]) -> list[LayerData]:
+    """Image and label layers of a saved annotation, over the open image it belongs to if there is one.
+
+    What is missing or damaged is said, and the rest is shown.
+
+    Raises
+    ------
+    DataError
+        If nothing can be shown.
+    """
+    folder = _folder_of(path if isinstance(path, str) else path[0])
+    annotated, problems = load_what_is_whole(folder)
+    for problem in problems:
+        show_warning(problem)
+    opened: list[LayerData] = []
+    image = _image_of(annotated)
+    if image is None:
+        image = _image_on_disk(folder, annotated)
+        opened += [image.as_layer_data_tuple()] if image is not None else []
+    journal = folder / JOURNAL_FILE
+    history = str(journal) if journal.is_file() else ""
+    for task in annotated.labels:
+        layer = layer_of(annotated, task, image, Display())
+        layer.metadata = {**layer.metadata, HISTORY: history}
+        opened.append(layer.as_layer_data_tuple())
+    return opened
+
+
+def _folder_of(path: str) -> Path:
+    given = Path(path)
+    return given.parent if given.name in (SUMMARY_FILE, ABOUT_FILE) else given
 
 
 def _history(layer_data: Sequence[LayerData]) -> Path | None:
@@ -64,110 +117,36 @@ def _history(layer_data: Sequence[LayerData]) -> Path | None:
     return next((Path(str(path)) for path in named if path), None)
 
 
-def annotation_of(layer_data: Sequence[LayerData]) -> SavedAnnotation:
-    """Result layers of one image as an annotation.
-
-    Raises
-    ------
-    DataError
-        If there is no result layer, two are of one task, or they are of different images or regions.
-    """
-    found: dict[str, tuple[LayerRecord, np.ndarray[Any, Any], dict[str, Any]]] = {}
-    for data, attributes, kind in layer_data:
-        record = record_from(attributes.get("metadata", {}).get(KEY)) if kind == "labels" else None
-        if record is None or record.task not in INSTANCE_TASKS:
-            continue
-        if record.task in found:
-            raise DataError(f"Two of the layers are {record.task}; select the ones to save and save those only.")
-        found[record.task] = record, np.asarray(data), attributes
-    if not found:
-        raise DataError("None of these layers is a Cerberus result; annotate the image first.")
-    records = [record for record, _, _ in found.values()]
-    if len({record.place[1:] for record in records}) > 1:
-        raise DataError("The layers are of different images or regions; save them one by one.")
-    return SavedAnnotation(
-        frame=_frame(records[0]),
-        pixel_size_um=records[0].pixel_size_um,
-        labels={task: labels for task, (_, labels, _) in found.items()},
-        model_labels={task: _model_labels(labels, more) for task, (_, labels, more) in found.items()},
-        objects=pd.concat([_table(*parts) for parts in found.values()], ignore_index=True),
-        models={
-            record.task: ModelUsed(name=record.model_name, sha256=record.model_sha256)
-            for record in records
-            if record.model_name
-        },
-        tissue=next((record.tissue for record in records if record.tissue), {}),
-        finished=next((areas for _, _, more in found.values() if (areas := _finished(more))), ()),
-        image_path=records[0].image_path,
-        more={"layers": {record.task: record.to_metadata() for record in records}},
-    )
-
-
-def load(folder: Path) -> list[LayerData]:
-    """Label layers of a saved annotation, over the open image it belongs to if there is one.
-
-    Raises
-    ------
-    DataError
-        If a file is missing or damaged.
-    """
-    annotation = load_annotation(folder)
-    return [_layer(annotation, task, folder).as_layer_data_tuple() for task in annotation.labels]
-
-
-def _layer(annotation: SavedAnnotation, task: str, folder: Path) -> Any:
-    records = annotation.more.get("layers")
-    record = record_from(records.get(task)) if isinstance(records, Mapping) else None
-    if record is None:
-        raise DataError(f"{folder} does not say where its {task} layer lies; save it again from the dock.")
-    # the key and the readout of the folder count: records of older folders have another key and no readout
-    record = replace(record, image_fingerprint=annotation.frame.image_key, tissue=record.tissue or annotation.tissue)
-    rows = annotation.objects[annotation.objects["task"] == task].reset_index(drop=True)
-    image = _image_of(record)
-    if image is None:
-        size = annotation.pixel_size_um
-        name, where = record.image_name, {"scale": (size, size), "units": ("micrometer", "micrometer")}
-    else:
-        name, where = str(image.name), placement(image, record.region[:2], record.factors)
-    layer = labels_layer(task, annotation.labels[task], rows, Display(), name=f"{name} {task}", **where)
-    layer.features = features_of(rows)
-    journal = folder / JOURNAL_FILE
-    layer.metadata = {
-        KEY: record.to_metadata(),
-        MODEL_LABELS: annotation.model_labels[task].astype(np.int32),
-        HISTORY: str(journal) if journal.is_file() else "",
-        FINISHED: [area.to_json() for area in annotation.finished],
-    }
-    return layer
-
-
-def _image_of(record: LayerRecord) -> Any | None:
+def _image_of(annotated: AnnotatedImage) -> Any | None:
+    """The open image that an annotation belongs to."""
     viewer = current_viewer()
     for layer in viewer.layers if viewer is not None else ():
-        if isinstance(layer, Image) and not why_not(layer) and fingerprint(layer) == record.image_fingerprint:
+        if isinstance(layer, Image) and not why_not(layer) and fingerprint(layer) == annotated.frame.image_key:
             return layer
     return None
 
 
-def _frame(record: LayerRecord) -> Frame:
-    top, left, bottom, right = (int(value) for value in record.region)
-    return Frame(
-        image_key=record.image_fingerprint,
-        image_name=record.image_name,
-        image_height_px=bottom,
-        image_width_px=right,
-        region=(top, left, bottom, right),
-    )
+def _image_on_disk(folder: Path, annotated: AnnotatedImage) -> Any | None:
+    """A layer of the image that was annotated; None, and a sentence, where it is gone or has changed."""
+    about = read_about(folder)
+    path = find_image(folder, about)
+    try:
+        if path is None:
+            raise DataError(f"The image “{annotated.name}” was not found; put it beside {folder} and open that again.")
+        if annotated.factors != (1.0, 1.0):
+            raise DataError(f"{folder} is of a coarser level of its image; open {path} first, and then this folder.")
+        layer = image_layer_of(annotated, as_rgb8(read_checked(path, annotated.frame.image_key)))
+    except CerberusError as error:
+        show_warning(str(error))
+        return None
+    layer.metadata = {IMAGE_PATH: "" if about.image_file else str(path)}
+    return layer
 
 
-def _finished(attributes: Mapping[str, Any]) -> tuple[FinishedArea, ...]:
-    return areas_from_json(attributes.get("metadata", {}).get(FINISHED, []), "The layer")
-
-
-def _model_labels(labels: np.ndarray[Any, Any], attributes: Mapping[str, Any]) -> np.ndarray[Any, Any]:
-    known = attributes.get("metadata", {}).get(MODEL_LABELS)
-    return known if isinstance(known, np.ndarray) and known.shape == labels.shape else labels
-
-
-def _table(record: LayerRecord, labels: np.ndarray[Any, Any], attributes: Mapping[str, Any]) -> pd.DataFrame:
-    return table_from(pd.DataFrame(attributes.get("features", {})), labels, record)
+def _image_without_file(annotated: AnnotatedImage) -> np.ndarray[Any, Any] | None:
+    """Pixels of the open image, where no file holds them."""
+    image = _image_of(annotated)
+    in_file = annotated.image_path and Path(annotated.image_path).is_file()
+    if in_file or image is None or image.multiscale or image.data.shape[0] * image.data.shape[1] > MAX_KEPT_PIXELS:
+        return None
+    return as_rgb8(np.asarray(image.data))

@@ -11,12 +11,12 @@ import numpy as np
 from napari import current_viewer
 from napari.utils.notifications import show_warning
 
-from ...annotation.object_table import of_task, utc_now
+from ...annotation.object_columns import of_task, utc_now
 from ...errors import DataError, ImageError
 from ...interop.geojson_reading import ImportedObjects, read_geojson
 from ...progress import run_to_end
-from ..annotate.choices import read_pixel_size_um
-from ..annotate.image_region import fingerprint, why_not
+from ..annotate.choices import read_pixel_size
+from ..annotate.image_region import fingerprint, image_path, why_not
 from ..layer_features import features_of, table_from
 from ..layer_provenance import KEY, MODEL_LABELS, LayerRecord
 from ..layers import ViewerLayers, labels_layer
@@ -58,7 +58,7 @@ def read_outlines(path: str | list[str]) -> list[LayerData]:
 
 def _layer(image: Any, record: LayerRecord, labels: Any, found: ImportedObjects) -> LayerData:
     """A result layer without a model: a re-run keeps all of it, as it keeps what was drawn by hand."""
-    rows = table_from(of_task(found.objects, record.task), labels, record)
+    rows = table_from(of_task(found.objects, record.task), labels, record.task, record.pixel_size_um)
     name = f"{image.name} {record.task}"
     layer = labels_layer(record.task, labels, rows, Display(), name=name, **placement(image, (0, 0)))
     layer.features = features_of(rows)
@@ -69,16 +69,15 @@ def _layer(image: Any, record: LayerRecord, labels: Any, found: ImportedObjects)
 
 def _record(image: Any, shape: tuple[int, int]) -> LayerRecord:
     mark = fingerprint(image)
-    size = find_pixel_size(image, mark, Memory.of_napari(), read_pixel_size_um)
+    size = find_pixel_size(image, mark, Memory.of_napari(), read_pixel_size)
     return LayerRecord(
         task="",
         image_fingerprint=mark,
         image_name=str(image.name),
-        image_path=str(image.source.path or ""),
+        image_path=image_path(image),
         region=(0, 0, *shape),
         factors=(1.0, 1.0),
-        pixel_size_um=size.mean_um,
-        pixel_size_source=size.source.value,
+        pixel_size=size,
         model_name="",
         model_sha256="",
         device="",

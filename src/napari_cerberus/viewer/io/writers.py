@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,69 +10,45 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ...annotation.annotated_image import AnnotatedImage
+from ...annotation.frame import Frame
 from ...errors import DataError
 from ...inference.images.rgb import as_rgb8
-from ...interop.coco import CocoImage, write_coco
+from ...interop.coco import write_coco
 from ...interop.figure import write_figure
 from ...interop.geojson import GeoJsonSettings, write_geojson
 from ...interop.ome_tiff import write_label_tiff
 from ...pairs.object_rows import write_table
+from ...pixel_size import RANGE_UM, PixelSize, PixelSizeSource
 from ...progress import run_to_end
 from ...tasks import INSTANCE_TASKS
+from ..layer_features import table_from
 from ..layer_provenance import KEY, LayerRecord, record_from
+from ..pixel_size_lookup import DEFAULT_UM
 
 LayerData = tuple[Any, Mapping[str, Any], str]
 """What napari hands to a writer: pixels, the layer's settings, its type."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Annotated:
-    """The label layers of one image, as they are saved.
-
-    Attributes
-    ----------
-    name : str
-        Of the image.
-    labels : mapping of task to (H, W) integer array
-    objects : pandas.DataFrame
-        Object table; the review state is called ``review``.
-    pixel_size_um : float or None
-    origin_px : (y, x)
-        First pixel in the full image.
-    factor : float
-        Pixels of the full image per pixel of the labels.
-    fingerprint : str
-        Of the image; empty where it is not known.
-    """
-
-    name: str
-    labels: Mapping[str, NDArray[np.integer]]
-    objects: pd.DataFrame
-    pixel_size_um: float | None
-    origin_px: tuple[float, float] = (0.0, 0.0)
-    factor: float = 1.0
-    fingerprint: str = ""
-
-
 def save_geojson(path: str, layers: list[LayerData]) -> list[str]:
     """Outlines, classes and measurements for QuPath, in pixels of the full image."""
     one = _one_image(layers)
-    settings = GeoJsonSettings(offset_px=one.origin_px, downsample=one.factor, image_key=one.fingerprint)
+    key = one.frame.image_key if one.frame.is_known else ""
+    settings = GeoJsonSettings(offset_px=one.origin_px, downsample=sum(one.factors) / 2, image_key=key)
     run_to_end(write_geojson(Path(path), one.labels, one.objects, settings))
     return [path]
 
 
 def save_coco(path: str, layers: list[LayerData]) -> list[str]:
     """COCO instances with exact run lengths; layers of several images become several images."""
-    images = [CocoImage(file_name=one.name, labels=one.labels, objects=one.objects) for one in annotated(layers)]
-    run_to_end(write_coco(Path(path), images))
+    run_to_end(write_coco(Path(path), annotated(layers)))
     return [path]
 
 
 def save_label_tiff(path: str, layers: list[LayerData]) -> list[str]:
     """Instance labels as OME-TIFF, one channel a layer."""
     one = _one_image(layers)
-    write_label_tiff(Path(path), one.labels, _known_size(one))
+    write_label_tiff(Path(path), one.labels, _known_size(one, layers))
     return [path]
 
 
@@ -81,7 +56,7 @@ def save_table(path: str, layers: list[LayerData]) -> list[str]:
     """The object table as CSV."""
     one = _one_image(layers)
     if one.objects.empty:
-        raise DataError(f"The layers of “{one.name}” have no object table; annotate the image first.")
+        raise DataError(f"The layers of “{one.name}” hold no object; annotate the image first.")
     write_table(Path(path), one.objects)
     return [path]
 
@@ -90,13 +65,13 @@ def save_figure(path: str, layers: list[LayerData]) -> list[str]:
     """Image, outlines, legend and scale bar as PNG or PDF."""
     one = _one_image(layers)
     pixels = next(data for data, _, kind in layers if kind == "image")
-    if isinstance(pixels, (list, tuple)) or one.factor != 1.0 or any(one.origin_px):
+    if isinstance(pixels, (list, tuple)) or one.factors != (1.0, 1.0) or any(one.origin_px):
         raise DataError("A figure shows whole images only; crop the image, annotate it, and save that.")
-    write_figure(Path(path), as_rgb8(pixels), one.labels, one.objects, _known_size(one))
+    write_figure(Path(path), as_rgb8(pixels), one.labels, one.objects, _known_size(one, layers).x_um)
     return [path]
 
 
-def annotated(layers: Sequence[LayerData]) -> list[Annotated]:
+def annotated(layers: Sequence[LayerData]) -> list[AnnotatedImage]:
     """Label layers by image.
 
     Raises
@@ -113,7 +88,7 @@ def annotated(layers: Sequence[LayerData]) -> list[Annotated]:
     return [_annotated(name, group) for name, group in groups.items()]
 
 
-def _one_image(layers: Sequence[LayerData]) -> Annotated:
+def _one_image(layers: Sequence[LayerData]) -> AnnotatedImage:
     images = annotated(layers)
     if len(images) > 1:
         names = " and ".join(f"“{one.name}”" for one in images)
@@ -121,26 +96,25 @@ def _one_image(layers: Sequence[LayerData]) -> Annotated:
     return images[0]
 
 
-def _annotated(name: str, layers: Sequence[LayerData]) -> Annotated:
+def _annotated(name: str, layers: Sequence[LayerData]) -> AnnotatedImage:
     labels: dict[str, NDArray[np.integer]] = {}
     tables: list[pd.DataFrame] = []
+    record = next((one for _, meta, _ in layers if (one := _record(meta)) is not None), None)
+    size = _size(layers) or PixelSize.square(DEFAULT_UM, PixelSizeSource.ASSUMED)
     for data, meta, _ in layers:
         task = _task(meta)
         if task in labels:
             raise DataError(f"Two layers of {task} of “{name}” are selected; hide or unselect one of them.")
         labels[task] = _pixels(data, meta)
-        tables.append(_table(meta, task))
-    filled = [table for table in tables if len(table)]
-    record = next((one for _, meta, _ in layers if (one := _record(meta)) is not None), None)
-    scale = record.factors if record is not None else (1.0, 1.0)
-    return Annotated(
-        name=name,
+        tables.append(table_from(pd.DataFrame(meta.get("features", {})), labels[task], task, size.mean_um))
+    return AnnotatedImage(
+        frame=record.frame if record is not None else Frame.unknown(name, next(iter(labels.values())).shape),
+        pixel_size=size,
         labels=labels,
-        objects=pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(),
-        pixel_size_um=record.pixel_size_um if record is not None else _size_um(layers[0][1]),
-        origin_px=(record.region[0] * scale[0], record.region[1] * scale[1]) if record is not None else (0.0, 0.0),
-        factor=(scale[0] + scale[1]) / 2,
-        fingerprint=record.image_fingerprint if record is not None else "",
+        objects=pd.concat(tables, ignore_index=True),
+        tissue=record.tissue if record is not None else {},
+        runs=dict.fromkeys(labels, record.run) if record is not None and record.model_name else {},
+        factors=record.factors if record is not None else (1.0, 1.0),
     )
 
 
@@ -176,25 +150,25 @@ def _pixels(data: Any, meta: Mapping[str, Any]) -> NDArray[np.integer]:
     return pixels
 
 
-def _table(meta: Mapping[str, Any], task: str) -> pd.DataFrame:
-    features = pd.DataFrame(meta.get("features", {}))
-    if "index" not in features:
-        return pd.DataFrame()
-    features.insert(0, "task", task)
-    return features.rename(columns={"state": "review"})
+def _size(layers: Sequence[LayerData]) -> PixelSize | None:
+    """What a record says, or scale and units; None where neither says a length."""
+    records = (_record(meta) for _, meta, _ in layers)
+    found = next((record.pixel_size for record in records if record is not None), None)
+    return found or _stated_size(layers[0][1])
 
 
-def _size_um(meta: Mapping[str, Any]) -> float | None:
-    """From scale and units; None where the units are no lengths."""
+def _stated_size(meta: Mapping[str, Any]) -> PixelSize | None:
     units, scale = tuple(meta.get("units") or ()), tuple(meta.get("scale", ()))
     lengths = [unit for unit in units if hasattr(unit, "is_compatible_with") and unit.is_compatible_with("micrometer")]
-    if not scale or len(lengths) != len(scale):
+    if len(scale) != 2 or len(lengths) != len(scale):
         return None
     sides = [float((float(step) * unit).to("micrometer").magnitude) for step, unit in zip(scale, lengths, strict=True)]
-    return sum(sides) / len(sides)
+    low, high = RANGE_UM
+    return PixelSize(sides[0], sides[1], PixelSizeSource.LAYER) if low <= min(sides) <= max(sides) <= high else None
 
 
-def _known_size(one: Annotated) -> float:
-    if one.pixel_size_um is None:
+def _known_size(one: AnnotatedImage, layers: Sequence[LayerData]) -> PixelSize:
+    size = _size([layer for layer in layers if layer[2] == "labels"])
+    if size is None:
         raise DataError(f"How large a pixel of “{one.name}” is, is not known; set scale and units of its layers.")
-    return one.pixel_size_um
+    return size

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...annotation.object_table import SKIPPED, UNREVIEWED
+from ...annotation.object_columns import SKIPPED, UNREVIEWED
 from ...annotation.review.findings import RULES
 from ...annotation.review.queue import ReviewFilter
 from ...viewer.controller import Controller
