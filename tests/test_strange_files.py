@@ -13,10 +13,10 @@ import pytest
 import tifffile
 
 from exporting.make_saved import save_corrected
-from napari_cerberus.annotation import label_tiff
 from napari_cerberus.annotation.journal.journal_lock import lock_folder
 from napari_cerberus.annotation.journal.record import data_of
 from napari_cerberus.annotation.store import load_annotation
+from napari_cerberus.annotation.stored import label_tiff
 from napari_cerberus.decode_errors import DECODE_ERRORS
 from napari_cerberus.errors import CerberusError, DataError, ModelError, SettingsError
 from napari_cerberus.inference.images.image_files import read_image

@@ -306,7 +306,7 @@ def test_a_doubled_row_and_a_table_of_other_objects_are_one_sentence(saved):
 
 
 def test_enormous_files_are_not_even_read(saved, monkeypatch):
-    import napari_cerberus.annotation.stored_table as reading
+    import napari_cerberus.annotation.stored.stored_table as reading
 
     monkeypatch.setattr(reading, "_MAX_TABLE_BYTES", 10)
     with pytest.raises(DataError, match="too large"):

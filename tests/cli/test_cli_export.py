@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL import Image
 from exporting.make_saved import save_corrected, save_result, sidecars
 from fake_jobs import annotation_of, he_like, square_labels
 from napari_cerberus.annotation.frame import Frame
-from napari_cerberus.annotation.store import save_annotation
+from napari_cerberus.annotation.store import load_annotation, save_annotation
 from napari_cerberus.cli.main import main
 from napari_cerberus.pairs.layout.ebhi import index_tree, read_mask
 
@@ -103,7 +104,10 @@ def test_a_task_without_labels_cannot_be_checked(
     tmp_path: Path, annotated: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     image = annotated()
-    (tmp_path / "results" / image.stem / "lumina.tif").unlink()
+    folder = tmp_path / "results" / image.stem
+    whole = load_annotation(folder)
+    labels = {task: plane for task, plane in whole.labels.items() if task != "lumina"}
+    save_annotation(folder, replace(whole, labels=labels, objects=whole.objects[whole.objects["task"] != "lumina"]))
     assert export(tmp_path, image, "--patient", "17", "--category", "Polyp", "--checked", "lumina") == 1
     assert "tile.png has no labels of lumina, so they cannot be checked" in capsys.readouterr().err
 

@@ -47,7 +47,7 @@ def test_images_are_added_up() -> None:
 def test_saved_annotations_say_it_without_their_pixels(tmp_path: Path) -> None:
     save_corrected(tmp_path / "a.cerberus", tmp_path / "a.png")
     save_result(tmp_path / "results" / "b", tmp_path / "b.png", 1)
-    corrected, plain = (saved.header.reviewed for saved in run_to_end(find_saved(tmp_path)).images)
+    corrected, plain = (saved.reviewed for saved in run_to_end(find_saved(tmp_path)).images)
     assert corrected["nuclei"] == ReviewCount(reviewed=2, total=2)
     assert corrected["glands"].reviewed == 0
     assert corrected["glands"].total > 0

@@ -30,7 +30,7 @@ def work(tmp_path: Path) -> Path:
     """A folder that holds both kinds, one of them deeper, and what is none."""
     root = tmp_path / "work"
     save_corrected(root / "Köln 1.cerberus", tmp_path / "images" / "Köln 1.png")
-    save_result(root / "deep" / "tile", root / "deep" / "tile.png", seed=1, tissue={"Normal": 0.9, "x": "?"})
+    save_result(root / "deep" / "tile", root / "deep" / "tile.png", seed=1, tissue={"Normal": 0.9})
     (root / ".hidden").mkdir()
     save_result(root / ".hidden" / "old", tmp_path / "images" / "old.png", seed=2)
     (root / "summary.json").write_text("{}")
@@ -41,9 +41,9 @@ def test_both_kinds_are_found_with_their_images(work: Path, tmp_path: Path) -> N
     found = find(work)
     assert found.problems == ()
     first, second = found.images
-    assert (first.name, first.header.corrected, first.header.tasks) == ("Köln 1.png", True, ("nuclei", "glands"))
-    assert (second.name, second.header.corrected, second.header.tissue) == ("tile.png", False, {"Normal": 0.9})
-    assert {saved.header.size_px for saved in found.images} == {(32, 32)}
+    assert (first.name, first.about.saved_by, first.about.tasks) == ("Köln 1.png", "Ada", ("nuclei", "glands"))
+    assert (second.name, second.about.saved_by, second.about.tissue) == ("tile.png", "", {"Normal": 0.9})
+    assert {saved.about.frame.shape for saved in found.images} == {(32, 32)}
     assert first.image_path == tmp_path / "images" / "Köln 1.png"
     assert second.image_path == work / "deep" / "tile.png"
     assert only(first.folder).folder == first.folder, "an annotation itself may be named"
@@ -135,7 +135,7 @@ def test_damaged_annotations_are_named_and_the_others_found(work: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"tasks": ["livers"]}, "'tasks'"),
+        ({"tasks": ["livers"]}, "'tasks[0]'"),
         ({"tasks": "glands"}, "'tasks'"),
         ({"frame": None}, "'frame'"),
         ({"pixel_size": "half"}, "'pixel_size' must be a mapping"),

@@ -245,7 +245,7 @@ def publish(root: Path, category: str, name: str, image: np.ndarray, mask: np.nd
 
 def test_it_merges_with_a_published_folder(tmp_path: Path) -> None:
     other = make_source(32, 32, seed=5)
-    publish(tmp_path, "Polyp", "GTXC17-1-400-007", other.image, other.labels["glands"] > 0)
+    publish(tmp_path, "Polyp", "GTXC17-1-400-007", other.image, other.annotated.labels["glands"] > 0)
     result = export(tmp_path, patient_id="GT17", category="Adenocarcinoma")
     assert result.written[0] == "Adenocarcinoma/GT17-1-400-008"
     records, problems = index_tree(tmp_path)

@@ -108,7 +108,8 @@ def test_a_table_comes_back(tmp_path: Path) -> None:
     objects = make_source().annotated.objects
     write_table(tmp_path / "objects.csv", objects)
     back = read_table(tmp_path / "objects.csv")
-    pd.testing.assert_frame_equal(back, objects, check_dtype=False)
+    written = objects.replace("", np.nan).infer_objects()  # an empty cell of a CSV is missing
+    pd.testing.assert_frame_equal(back, written, check_dtype=False)
 
 
 def test_texts_that_would_run_as_formulas_are_made_harmless(tmp_path: Path) -> None:

@@ -31,14 +31,14 @@ from ..strict_json import read_object
 from ..tasks import INSTANCE_TASKS
 from ..whole_folders import atomic_folder, settle
 from .annotated_image import AnnotatedImage
-from .folder_schema import ABOUT_FILE, FORMAT, IMAGE_FILE, SUMMARY_FILE, about_of, read_about, summary_of
 from .frame import Frame
 from .journal import Journal, read_journal_of
 from .label_maps import Labels, present_ids
-from .label_tiff import read_labels, write_labels
 from .object_columns import utc_now
 from .object_table import measure, new_rows, rows_with
-from .stored_table import read_cells
+from .stored.folder_schema import ABOUT_FILE, FORMAT, IMAGE_FILE, SUMMARY_FILE, about_of, read_about, summary_of
+from .stored.label_tiff import read_labels, write_labels
+from .stored.stored_table import read_cells
 
 SUFFIX = ".cerberus"
 OBJECTS_FILE, JOURNAL_FILE = "objects.csv", "journal.jsonl"

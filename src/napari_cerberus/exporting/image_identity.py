@@ -8,8 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..annotation.folder_schema import AnnotationFile
 from ..annotation.frame import image_key
+from ..annotation.stored.folder_schema import AnnotationFile
 from ..errors import DataError
 from ..inference.images.image_files import read_image
 from ..inference.images.rgb import as_rgb8

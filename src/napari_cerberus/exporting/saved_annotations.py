@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..annotation.folder_schema import ABOUT_FILE, AnnotationFile, read_about
 from ..annotation.store import JOURNAL_FILE, OBJECTS_FILE, load_annotation
+from ..annotation.stored.folder_schema import ABOUT_FILE, AnnotationFile, read_about
 from ..errors import CerberusError, DataError
 from ..inference.images.rgb import as_rgb8
 from ..pairs.object_rows import read_table

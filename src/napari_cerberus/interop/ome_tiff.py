@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from ..annotation.label_tiff import tags
+from ..annotation.stored.label_tiff import tags
 from ..decode_errors import hollow
 from ..errors import DataError
 from ..files import atomic_path

@@ -13,9 +13,9 @@ from napari.layers import Image
 from napari.utils.notifications import show_warning
 
 from ...annotation.annotated_image import AnnotatedImage
-from ...annotation.folder_schema import ABOUT_FILE, SUMMARY_FILE, read_about
 from ...annotation.journal import Journal
 from ...annotation.store import JOURNAL_FILE, SUFFIX, is_annotation, load_what_is_whole, save_annotation
+from ...annotation.stored.folder_schema import ABOUT_FILE, SUMMARY_FILE, read_about
 from ...errors import CerberusError, DataError
 from ...exporting.image_identity import find_image, read_checked
 from ...inference.images.rgb import as_rgb8

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..errors import DataError
-from ..tasks import INSTANCE_TASKS
-from .object_columns import CELLS, COLUMNS, STATES
+from ...errors import DataError
+from ...tasks import INSTANCE_TASKS
+from ..object_columns import CELLS, COLUMNS, STATES
 
 _MAX_TABLE_BYTES = 1 << 29
 _NUMBERS = ("class_probability", "confidence")

@@ -9,9 +9,9 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from ..decode_errors import DECODE_ERRORS, hollow, reason_of
-from ..errors import DataError
-from ..pixel_size import PixelSize
+from ...decode_errors import DECODE_ERRORS, hollow, reason_of
+from ...errors import DataError
+from ...pixel_size import PixelSize
 
 LARGEST_ID = int(np.iinfo(np.int32).max)
 _UM_PER_CM = 10_000.0

@@ -11,12 +11,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from .. import __version__
-from ..pixel_size import PixelSize
-from ..schemas import Count, FileSchema, LongText, Schema, Share, ShortText, UtcTime, read
-from .annotated_image import AnnotatedImage, ModelRun
-from .finished_areas import MAX_AREAS, FinishedArea
-from .frame import Frame
+from ... import __version__
+from ...pixel_size import PixelSize
+from ...schemas import Count, FileSchema, LongText, Schema, Share, ShortText, UtcTime, read
+from ..annotated_image import AnnotatedImage, ModelRun
+from ..finished_areas import MAX_AREAS, FinishedArea
+from ..frame import Frame
 
 ABOUT_FILE, SUMMARY_FILE = "annotation.json", "summary.json"
 FORMAT: Literal["napari-cerberus annotation"] = "napari-cerberus annotation"
