@@ -83,7 +83,7 @@ def test_it_clicks_saves_the_window_prints_and_closes(
     qtbot.waitUntil(lambda: bool(closed), timeout=20_000)
     monkeypatch.undo()
     assert demo.exit_code == 0
-    assert annotate.requests[0].pixel_size_um == pytest.approx(1.3)
+    assert annotate.requests[0].pixel_size.yx_um == pytest.approx((1.3, 1.3))
     said = capsys.readouterr()
     assert "pixel size 1.3 µm, from the layer" in said.out
     assert "2 nuclei, 1 gland, 1 lumen" in said.out

@@ -41,9 +41,9 @@ def test_one_image_end_to_end() -> None:
     assert set(nuclei["class"]) <= {"background", "round", "long"}
     assert nuclei["class_probability"].between(0, 1).all()
     assert sum(result.tissue.values()) == pytest.approx(1.0)
-    assert (result.model_name, result.device, result.pixel_size_um) == ("tiny", "cpu", 0.5)
-    assert result.precision in ("float32", "bfloat16")
-    assert result.device_reason.startswith("CPU")
+    assert (result.run.model_name, result.run.device, result.pixel_size_um) == ("tiny", "cpu", 0.5)
+    assert result.run.precision in ("float32", "bfloat16")
+    assert result.run.device_reason.startswith("CPU")
     assert result.seconds > 0
 
 

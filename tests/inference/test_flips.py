@@ -49,7 +49,7 @@ def test_flips_lower_confidence_and_change_nothing_else():
     checked, flipped_stages = run(model, flips=True)
     assert not any("flipped" in stage for stage in stages)
     assert {f"Reading the image flipped, {number} of 3" for number in (1, 2, 3)} < set(flipped_stages)
-    assert (plain.flips, checked.flips) == (False, True)
+    assert (plain.run.flips, checked.run.flips) == (False, True)
     for task, labels in plain.labels.items():
         np.testing.assert_array_equal(checked.labels[task], labels)
     assert len(plain.objects) > 5

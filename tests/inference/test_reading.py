@@ -13,6 +13,7 @@ from PIL import EpsImagePlugin, Image, ImageOps
 from napari_cerberus.errors import DataError, ImageError
 from napari_cerberus.inference.images.rgb import as_rgb8, pixel_size_of_file, read_image
 from napari_cerberus.pairs.layout.tile_pixels import image_shape, read_rgb
+from napari_cerberus.pixel_size import PixelSize, PixelSizeSource
 
 RGB = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
@@ -20,6 +21,10 @@ RGB = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 def write_tiff(path: Path, image: np.ndarray = RGB, **options: object) -> Path:
     tifffile.imwrite(path, image, **{"photometric": "rgb", **options})
     return path
+
+
+def sides(size: PixelSize | None) -> tuple[float, float] | None:
+    return None if size is None else size.yx_um
 
 
 def pyramid(path: Path) -> Path:
@@ -61,8 +66,8 @@ def test_tiff(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / name) or tmp_path / name
     stored = read_image(path)
     np.testing.assert_array_equal(stored.pixels, RGB)
-    assert stored.pixel_size_um == (None if size is None else pytest.approx(size))
-    assert pixel_size_of_file(path) == stored.pixel_size_um
+    assert sides(stored.pixel_size) == (None if size is None else pytest.approx((size, size)))
+    assert pixel_size_of_file(path) == stored.pixel_size
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.webp", "a.bmp"])
@@ -70,14 +75,14 @@ def test_pictures(tmp_path: Path, name: str) -> None:
     Image.fromarray(RGB).save(tmp_path / name, **({"lossless": True} if name == "a.webp" else {}))
     stored = read_image(tmp_path / name)
     np.testing.assert_array_equal(stored.pixels, RGB)
-    assert stored.pixel_size_um is None
+    assert stored.pixel_size is None
     assert pixel_size_of_file(tmp_path / name) is None
 
 
 def test_dots_per_inch_of_a_scanner_count_and_those_of_a_screen_do_not(tmp_path: Path) -> None:
     Image.fromarray(RGB).save(tmp_path / "scan.png", dpi=(50800, 50800))
     Image.fromarray(RGB).save(tmp_path / "screen.png", dpi=(96, 96))
-    assert pixel_size_of_file(tmp_path / "scan.png") == pytest.approx(0.5, rel=1e-3)
+    assert sides(pixel_size_of_file(tmp_path / "scan.png")) == pytest.approx((0.5, 0.5), rel=1e-3)
     assert pixel_size_of_file(tmp_path / "screen.png") is None
 
 
@@ -101,8 +106,10 @@ def test_grey_files_are_left_for_the_sentence_about_grey(tmp_path: Path, mode: s
 
 def test_pixels_that_are_not_square(tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "flat.tif", resolution=(2e4, 4e4), resolutionunit="CENTIMETER")
-    with pytest.raises(ImageError, match=r"flat\.tif.*square"):
-        read_image(path)
+    size = read_image(path).pixel_size
+    assert size is not None
+    assert size.yx_um == pytest.approx((0.25, 0.5))
+    assert size.source is PixelSizeSource.FILE
 
 
 def whole_files(folder: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from fake_jobs import FakeAnnotate, he_like, no_pixel_size, tissue_map, two_models
 from napari_cerberus.errors import ModelError, SettingsError
-from napari_cerberus.pixel_size import PixelSizeSource
+from napari_cerberus.pixel_size import PixelSize, PixelSizeSource
 from napari_cerberus.progress import Job, Progress
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.preferences import Memory
@@ -102,7 +102,7 @@ def test_the_request_is_the_form_frozen(make: Callable[..., Bench]) -> None:
     (request,) = bench.annotate.requests
     assert (request.model_name, request.device, request.sensitivity) == ("other", "cpu", 0.5)
     assert request.flips
-    assert (request.pixel_size_um, request.pixel_size_source) == (0.5, "from the layer")
+    assert request.pixel_size == PixelSize.square(0.5, PixelSizeSource.LAYER)
 
 
 def test_the_pixel_size_of_a_coarser_level_is_larger(
@@ -121,7 +121,7 @@ def test_the_pixel_size_of_a_coarser_level_is_larger(
     )
     bench.run()
     (request,) = bench.annotate.requests
-    assert request.pixel_size_um == pytest.approx(0.5)
+    assert request.pixel_size.yx_um == pytest.approx((0.5, 0.5))
     glands = bench.viewer.layers["slide glands"]
     np.testing.assert_allclose(glands.data_to_world((-0.5, -0.5)), image.data_to_world((-0.5, -0.5)))
     np.testing.assert_allclose(glands.data_to_world((19.5, 27.5)), image.data_to_world((39.5, 55.5)))
@@ -252,14 +252,15 @@ def test_without_an_image_nothing_starts_and_the_reason_is_said(make: Callable[.
     assert not bench.annotate.requests
 
 
-def test_a_grey_image_has_its_reason_and_oblong_pixels_too(make: Callable[..., Bench]) -> None:
+def test_a_grey_image_has_its_reason_and_oblong_pixels_are_taken(make: Callable[..., Bench]) -> None:
     bench = make()
     bench.viewer.add_image(np.zeros((20, 20)), name="grey")
     assert "is a grey image" in bench.session.image_problem
     assert bench.session.pixel_size is None
     bench.viewer.add_image(he_like(), rgb=True, name="oblong", scale=(0.5, 0.2), units=("um", "um"))
-    assert "square pixels" in bench.session.image_problem
-    assert "square pixels" in bench.run().message
+    assert bench.session.image_problem == ""
+    bench.run()
+    assert bench.annotate.requests[-1].pixel_size.yx_um == pytest.approx((0.5, 0.2))
 
 
 def test_the_chosen_image_follows_the_active_layer_and_the_list(make: Callable[..., Bench]) -> None:

@@ -57,7 +57,7 @@ def test_the_model_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_flips_reach_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "open_model", lambda name: tiny_model())
     annotator = Annotator()
-    found = [run_to_end(annotator(request("tiny", flips=flips))).flips for flips in (False, True)]
+    found = [run_to_end(annotator(request("tiny", flips=flips))).run.flips for flips in (False, True)]
     assert found == [False, True]
 
 

@@ -93,7 +93,7 @@ def test_provenance_is_plain_and_complete(bench: Bench) -> None:
     record = record_of(layer)
     assert record is not None
     assert (record.task, record.layer_name, record.model_sha256) == ("glands", "tile glands", "ab" * 32)
-    assert set(layer.metadata[KEY]) >= {"image_fingerprint", "region", "pixel_size_um", "pixel_size_source"}
+    assert set(layer.metadata[KEY]) >= {"image_fingerprint", "region", "pixel_size"}
     assert not was_edited(layer, record)
 
 

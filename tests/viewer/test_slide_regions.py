@@ -12,6 +12,7 @@ from napari.layers import Image, Shapes
 from skimage.draw import polygon2mask
 
 from napari_cerberus.inference.annotate import AnnotateSettings, annotate
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.viewer.annotate.annotate_jobs import Annotator, Request
 from napari_cerberus.viewer.annotate.image_region import ImageRegion, take_region
@@ -46,8 +47,7 @@ def _exact(monkeypatch: pytest.MonkeyPatch) -> None:
 def annotated(picture: ImageRegion) -> Any:
     request = Request(
         picture=picture,
-        pixel_size_um=UM,
-        pixel_size_source="from the file",
+        pixel_size=PixelSize.square(UM),
         model_name="tiny",
         device="cpu",
         sensitivity=0.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def layers_of(record: LayerRecord = RECORD, image: Any = None) -> list[Any]:
 
 
 def test_outlines_for_qupath_lie_in_the_full_image(tmp_path: Path) -> None:
-    part = RECORD.__class__(**{**RECORD.to_metadata(), "region": (10, 20, 50, 76), "factors": (2.0, 2.0)})
+    part = replace(RECORD, region=(10, 20, 50, 76), factors=(2.0, 2.0))
     path = str(tmp_path / "tile.geojson")
     assert writers.save_geojson(path, layers_of(part)) == [path]
     features = json.loads(Path(path).read_text(encoding="utf-8"))["features"]
@@ -75,7 +76,7 @@ def test_outlines_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_coco_holds_several_images(tmp_path: Path) -> None:
-    other = RECORD.__class__(**{**RECORD.to_metadata(), "image_name": "other"})
+    other = replace(RECORD, image_name="other")
     path = tmp_path / "both.json"
     writers.save_coco(str(path), [*layers_of(), *layers_of(other)])
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -96,7 +97,8 @@ def test_the_users_own_labels_are_saved_by_their_name(tmp_path: Path) -> None:
     viewer.add_labels(square_labels(40, 56)["nuclei"], name="my tile nuclei", scale=(250, 250), units=("nm", "nm"))
     (one,) = writers.annotated([layer.as_layer_data_tuple() for layer in viewer.layers])
     assert (one.name, list(one.labels), one.pixel_size_um) == ("my tile", ["nuclei"], pytest.approx(0.25))
-    assert one.objects.empty
+    assert list(one.objects_of("nuclei")["index"]) == [1, 2]
+    assert set(one.objects["state"]) == {"unreviewed"}
 
 
 def test_the_table_names_the_task_and_the_review(tmp_path: Path) -> None:
@@ -108,7 +110,7 @@ def test_the_table_names_the_task_and_the_review(tmp_path: Path) -> None:
     writers.save_table(str(path), layers)
     table = pd.read_csv(path)
     assert sorted(table["task"]) == ["glands", "lumina", "nuclei", "nuclei"]
-    assert set(table["review"]) == {"accepted"}
+    assert set(table["state"]) == {"accepted"}
 
 
 def test_a_figure_with_its_legend(tmp_path: Path) -> None:
@@ -126,11 +128,11 @@ def test_a_figure_with_its_legend(tmp_path: Path) -> None:
         (lambda: layers_of()[:1], writers.save_geojson, "No label layer is selected"),
         (lambda: [*layers_of(), *layers_of()], writers.save_geojson, "Two layers of glands"),
         (
-            lambda: [*layers_of(), *layers_of(RECORD.__class__(**{**RECORD.to_metadata(), "image_name": "b"}))],
+            lambda: [*layers_of(), *layers_of(replace(RECORD, image_name="b"))],
             writers.save_table,
             "save them one by one",
         ),
-        (lambda: [(np.zeros((4, 4), int), {"name": "x glands"}, "labels")], writers.save_table, "no object table"),
+        (lambda: [(np.zeros((4, 4), int), {"name": "x glands"}, "labels")], writers.save_table, "hold no object"),
         (lambda: [(np.zeros((4, 4), int), {"name": "x glands"}, "labels")], writers.save_label_tiff, "is not known"),
         (lambda: [(np.zeros((2, 4, 4), int), {"name": "x"}, "labels")], writers.save_geojson, "two-dimensional"),
     ],

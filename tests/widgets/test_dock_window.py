@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QPushButton, QWidget
 
 from fake_jobs import FakeAnnotate, he_like, no_pixel_size, tissue_map, two_models
 from napari_cerberus.errors import DeviceError
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.viewer import controller as controller_module
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.correct.sight.overlay import OVERLAY_LAYER
@@ -232,7 +233,7 @@ def test_the_form_reaches_the_request(open_window: Callable[..., Window]) -> Non
     window.qtbot.wait(50)
     window.annotate_and_wait()
     (request,) = window.annotate.requests
-    assert (request.pixel_size_um, request.pixel_size_source) == (0.25, "set by you")
+    assert request.pixel_size == PixelSize.square(0.25)
     assert (request.model_name, request.device, request.sensitivity) == ("other", "cpu", 1.0)
     assert request.flips
     assert request.picture.region is Region.VIEW

@@ -6,7 +6,6 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-import pandas as pd
 import pytest
 
 from napari_cerberus.errors import DataError, OutputError
@@ -170,8 +169,8 @@ def test_json_and_tables_hold_the_figures(tmp_path, told):
 def test_classes_of_objects_stand_in_every_form_of_the_report(tmp_path, monkeypatch):
     drawn = {"glands": trees.square(4, 4, 8), "gland_types": trees.square(4, 4, 8, index=2)}
     tiles = tuple(trees.tile(f"t{i}", labels=drawn, tmp_path=tmp_path) for i in range(3))
-    objects = pd.DataFrame({"task": ["glands"], "index": [1], "class": ["gland"]})
-    found = replace(trees.annotation({"glands": trees.square(4, 4, 8)}), objects=objects)
+    plain = trees.annotation({"glands": trees.square(4, 4, 8)})
+    found = replace(plain, objects=plain.objects.assign(**{"class": "gland"}))
     monkeypatch.setattr(scoring, "annotate", trees.always(found))
     model = tiny_model([task for task in CERBERUS_TASKS if "gland" in task.key], pixel_size_um=1.0, sha256="b" * 64)
     out = tmp_path / "out"
