@@ -11,7 +11,6 @@ not learned from any patient of the source, or ``imagenet`` or ``scratch``: else
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -21,10 +20,14 @@ from napari_cerberus.errors import CerberusError, DataError
 from napari_cerberus.model.ancestry import all_patients, silent_teacher
 from napari_cerberus.model.checkpoint import load_model
 from napari_cerberus.model.library.opening import open_model
+from napari_cerberus.pairs.check.image_print import image_print, near_duplicates
+from napari_cerberus.pairs.check.same_field import field_print, views_of_one_field
+from napari_cerberus.pairs.layout.tile_pixels import read_rgb
 from napari_cerberus.pairs.split import Split, write_split
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.config import TrainConfig
-from napari_cerberus.training.config_file import read_config
+from napari_cerberus.training.config_file import read_config, write_config
+from napari_cerberus.training.data.precheck import CheckedTiles, usable_tiles
 from napari_cerberus.training.data.tile_sources import Tile, collect
 from napari_cerberus.training.engine.training_run import make_split, run_training
 from napari_cerberus.training.evaluation.evaluate_model import evaluate
@@ -70,31 +73,46 @@ def split_for(fold: frozenset[str], own: Sequence[Tile], usual: Split, source: s
     return Split(seed=usual.seed, unit="patient", counts=counts, **ids)  # type: ignore[arg-type]
 
 
-def fold_scores(arguments: argparse.Namespace, number: int, split: Split, config: TrainConfig) -> list[TileScore]:
-    """Train for one fold where that is not done yet, and score it with a first click's settings."""
-    folder = arguments.out / f"fold {number}"
-    folder.mkdir(parents=True, exist_ok=True)
-    text = arguments.config.read_text(encoding="utf-8")
-    changes = {
-        "split_file": json.dumps("split.json"),
-        "data_root": json.dumps(str(config.root(arguments.config.parent))),
+def refuse_shared_tissue(tiles: Sequence[Tile], source: str) -> None:
+    """Once for all folds: no tile of the source shows tissue of a tile of another patient. Raises ``DataError``."""
+    images = [read_rgb(tile.image_path) for tile in tiles]
+    alike = {
+        *near_duplicates([image_print(image) for image in images]),
+        *views_of_one_field([field_print(image) for image in images]),
     }
-    changes |= {"start": json.dumps(config.start), "start_sha256": json.dumps(config.start_sha256)}
-    changes |= {"steps": str(config.steps), "validate_every": str(min(config.validate_every, config.steps))}
-    lines = [line for line in text.splitlines() if line.partition("=")[0].strip() not in changes]
-    head = [f"{name} = {value}" for name, value in changes.items()]
-    (folder / "config.toml").write_text("\n".join([*head, *lines]) + "\n", encoding="utf-8")
+    for first, second in sorted(alike):
+        one, other = tiles[first], tiles[second]
+        if one.patient != other.patient and any(tile.id.startswith(f"{source}/") for tile in (one, other)):
+            raise DataError(f"{one.id} and {other.id} show the same tissue, but are said to be of two patients.")
+
+
+def write_fold(folder: Path, config: TrainConfig, root: Path, split: Split) -> Path:
+    """Config and split of one fold in a folder of its own; returns the config's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fold = replace(
+        config,
+        split_file="split.json",
+        data_root=str(root.resolve()),
+        validate_every=min(config.validate_every, config.steps),
+    )
+    write_config(folder / "config.toml", fold)
     write_split(folder / "split.json", split)
+    return folder / "config.toml"
+
+
+def fold_scores(folder: Path, config_path: Path, source: str, checked: CheckedTiles) -> list[TileScore]:
+    """Train for one fold where that is not done yet, and score it with a first click's settings."""
     if not (folder / "run" / "model").is_dir():
         shutil.rmtree(folder / "run", ignore_errors=True)
-        run_to_end(run_training(folder / "config.toml", folder / "run"))
+        run_to_end(run_training(config_path, folder / "run", checked=checked))
     model = load_model(folder / "run" / "model")
-    chosen = select_config(folder / "config.toml", split_path=None, side="test")
-    mine = tuple(tile for tile in chosen.tiles if tile.id.startswith(f"{arguments.source}/"))
-    settings = EvaluateSettings()
+    chosen = select_config(config_path, split_path=None, side="test")
+    mine = tuple(tile for tile in chosen.tiles if tile.id.startswith(f"{source}/"))
     resume = (folder / "evaluation").exists()
-    outcome = run_to_end(evaluate(model, replace(chosen, tiles=mine), folder / "evaluation", settings, resume=resume))
-    print(f"fold {number}: {len(mine)} tiles; {outcome.leakage_status.sentence}", flush=True)
+    outcome = run_to_end(
+        evaluate(model, replace(chosen, tiles=mine), folder / "evaluation", EvaluateSettings(), resume=resume)
+    )
+    print(f"{folder.name}: {len(mine)} tiles; {outcome.leakage_status.sentence}", flush=True)
     return list(outcome.scores)
 
 
@@ -109,6 +127,28 @@ def pooled(scores: Sequence[TileScore]) -> Iterator[str]:
             interval = f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else ""
             cells.append(f"{name} {one.value:.3f}{interval}" if one.value is not None else f"{name} –")
         yield f"{task.task}: {every.patients} patients, {every.tiles} tiles: {', '.join(cells)}"
+
+
+def cross_validate(path: Path, config: TrainConfig, source: str, out: Path, folds: int) -> list[TileScore]:
+    """Scores of every tile of a source, each by a model that never saw its patient. Raises ``CerberusError``."""
+    root = config.root(path.parent)
+    tiles = collect(config.sources, config.tasks, root)
+    own = [tile for tile in tiles if tile.id.startswith(f"{source}/")]
+    patients = sorted({tile.patient for tile in own})
+    if len(patients) < 2:
+        raise DataError(f"{source!r} has {len(patients)} patients; name a source of the config.")
+    refuse_seen(config, patients)
+    out.mkdir(parents=True, exist_ok=True)
+    tiles = run_to_end(usable_tiles(config, root, tiles, out / "data_check.txt"))
+    refuse_shared_tissue(tiles, source)
+    checked = CheckedTiles(usable=frozenset(tile.id for tile in tiles))
+    usual = make_split(config, path.parent, tiles)
+    scores: list[TileScore] = []
+    for number, fold in enumerate(dealt(patients, folds)):
+        folder = out / f"fold {number}"
+        config_path = write_fold(folder, config, root, split_for(fold, own, usual, source))
+        scores += fold_scores(folder, config_path, source, checked)
+    return scores
 
 
 def main() -> int:
@@ -127,17 +167,7 @@ def main() -> int:
             config = replace(config, start=arguments.start, start_sha256="")
         if arguments.steps:
             config = replace(config, steps=arguments.steps)
-        root = config.root(arguments.config.parent)
-        tiles = collect(config, root)
-        own = [tile for tile in tiles if tile.id.startswith(f"{arguments.source}/")]
-        patients = sorted({tile.patient for tile in own})
-        if len(patients) < 2:
-            raise DataError(f"{arguments.source!r} has {len(patients)} patients; name a source of the config.")
-        refuse_seen(config, patients)
-        usual = make_split(config, arguments.config.parent, tiles)
-        scores: list[TileScore] = []
-        for number, fold in enumerate(dealt(patients, arguments.folds)):
-            scores += fold_scores(arguments, number, split_for(fold, own, usual, arguments.source), config)
+        scores = cross_validate(arguments.config, config, arguments.source, arguments.out, arguments.folds)
     except CerberusError as error:
         print(error)
         return 1

@@ -3,22 +3,33 @@
     python benchmarks/same_field.py DATA_FOLDER [--tiles 500]
 
 ``DATA_FOLDER`` holds ``ebhi-seg``. Printed: seconds a tile, seconds for all comparisons, and each pair that was found
-with its patients. Then overlapping views are cut from some tiles of each patient, to see how many are found.
+with its patients. Then overlapping views are cut from some tiles of each patient, to see how many are found; and 25
+overlapping views of one field, as one would export them, to see as how many patients they count (it must be one).
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+from scipy.cluster.hierarchy import DisjointSet
 
 from napari_cerberus.pairs.check.same_field import field_print, views_of_one_field
 from napari_cerberus.pairs.layout.ebhi import index_tree
 from napari_cerberus.pairs.layout.tile_pixels import read_rgb
+from napari_cerberus.samples import HE_FIELD
 
 VIEW_PX = 150
+FIELD_VIEW_PX, FIELD_STEP_PX = 256, 30
+CHANGES: Mapping[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "as they are": lambda view, number: view,
+    "every second mirrored": lambda view, number: view[:, ::-1] if number % 2 else view,
+    "turned by quarters": lambda view, number: np.rot90(view, number % 4),
+    "cropped": lambda view, number: view[number : FIELD_VIEW_PX - 6 - number, 2 * number :],
+}
 
 
 def main() -> None:
@@ -45,6 +56,9 @@ def main() -> None:
     images = [read_rgb(record.image_path) for record in records[:: max(1, len(records) // 100)]]
     for shift in (20, 50, 74):
         print(f"views of {VIEW_PX} px, {shift} px apart both ways, the second mirrored: {_found(images, shift)}")
+    field = read_rgb(HE_FIELD.image_path)
+    for name, change in CHANGES.items():
+        print(f"25 overlapping views of one field, {name}: {_patients(field, change)} patient(s)")
 
 
 def _found(images: list[np.ndarray], shift: int) -> str:
@@ -52,6 +66,17 @@ def _found(images: list[np.ndarray], shift: int) -> str:
     others = [np.ascontiguousarray(image[shift:, shift:][:VIEW_PX, :VIEW_PX][:, ::-1]) for image in images]
     both = [list(views_of_one_field([field_print(a), field_print(b)])) for a, b in zip(views, others, strict=True)]
     return f"{sum(map(bool, both))} of {len(both)} found"
+
+
+def _patients(field: np.ndarray, change: Callable[[np.ndarray, int], np.ndarray]) -> int:
+    """As how many patients 25 views count, each first said to be of a patient of its own."""
+    corners = range(0, 5 * FIELD_STEP_PX, FIELD_STEP_PX)
+    views = [field[y : y + FIELD_VIEW_PX, x : x + FIELD_VIEW_PX] for y in corners for x in corners]
+    prints = [field_print(np.ascontiguousarray(change(view, number))) for number, view in enumerate(views)]
+    groups = DisjointSet(range(len(views)))
+    for first, second in views_of_one_field(prints):
+        groups.merge(first, second)
+    return groups.n_subsets
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
 First table: base and candidate differ by chance alone; printed are the shares of comparisons that say "better" and
 "worse", each to be at most 5 %. Second table: the candidate is better by a known amount in every task, on as many
-patients as ``needed_patients`` asks for; printed is how often a task is told better, to be about 80 %. Patients bring
+patients as ``needed_patients`` asks for; printed is how often a task is told better, to be 80 % or more. Patients bring
 1 to 4 tiles each; differences between patients are bell-shaped, or exponential with few far above or far below the
 rest.
 """
@@ -12,7 +12,7 @@ rest.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,15 +99,8 @@ def _true_spread(rng: np.random.Generator) -> tuple[float, float]:
     return float(between**0.5), float(tiles.mean() ** 2 / np.mean(tiles**2))
 
 
-def main() -> None:
-    """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="1 and 4 tasks, 400 runs a cell")
-    parser.add_argument("--tasks", type=int, nargs="+", choices=range(1, len(TASKS) + 1), help="judged together")
-    parser.add_argument("--runs", type=int, help="comparisons a cell")
-    chosen = parser.parse_args()
-    runs = chosen.runs or (400 if chosen.quick else 1000)
-    tasks = chosen.tasks or ((1, 4) if chosen.quick else (1, 2, 3, 4))
+def print_errors(tasks: Sequence[int], runs: int) -> None:
+    """Shares of wrong verdicts, a row for each number of patients and tasks."""
     print(f"Nothing differs, {runs:,} comparisons a cell: % better / % worse")
     print("patients tasks " + "".join(f"{shape:>16}" for shape in SHAPES))
     for patients in PATIENTS:
@@ -115,7 +108,10 @@ def main() -> None:
             cells = [errors(patients, number, shape, runs) for shape in SHAPES]
             words = "".join(f"{100 * up:9.1f} / {100 * down:4.1f}" for up, down in cells)
             print(f"{patients:8d} {number:5d} {words}", flush=True)
-    runs //= 4
+
+
+def print_power(tasks: Sequence[int], runs: int) -> None:
+    """Shares of tasks told better, a row for each difference and number of tasks."""
     print(f"\nBetter by so much, with the patients asked for, {runs:,} comparisons a cell: % of tasks told better")
     print("better by tasks patients " + "".join(f"{shape:>12}" for shape in SHAPES))
     for effect in EFFECTS:
@@ -123,6 +119,22 @@ def main() -> None:
             cells = [told(effect, number, shape, runs) for shape in SHAPES]
             words = "".join(f"{100 * share:12.1f}" for _, share in cells)
             print(f"{effect:9.2f} {number:5d} {cells[0][0]:8d} {words}", flush=True)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="1 and 4 tasks, 400 runs a cell")
+    parser.add_argument("--tasks", type=int, nargs="+", choices=range(1, len(TASKS) + 1), help="judged together")
+    parser.add_argument("--runs", type=int, help="comparisons a cell")
+    parser.add_argument("--only", choices=("errors", "power"), help="one of the two tables")
+    chosen = parser.parse_args()
+    runs = chosen.runs or (400 if chosen.quick else 1000)
+    tasks = chosen.tasks or ((1, 4) if chosen.quick else (1, 2, 3, 4))
+    if chosen.only != "power":
+        print_errors(tasks, runs)
+    if chosen.only != "errors":
+        print_power(tasks, runs // 4)
 
 
 if __name__ == "__main__":

@@ -29,14 +29,14 @@ def row(difference, low=None, high=None, *, patients=10, task="glands"):
 
 
 def test_the_number_of_patients():
-    """31 and 59 as worked out by ``critical``, which has tests of its own."""
-    assert needed_patients(0.03, 0.05, 1) == 31
-    assert needed_patients(-0.03, 0.05, 1) == 31
-    assert needed_patients(0.001, 0.05, 1) == needed_patients(0.02, 0.05, 1) == 59  # 0.02 stands in
+    """38 and 74 as worked out by ``critical``, which has tests of its own."""
+    assert needed_patients(0.03, 0.05, 1) == 38
+    assert needed_patients(-0.03, 0.05, 1) == 38
+    assert needed_patients(0.001, 0.05, 1) == needed_patients(0.02, 0.05, 1) == 74  # 0.02 stands in
     assert needed_patients(0.2, 0.05, 1) == 5
     assert needed_patients(0.2, None, 1) == 5
     assert needed_patients(0.03, 0.05, 3) > 40
-    assert needed_patients(0.03, 0.05, 1, 0.7) > 31
+    assert needed_patients(0.03, 0.05, 1, 0.7) > 38
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def test_the_number_of_patients():
     [
         (row(0.05, 0.01, 0.09), 0.05, "better", None),
         (row(-0.05, -0.09, -0.01), 0.05, "worse", None),
-        (row(0.005, -0.01, 0.02, patients=60), 0.05, "none", None),
-        (row(0.005, -0.03, 0.04, patients=10), 0.05, "few", 59),
-        (row(0.03, -0.01, 0.07, patients=10), 0.05, "few", 31),
-        (row(0.03, -0.001, 0.06, patients=30), 0.05, "few", 31),
-        (row(0.03, patients=3), 0.05, "few", 31),
+        (row(0.005, -0.01, 0.02, patients=75), 0.05, "none", None),
+        (row(0.005, -0.03, 0.04, patients=10), 0.05, "few", 74),
+        (row(0.03, -0.01, 0.07, patients=10), 0.05, "few", 38),
+        (row(0.03, -0.001, 0.06, patients=30), 0.05, "few", 38),
+        (row(0.03, patients=3), 0.05, "few", 38),
         (row(0.03, patients=1), None, "few", 5),
         (row(None, patients=8), None, "few", 9),
     ],
@@ -83,8 +83,8 @@ def test_better_names_what_was_not_shown():
 
 def test_too_few_patients_says_how_many_would_do():
     words, sentence, needed = verdict(row(0.03, -0.02, 0.08))
-    assert (words, needed) == ("too few patients", 31)
-    assert sentence.endswith("About 31 would do.")
+    assert (words, needed) == ("too few patients", 38)
+    assert sentence.endswith("About 38 would do.")
     words, sentence, needed = verdict(row(0.03, -0.02, 0.08), row(0.2, -0.02, 0.4, task="lumina"))
     assert needed == 11
     assert sentence.endswith("About 11 would do, for lumina.")
@@ -96,7 +96,7 @@ def test_more_patients_than_anybody_has_are_not_counted():
 
 
 def test_no_difference_only_where_all_tasks_had_patients_enough():
-    assert verdict(row(0.005, -0.01, 0.02, patients=60))[0] == "no difference shown"
+    assert verdict(row(0.005, -0.01, 0.02, patients=75))[0] == "no difference shown"
     both = verdict(row(0.005, -0.01, 0.02, patients=99), row(0.005, -0.05, 0.06, patients=6, task="lumina"))
     assert both[0] == "too few patients"
 

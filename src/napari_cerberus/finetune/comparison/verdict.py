@@ -3,9 +3,9 @@
 A task is *better* where the interval of its difference lies above 0, *worse* where it lies below. The interval is so
 wide (``critical``) that where nothing differs *better* is said in no more than 5 of 100 comparisons and *worse* in no
 more than 5, with several tasks together and where few patients differ much. A task that shows neither is *no
-difference* only where one of ``WORTH`` would have been shown with a chance of four in five; else there were too few
-patients. How many would do follows from the standard deviation between patients of the difference, and the difference
-seen, or ``WORTH`` where that is larger.
+difference* only where one of ``WORTH`` would have been shown with a chance of four in five or more; else there were
+too few patients. How many would do follows from the standard deviation between patients of the difference, and the
+difference seen, or ``WORTH`` where that is larger.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def judge(row: Row, spread: float | None, tasks: int, evenness: float = 1.0) -> 
 
 
 def needed_patients(difference: float | None, spread: float | None, tasks: int, evenness: float = 1.0) -> int:
-    """Held-out patients with which a difference as large as this would be shown in four of five comparisons."""
+    """Held-out patients with which a difference as large as this is shown in four of five comparisons or more."""
     if spread is None:
         return fewest_patients(tasks)
     return patients_for_power(max(abs(difference or 0.0), WORTH), spread, tasks, evenness)
