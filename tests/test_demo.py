@@ -16,6 +16,7 @@ from napari_cerberus import demo as demo_module
 from napari_cerberus.cli.main import main
 from napari_cerberus.demo import EBHI_TILE, Demo, find_tile, open_dock, open_tile
 from napari_cerberus.errors import DeviceError
+from napari_cerberus.pixel_size import EBHI_SEG
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.widgets import dock as dock_module
@@ -83,9 +84,9 @@ def test_it_clicks_saves_the_window_prints_and_closes(
     qtbot.waitUntil(lambda: bool(closed), timeout=20_000)
     monkeypatch.undo()
     assert demo.exit_code == 0
-    assert annotate.requests[0].pixel_size.yx_um == pytest.approx((1.3, 1.3))
+    assert annotate.requests[0].pixel_size.yx_um == pytest.approx(EBHI_SEG.yx_um)
     said = capsys.readouterr()
-    assert "pixel size 1.3 µm, from the layer" in said.out
+    assert "pixel size 1.13 × 1.5 µm, from the layer" in said.out
     assert "2 nuclei, 1 gland, 1 lumen" in said.out
     assert "Tissue: Normal 62 %, Adenocarcinoma 21 %, Polyp 17 %" in said.out
     assert "Reading tiles" in said.err

@@ -94,8 +94,7 @@ def open_tile(viewer: Any, folder: Path) -> None:
     path = folder / f"{tile.stem}.png"
     with Image.open(tile, formats=PICTURE_FORMATS) as picture:
         picture.convert("RGB").save(path)
-    side_um = round(EBHI_SEG.mean_um, 2)  # the window takes square pixels only
-    viewer.open(path, plugin="napari", scale=(side_um, side_um), units=("micrometer", "micrometer"))
+    viewer.open(path, plugin="napari", scale=EBHI_SEG.yx_um, units=("micrometer", "micrometer"))
 
 
 def open_dock(viewer: Any) -> CerberusDock:
@@ -177,7 +176,7 @@ class Demo:
     def _finish(self) -> None:
         readout, size = self._session.readout, self._session.pixel_size
         if readout is not None and size is not None:
-            sys.stdout.write(summary(readout, f"{size.mean_um:g} µm, {size.source.value}"))
+            sys.stdout.write(summary(readout, f"{size}, {size.source.value}"))
             sys.stdout.flush()
         if self._screenshot is None:
             return

@@ -15,13 +15,14 @@ from qtpy.QtWidgets import QPushButton, QWidget
 
 from fake_jobs import FakeAnnotate, he_like, no_pixel_size, tissue_map, two_models
 from napari_cerberus.errors import DeviceError
-from napari_cerberus.pixel_size import PixelSize
+from napari_cerberus.pixel_size import PixelSize, PixelSizeSource
 from napari_cerberus.viewer import controller as controller_module
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.correct.sight.overlay import OVERLAY_LAYER
 from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState, Region
 from napari_cerberus.widgets import dock as dock_module
+from napari_cerberus.widgets.annotate.pixel_size_field import PixelSizeField
 from napari_cerberus.widgets.dock import CerberusDock
 from napari_cerberus.widgets.models.card_dialog import ModelCardDialog
 
@@ -325,3 +326,12 @@ def test_it_listens_to_naparis_public_names_only(qtbot: QtBot, make_napari_viewe
 
 def test_the_docks_default_is_the_real_thing() -> None:
     assert dock_module.Controller is controller_module.Controller
+
+
+def test_pixels_that_are_not_square_are_told_as_such(qtbot: QtBot) -> None:
+    field = PixelSizeField()
+    qtbot.addWidget(field)
+    field.show_size(PixelSize(1.13, 1.5, PixelSizeSource.LAYER))
+    assert field.source.text() == "1.13 × 1.5 µm (height × width)\nfrom the layer"
+    field.show_size(PixelSize.square(0.5, PixelSizeSource.LAYER))
+    assert field.source.text() == "from the layer"

@@ -11,6 +11,7 @@ import numpy as np
 from ..inference.device import Runtime
 from ..inference.grid.model_grid import ModelGrid
 from ..model.checkpoint import Model
+from ..pixel_size import PixelSize
 from ..progress import run_to_end
 from .decoder_steps import Page, fit
 from .finished_ground import task_pixel_size_um
@@ -23,7 +24,11 @@ _PROBE_PX = 256
 
 
 def learning_seconds(
-    image_shape: tuple[int, int], pixel_size_um: float, tasks: Sequence[str], model: Model, settings: LearnSettings
+    image_shape: tuple[int, int],
+    pixel_size_um: float | PixelSize,
+    tasks: Sequence[str],
+    model: Model,
+    settings: LearnSettings,
 ) -> float:
     """Seconds that ``learn`` will take at most for an image; measuring takes two or three itself.
 
@@ -31,7 +36,7 @@ def learning_seconds(
     ----------
     image_shape : (int, int)
         Height and width in image pixels.
-    pixel_size_um : float
+    pixel_size_um : float or PixelSize
     tasks : sequence of str
         Instance tasks that were finished.
     model : Model
@@ -45,7 +50,7 @@ def learning_seconds(
 def _task_seconds(
     task: str,
     image_shape: tuple[int, int],
-    pixel_size_um: float,
+    pixel_size_um: float | PixelSize,
     model: Model,
     settings: LearnSettings,
     runtime: Runtime,

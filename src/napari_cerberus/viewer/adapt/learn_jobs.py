@@ -15,6 +15,7 @@ from ...annotation.annotated_image import ModelRun
 from ...annotation.finished_areas import FinishedArea, finished_tasks
 from ...annotation.frame import Frame
 from ...annotation.object_columns import utc_now
+from ...pixel_size import PixelSize
 from ...progress import Job, Progress
 from ..session import Device
 
@@ -36,7 +37,7 @@ class LessonOrder:
         The same in every round.
     read : callable
         Gives the pixels of the annotated part.
-    pixel_size_um : float
+    pixel_size : PixelSize
         Of these pixels.
     labels : mapping of task key to (H, W) integer array
         Copies of the layers.
@@ -45,7 +46,7 @@ class LessonOrder:
 
     name: str
     read: Callable[[], np.ndarray[Any, Any]]
-    pixel_size_um: float
+    pixel_size: PixelSize
     labels: dict[str, np.ndarray[Any, Any]]
     areas: tuple[FinishedArea, ...]
 
@@ -148,7 +149,7 @@ def estimate(order: LearnOrder, open_model: Callable[[str], Model]) -> Job[float
     seconds = 0.0
     for one in order.lessons:
         yield Progress("Measuring this computer")
-        seconds += learning_seconds(one.shape, one.pixel_size_um, one.tasks, model, settings)
+        seconds += learning_seconds(one.shape, one.pixel_size, one.tasks, model, settings)
     return seconds
 
 
@@ -179,7 +180,7 @@ def _lesson(order: LessonOrder) -> Lesson:
 
     return Lesson(
         image=order.read(),
-        pixel_size_um=order.pixel_size_um,
+        pixel_size_um=order.pixel_size,
         labels=order.labels,
         areas=order.areas,
         name=order.name,

@@ -91,7 +91,7 @@ class LearnOrders:
         lessons = [
             (
                 one.tracked.labels.shape,
-                round(one.record.pixel_size_um, 4),
+                one.record.pixel_size,
                 finished_tasks(self._finishing.areas_of(one)),
             )
             for one in self._teaching(active)
@@ -129,7 +129,7 @@ class LearnOrders:
         return LessonOrder(
             name=f"{record.image_name} {record.image_fingerprint[:8]} {top},{left}",
             read=read_again(image, Box(y0=top, x0=left, y1=bottom, x1=right), record.factors),
-            pixel_size_um=record.pixel_size_um,
+            pixel_size=record.pixel_size,
             labels={task: np.array(other.tracked.labels) for task, other in self._corrections.siblings(one).items()},
             areas=self._finishing.areas_of(one),
         )

@@ -52,7 +52,8 @@ class PixelSizeField(QWidget):
         self.spin.blockSignals(True)
         self.spin.setValue(size.mean_um)
         self.spin.blockSignals(False)
-        self.source.setText("assumed: set it if you know it" if size.assumed else size.source.value)
+        source = "assumed: set it if you know it" if size.assumed else size.source.value
+        self.source.setText(source if size.is_square else f"{size} (height × width)\n{source}")
         self.source.setStyleSheet(_ASSUMED if size.assumed else SMALL)
 
     def _make_spin(self) -> QDoubleSpinBox:
