@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..pairs.object_rows import EDITED_STATE, MAX_TEXT, REVIEW_STATES
+from ..annotation.object_columns import EDITED, STATES
+from ..pairs.object_rows import MAX_TEXT
 from ..tasks import CERBERUS_TASKS, GLANDS, INSTANCE_TASKS, LUMINA, NUCLEI
 from .geojson import TASK_CLASSES
 
@@ -78,12 +79,12 @@ class Words:
         row |= {
             column: value[:MAX_TEXT]
             for key, column in _NOTED.items()
-            if isinstance(value := self.metadata.get(key), str) and (key != "review" or value in REVIEW_STATES)
+            if isinstance(value := self.metadata.get(key), str) and (key != "review" or value in STATES)
         }
         if self.reclassified:
             # The probability was the model's, for its own class; who chose the new one is not known.
             row.pop("class_probability", None)
-            row |= {"state": EDITED_STATE, "changed_by": "", "changed_at": ""}
+            row |= {"state": EDITED, "changed_by": "", "changed_at": ""}
         return row
 
     @property

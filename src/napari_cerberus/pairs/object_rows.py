@@ -10,22 +10,17 @@ from typing import Any
 
 import pandas as pd
 
+from ..annotation.object_columns import ACCEPTED, EDITED, REJECTED
 from ..errors import DataError
 from ..files import atomic_path
 
 KEY_COLUMNS = ("task", "index")
 MAX_TEXT = 200
-EDITED_STATE = "edited"
-UNREVIEWED_STATE = "unreviewed"
-"""What a table without review states means too."""
 
-REVIEW_STATES = (UNREVIEWED_STATE, "accepted", "rejected", "skipped", EDITED_STATE)
-"""What a review may have made of an object."""
-
-ACCEPTED_STATES = frozenset({"accepted", EDITED_STATE})
+ACCEPTED_STATES = frozenset({ACCEPTED, EDITED})
 """Review states of objects that a person stands behind."""
 
-REJECTED_STATES = frozenset({"rejected"})
+REJECTED_STATES = frozenset({REJECTED})
 """Review states of objects that never enter a mask."""
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...annotation.object_columns import UNREVIEWED
 from ...errors import DataError
 from ...progress import Job, Progress
 from ..label_arrays import Box, object_areas, object_boxes, object_ids
@@ -17,7 +18,6 @@ from ..layout.sidecar import SidecarObject
 from ..object_rows import (
     ACCEPTED_STATES,
     REJECTED_STATES,
-    UNREVIEWED_STATE,
     Row,
     review_cell,
     rows_by_object,
@@ -132,7 +132,7 @@ class Canvas:
 
     def _object(self, task: str, number: int, source_id: int, area: int) -> SidecarObject:
         row = self.rows.get((task, source_id), {})
-        review = review_cell(row) or UNREVIEWED_STATE
+        review = review_cell(row) or UNREVIEWED
         return SidecarObject(
             task=task,
             id=number,
