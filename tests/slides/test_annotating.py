@@ -106,7 +106,7 @@ def test_glass_is_not_read(tmp_path: Path, pixels: np.ndarray) -> None:
     read = []
     job = annotate_slide(slide, tiny_model(), SETTINGS, tmp_path / "run", block_px=96, runtime=EXACT)
     for step in job:
-        if step.stage == "Reading the slide":
+        if step.stage == "Reading the slide" and step.total:
             read.append(step.total)
             break
     job.close()

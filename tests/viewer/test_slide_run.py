@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Labels
 
 from napari_cerberus.errors import DataError
 from napari_cerberus.inference.annotate import AnnotateSettings
@@ -16,9 +17,11 @@ from napari_cerberus.progress import run_to_end
 from napari_cerberus.slides import open_slide
 from napari_cerberus.slides.annotating import annotate_slide
 from napari_cerberus.slides.fields import is_run, least_certain_fields, objects_in
+from napari_cerberus.slides.overviews import Overviews
 from napari_cerberus.viewer.annotate.image_region import take_region
 from napari_cerberus.viewer.io.annotation_folder import get_reader
 from napari_cerberus.viewer.io.slide_reader import read_slide
+from napari_cerberus.viewer.io.slide_results import read_slide_result
 from napari_cerberus.viewer.layers import ViewerLayers
 from napari_cerberus.viewer.session import JobState, Region, Session
 from napari_cerberus.viewer.slides.slide_run import SlideRun
@@ -79,12 +82,49 @@ def test_a_run_opens_as_lazy_layers_over_the_slide(run: Path) -> None:
     assert is_run(run)
     assert reader is not None
     layers = reader(str(run))
-    assert [details["name"] for _, details, _ in layers] == [f"slide {task} (slide)" for task in TASKS]
-    for labels, details, kind in layers:
+    assert [details["name"] for _, details, _ in layers[2:]] == [f"slide {task} (slide)" for task in TASKS]
+    for labels, details, kind in layers[2:]:
         assert kind == "labels"
         assert details["scale"] == (UM, UM)
         assert labels.shape == (420, 400)
         assert not isinstance(labels, np.ndarray)
+
+
+def test_maps_of_tissue_and_doubt_lie_over_the_slide(run: Path) -> None:
+    doubt, tissue = (Labels(cells, **details) for cells, details, _ in read_slide_result(str(run))[:2])
+    maps = Overviews.read(run)
+    assert (doubt.name, tissue.name) == ("slide doubt (slide)", "slide tissue (slide)")
+    assert list(tissue.features["class"]) == ["calm", "wild"]
+    for layer in (doubt, tissue):
+        assert not layer.visible
+        first = layer.data_to_world((-0.5, -0.5))
+        last = layer.data_to_world(np.array(layer.data.shape) - 0.5)
+        np.testing.assert_allclose(first, -UM / 2)
+        assert np.all(np.array(last) >= np.array([420, 400]) * UM - UM / 2)
+    np.testing.assert_array_equal(doubt.data > 0, maps.uncertainty > 0)
+    np.testing.assert_array_equal(tissue.data == 2, maps.tissue[1] > maps.tissue[0])
+
+
+def test_objects_appear_while_the_run_goes_on(run: Path, slide_path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "half"
+    chosen = AnnotateSettings(pixel_size_um=UM)
+    job = annotate_slide(open_slide(slide_path), tiny_model(), chosen, folder, block_px=256, runtime=EXACT)
+    for step in job:
+        if step.stage == "Finding objects" and step.done == 1:
+            break
+    viewer = ViewerModel()
+    slide_run = SlideRun(Session(), ViewerLayers(viewer), lambda _name: tiny_model(), lambda: None)
+    slide_run.look(folder)
+    assert [layer.name for layer in viewer.layers] == [f"slide {task} (slide)" for task in TASKS]
+    assert slide_run.fields == ()
+    before = np.asarray(viewer.layers[-1].data[0])
+    run_to_end(job)
+    slide_run.look(folder)
+    assert len(viewer.layers) == 5
+    after = np.asarray(viewer.layers["slide nuclei (slide)"].data[0])
+    assert np.count_nonzero(before) < np.count_nonzero(after)
+    assert slide_run.fields
+    slide_run.close()
 
 
 def test_a_field_becomes_a_region(run: Path, slide_path: Path) -> None:
@@ -96,9 +136,9 @@ def test_a_field_becomes_a_region(run: Path, slide_path: Path) -> None:
     slide_run = SlideRun(session, layers, lambda _name: tiny_model(), lambda: asked.append(session.region))
     assert slide_run.slide_path() == slide_path
     slide_run.look(run)
-    assert sum(layer.name.endswith("(slide)") for layer in viewer.layers) == 3
+    assert sum(layer.name.endswith("(slide)") for layer in viewer.layers) == 5
     slide_run.look(run)
-    assert len(viewer.layers) == 4  # shown once
+    assert len(viewer.layers) == 6  # shown once
     slide_run.open_field(0)
     assert asked == [Region.RECTANGLE]
     window = slide_run.fields[0].window

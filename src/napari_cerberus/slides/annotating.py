@@ -15,6 +15,7 @@ from ..inference.annotate import AnnotateSettings
 from ..inference.blocks.layout import Layout, Layouts
 from ..inference.device import Runtime, choose_runtime
 from ..model.checkpoint import Model
+from ..model.stain_profile import unlike
 from ..progress import Job, Progress
 from .block_work import SlideWork
 from .files.slide import Slide
@@ -24,6 +25,7 @@ from .tissue import TissueMask, find_tissue
 
 DEFAULT_BLOCK_PX = 512
 _HEARTBEAT_S = 0.25
+_STAIN_PX = 512
 _UM2_PER_MM2 = 1e6
 AnyPlace = TypeVar("AnyPlace")
 
@@ -40,12 +42,15 @@ class SlideResult:
     tissue_mm2 : float
     seconds : float
         Of this run, not of what an earlier one had done.
+    notes : tuple of str
+        Sentences worth telling the user.
     """
 
     folder: Path
     objects: int
     tissue_mm2: float
     seconds: float
+    notes: tuple[str, ...] = ()
 
 
 def annotate_slide(
@@ -99,12 +104,13 @@ def _annotate(
         chosen = runtime or choose_runtime(settings.device)
         work = SlideWork(slide, model, settings, run, layouts, tissue, chosen)
         places = work.network_places()
+        notes = stain_notes(slide, model, tissue)
         told = f"{tissue_mm2(tissue, settings.mean_pixel_um):.2f} mm² of tissue in {len(places)} tiles"
-        yield Progress("Reading the slide", message=told)
+        yield Progress("Reading the slide", message=" ".join((told, *notes)))
         yield from _blocks("Reading the slide", places, run.network_path, work.read_block)
         yield from _blocks("Finding objects", any_of(layouts).label_blocks(), run.table_path, work.cut)
         overviews_of(run, places, layouts, model.spec, tissue).write(folder)
-        return finish(run, layouts, settings, tissue, chosen, started)
+        return finish(run, layouts, settings, tissue, chosen, started, notes)
 
 
 def begin(run: RunFolder, slide: Slide, model: Model, settings: AnnotateSettings, layouts: Layouts) -> Job[TissueMask]:
@@ -121,12 +127,27 @@ def finish(
     tissue: TissueMask,
     runtime: Runtime,
     started: float,
+    notes: tuple[str, ...],
 ) -> SlideResult:
     """One table of all blocks, and what the run came to."""
     area = tissue_mm2(tissue, settings.mean_pixel_um)
-    about = {"tissue_mm2": round(area, 4), "device": runtime.name}
+    about = {"tissue_mm2": round(area, 4), "device": runtime.name, "notes": list(notes)}
     count = run.finish(any_of(layouts).label_blocks(), about)
-    return SlideResult(folder=run.folder, objects=count, tissue_mm2=area, seconds=time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return SlideResult(folder=run.folder, objects=count, tissue_mm2=area, seconds=seconds, notes=notes)
+
+
+def stain_notes(slide: Slide, model: Model, tissue: TissueMask) -> tuple[str, ...]:
+    """That the slide is stained unlike what the model was trained on (immunohistochemistry, say); nothing if it is not.
+
+    Raises
+    ------
+    ImageError
+        If that part of the slide cannot be read.
+    """
+    window = tissue.densest(_STAIN_PX, slide.shape)
+    said = unlike(slide.read(window), model) if window is not None else ""
+    return (said,) if said else ()
 
 
 def any_of(layouts: Layouts) -> Layout:
@@ -147,6 +168,7 @@ def provenance(slide: Slide, model: Model, settings: AnnotateSettings, layouts: 
         "sensitivity": settings.sensitivity,
         "rule": settings.rule,
         "block_px": any_of(layouts).network_px,
+        "tissue_classes": list(model.spec.tissue_classes),
         "version": __version__,
     }
 

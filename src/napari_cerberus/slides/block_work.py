@@ -23,6 +23,7 @@ from ..inference.predict import Prediction, margin_px, predict
 from ..inference.prepared_network import prepare
 from ..model.checkpoint import Model
 from ..model.network import STRIDE_PX
+from ..model.runtime import give_back_memory
 from ..progress import run_to_end
 from ..tasks import TaskSpec
 from .files.slide import Slide
@@ -97,6 +98,7 @@ class SlideWork:
         job = predict(pixels, self._model, self._runtime, tile_size_px=max(pixels.shape[:2]), keys=keys)
         kept = _part_of(run_to_end(job), block.inside(window), self._tissue.on(block, layout.grid))
         self._run.write_network(place, kept, uncertainty_of(kept.probabilities))
+        give_back_memory()
 
     def cut(self, place: Place) -> None:
         """Find the objects of a block of labels and write them, the table last."""
@@ -109,6 +111,7 @@ class SlideWork:
                 if labels.any():
                     self._run.write_labels(task, window, labels)
         self._run.write_objects(place, objects)
+        give_back_memory()
 
     def probabilities(self, size_um: float, window: Window) -> Prediction:
         """The probabilities of the tasks of a pixel size, in any window of its model grid; glass is background."""

@@ -12,24 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from ..errors import CerberusError
-from ..files import atomic_path
 from ..inference.annotate import AnnotateSettings
 from ..inference.blocks.layout import Layout, Layouts
 from ..inference.device import Runtime, choose_runtime
-from ..inference.grid.model_grid import ModelGrid
 from ..model.checkpoint import Model
 from ..progress import Job, Progress
-from .annotating import DEFAULT_BLOCK_PX, AnyPlace, SlideResult, any_of, begin, finish
+from .annotating import DEFAULT_BLOCK_PX, AnyPlace, SlideResult, any_of, begin, finish, stain_notes
 from .block_work import SlideWork
 from .files.opening import open_slide
 from .overviews import overviews_of
-from .run_folder import OBJECTS, RunFolder
+from .run_folder import RunFolder
 from .tissue import TissueMask
 
-COHORT_TABLE = "cohort.csv"
 _RETRIES = 3
 _BEAT_S = 0.25
 
@@ -78,11 +73,13 @@ def annotate_on_cluster(task: SlideTask, client: Any) -> Job[SlideResult]:
         runtime = task.runtime or choose_runtime(task.settings.device)
         work = SlideWork(slide, model, task.settings, run, layouts, tissue, runtime)
         places = work.network_places()
+        notes = stain_notes(slide, model, tissue)
+        yield Progress("Reading the slide", message=" ".join(notes))
         blocks = any_of(layouts).label_blocks()
         yield from _submitted("Reading the slide", "read_block", places, run.network_path, task, tissue, client)
         yield from _submitted("Finding objects", "cut", blocks, run.table_path, task, tissue, client)
         overviews_of(run, places, layouts, model.spec, tissue).write(task.folder)
-        return finish(run, layouts, task.settings, tissue, runtime, started)
+        return finish(run, layouts, task.settings, tissue, runtime, started, notes)
 
 
 def _layouts(shape: tuple[int, int], task: SlideTask, model: Model) -> Layouts:
@@ -131,32 +128,3 @@ def do_block(task: SlideTask, tissue: TissueMask, method: str, place: Any) -> No
         work = SlideWork(slide, model, task.settings, run, layouts, tissue, runtime)
         _open.update(folder=task.folder, work=work)
     _open["work"].do(method, place)
-
-
-def write_cohort_table(folders: Sequence[Path], target: Path) -> pd.DataFrame:
-    """One row a slide: tissue in mm², and for each task and class the count, the density per mm² and the area.
-
-    Raises
-    ------
-    OutputError
-        If a result is damaged or the table cannot be written.
-    """
-    rows = [_row(folder) for folder in folders]
-    table = pd.DataFrame(rows)
-    with atomic_path(target) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
-    return table
-
-
-def _row(folder: Path) -> dict[str, Any]:
-    grid = ModelGrid(image_shape=(1, 1), scales=(1.0, 1.0))
-    about = RunFolder(folder, Layout.of(grid, 1)).about()
-    area = float(about["tissue_mm2"])
-    row: dict[str, Any] = {name: about[name] for name in ("slide", "model", "pixel_size_um", "tissue_mm2")}
-    objects = pd.read_parquet(folder / OBJECTS, columns=["task", "class", "area_um2"])
-    for (task, kind), group in objects.groupby(["task", "class"], sort=True):
-        name = f"{task} {kind}".strip()
-        row[f"{name} count"] = len(group)
-        row[f"{name} per mm2"] = len(group) / area if area else float("nan")
-        row[f"{name} area um2"] = float(group["area_um2"].sum())
-    return row

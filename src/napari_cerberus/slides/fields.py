@@ -40,6 +40,11 @@ def is_run(folder: Path) -> bool:
     return (folder / RUN).is_file() and (folder / LABELS).is_dir()
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether the annotation of a slide came to its end."""
+    return (folder / OBJECTS).is_file()
+
+
 def least_certain_fields(folder: Path, *, count: int = 50, field_um: float = FIELD_UM) -> tuple[Field, ...]:
     """The fields with tissue about which the network doubts most, the most doubtful first; they do not overlap.
 
@@ -48,7 +53,7 @@ def least_certain_fields(folder: Path, *, count: int = 50, field_um: float = FIE
     DataError
         If the run is not finished, or a file of it is damaged.
     """
-    if not (folder / OBJECTS).is_file():
+    if not is_finished(folder):
         raise DataError(f"{folder} holds no finished annotation of a slide; run it to its end first.")
     about, maps = read_object(folder / RUN), Overviews.read(folder)
     height, width = (int(side) for side in about["image_shape_px"])

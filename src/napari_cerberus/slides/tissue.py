@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
+import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -18,7 +20,6 @@ _LEAST_DENSITY = 0.04
 _GLASS_MIN, _GLASS_SPREAD, _LEAST_GLASS_SHARE = 180, 25, 0.01
 _NEVER_SCANNED_MAX = 10
 _SMALLEST_CELLS, _MARGIN_CELLS, _LARGEST_HOLE_CELLS = 4, 2, 400
-_STRIP_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,18 @@ class TissueMask:
         )
         return np.asarray(self.cells[np.ix_(rows, columns)])
 
+    def densest(self, side_px: int, shape: tuple[int, int]) -> Window | None:
+        """A square of the slide with as much tissue around it as there is; None where there is none."""
+        if not self.cells.any():
+            return None
+        depth = ndimage.distance_transform_edt(np.pad(self.cells, 1))[1:-1, 1:-1]
+        row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+        top, left = (
+            int(min(max((cell + 0.5) * self.cell_px - side_px / 2, 0), max(side - side_px, 0)))
+            for cell, side in zip((row, column), shape, strict=True)
+        )
+        return Window(top, left, min(top + side_px, shape[0]), min(left + side_px, shape[1]))
+
 
 def find_tissue(slide: Slide, pixel_size_um: float) -> Job[TissueMask]:
     """Look for tissue. Raises ``ImageError`` where the slide is damaged."""
@@ -57,26 +70,39 @@ def find_tissue(slide: Slide, pixel_size_um: float) -> Job[TissueMask]:
 
 
 def coarse_view(slide: Slide, cell_px: int) -> Job[NDArray[np.uint8]]:
-    """Mean colour of each cell of ``cell_px`` pixels, (h, w, 3) uint8, read in strips."""
+    """Mean colour of each cell of ``cell_px`` pixels, (h, w, 3) uint8, read chunk by chunk."""
     number = max(n for n, factor in enumerate(slide.downsamples) if factor <= cell_px or n == 0)
     level = slide.levels[number]
-    height, width = int(level.shape[0]), int(level.shape[1])
-    shape = tuple(-(-side // cell_px) for side in slide.shape)
+    shape = (-(-slide.shape[0] // cell_px), -(-slide.shape[1] // cell_px))
     rows, columns = (
         np.minimum((np.arange(side) + 0.5) * full / side // cell_px, cells - 1).astype(int)
-        for side, full, cells in zip((height, width), slide.shape, shape, strict=True)
+        for side, full, cells in zip(level.shape, slide.shape, shape, strict=False)
     )
     sums, counts = np.zeros((*shape, 3)), np.zeros(shape)
-    step = max(1, _STRIP_BYTES // (3 * width))
-    for top in range(0, height, step):
-        yield Progress("Looking for tissue", top, height)
-        bottom = min(height, top + step)
-        strip = slide.read(Window(top, 0, bottom, width), number)
-        flat = (rows[top:bottom, None] * shape[1] + columns[None, :]).ravel()
-        counts += np.bincount(flat, minlength=counts.size).reshape(shape)
+    chunks = _chunks(level)
+    for done, chunk in enumerate(chunks):
+        yield Progress("Looking for tissue", done, len(chunks))
+        down, across = rows[slice(chunk.y0, chunk.y1)], columns[slice(chunk.x0, chunk.x1)]
+        part = np.s_[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
+        cells = (int(down[-1] - down[0]) + 1, int(across[-1] - across[0]) + 1)
+        flat = ((down - down[0])[:, None] * cells[1] + (across - across[0])[None, :]).ravel()
+        pixels = slide.read(chunk, number)
+        counts[part] += np.bincount(flat, minlength=cells[0] * cells[1]).reshape(cells)
         for channel in range(3):
-            sums[..., channel] += np.bincount(flat, strip[..., channel].ravel(), counts.size).reshape(shape)
+            sums[(*part, channel)] += np.bincount(flat, pixels[..., channel].ravel(), cells[0] * cells[1]).reshape(
+                cells
+            )
     return np.asarray(np.rint(sums / np.maximum(counts, 1)[..., None]), np.uint8)
+
+
+def _chunks(level: da.Array) -> list[Window]:
+    """The parts in which a level is read, each once."""
+    tops, lefts = (np.concatenate([[0], np.cumsum(sides)]).tolist() for sides in level.chunks[:2])
+    return [
+        Window(top, left, bottom, right)
+        for top, bottom in itertools.pairwise(tops)
+        for left, right in itertools.pairwise(lefts)
+    ]
 
 
 def background_of(view: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...errors import CerberusError, SettingsError
+from ...errors import CerberusError
 from ...inference.annotate import AnnotateSettings
 from ...model.checkpoint import Model
 from ...model.library.opening import open_model
 from ...pixel_size import PixelSize
 from ...progress import run_to_end
 from ...slides import open_slide
-from ...slides.cohort import COHORT_TABLE, SlideTask, annotate_on_cluster, write_cohort_table
+from ...slides.cohort import SlideTask, annotate_on_cluster
+from ...slides.cohort_table import COHORT_TABLE, write_cohort_table
+from ...slides.local_cluster import local_client, remote_client
 from ...slides.slide_geojson import write_slide_geojson
 from ..main import PROGRAM, one_line
 from ..progress_line import ProgressLine
 
 GEOJSON = "objects.geojson"
-_CONNECT_S = 30
 
 
 def add_slide_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,19 +93,4 @@ def _annotate_one(task: SlideTask, client: Any, *, geojson: bool) -> bool:
 
 def _client(arguments: argparse.Namespace) -> Any:
     """A client of the scheduler that was named, or of workers of our own."""
-    from distributed import Client
-
-    if arguments.scheduler:
-        try:
-            return Client(arguments.scheduler, timeout=_CONNECT_S)
-        except (OSError, ValueError) as error:
-            raise SettingsError(f"--scheduler {arguments.scheduler}: no scheduler answers there.") from error
-    if arguments.workers < 1:
-        raise SettingsError(f"--workers must be 1 or more, not {arguments.workers}.")
-    threads = max(1, (os.cpu_count() or 1) // arguments.workers)
-    return Client(
-        n_workers=arguments.workers,
-        threads_per_worker=1,  # a block a time: memory stays flat
-        dashboard_address=":0",
-        env={"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)},
-    )
+    return remote_client(arguments.scheduler) if arguments.scheduler else local_client(arguments.workers)

@@ -8,7 +8,7 @@ its first pixel in the slide, so blocks agree on it without asking each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,7 +20,7 @@ from scipy import ndimage
 from ...annotation.object_columns import MODEL_COLUMNS, empty_table
 from ...model.checkpoint import Model
 from ...progress import run_to_end
-from ...tasks import NUCLEI
+from ...tasks import GLANDS, LUMINA, NUCLEI
 from ..annotate_settings import AnnotateSettings
 from ..cut_objects import cut_objects, object_settings_of
 from ..grid.model_grid import Window
@@ -63,10 +63,12 @@ def cut_block(
     """
     labels: Labels = {}
     tables = []
-    for size_um, layout in layouts.items():
-        for task, (found, owned) in _cut_at(place, layout, partial(probabilities, size_um), model, settings).items():
-            labels[task] = found
-            tables.append(owned)
+    for size_um, tasks in model.spec.tasks_by_pixel_size().items():
+        for together in _cut_together([task.key for task in tasks if task.kind == "instances"]):
+            part = partial(_only, partial(probabilities, size_um), together)
+            for task, (found, owned) in _cut_at(place, layouts[size_um], part, model, settings).items():
+                labels[task] = found
+                tables.append(owned)
     filled = [table for table in tables if len(table)]
     return BlockObjects(
         labels=labels, objects=pd.concat(filled, ignore_index=True) if filled else empty_table(MODEL_COLUMNS)
@@ -80,7 +82,7 @@ def _cut_at(
     model: Model,
     settings: AnnotateSettings,
 ) -> dict[str, tuple[NDArray[np.uint64], pd.DataFrame]]:
-    """Labels and table of each task that is read at one pixel size."""
+    """Labels and table of each task of one pixel size that ``probabilities`` gives."""
     block = layout.label_window(place)
     window, near, prediction = _window_around(layout.on_model(block), layout, probabilities, model, settings)
     cut = run_to_end(cut_objects(prediction, model, settings))
@@ -90,6 +92,17 @@ def _cut_at(
         drawn, table = _drawn(task, on_model, near, inside, layout, prediction, model, settings)
         found[task] = _placed(drawn, table, layout.on_image(near), block, layout.grid.image_shape[1])
     return found
+
+
+def _cut_together(tasks: Sequence[str]) -> list[tuple[str, ...]]:
+    """Lumina need their glands; every other task has a window of its own, no larger than its objects ask for."""
+    pair = tuple(task for task in tasks if task in (LUMINA, GLANDS))
+    return [*([pair] if pair else []), *((task,) for task in tasks if task not in pair)]
+
+
+def _only(probabilities: Callable[[Window], Prediction], tasks: tuple[str, ...], window: Window) -> Prediction:
+    every = probabilities(window)
+    return replace(every, probabilities={task: both for task, both in every.probabilities.items() if task in tasks})
 
 
 def _window_around(

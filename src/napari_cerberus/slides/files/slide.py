@@ -180,14 +180,16 @@ class _Guarded:
 
 
 def lazy(path: Path, level: Level) -> da.Array:
-    """The level as a dask array of chunks of about 1024 px, whole tiles each."""
-    chunks = tuple(
-        min(side, max(1, -(-_LEAST_CHUNK_PX // tile)) * tile)
-        for side, tile in zip((level.height, level.width), level.tile, strict=True)
-    )
+    """The level as a dask array of chunks of about 1024 × 1024 px, whole tiles each; a strip has the level's width."""
+    width = _whole_tiles(_LEAST_CHUNK_PX, level.tile[1], level.width)
+    chunks = (_whole_tiles(_LEAST_CHUNK_PX**2 // width, level.tile[0], level.height), width)
     name = f"slide-{next(_numbers)}-{path.name}"
     empty = np.empty((0, 0, 0), np.uint8)
     return da.from_array(_Guarded(path, level), chunks=(*chunks, 3), name=name, asarray=False, meta=empty)
+
+
+def _whole_tiles(least: int, tile: int, side: int) -> int:
+    return min(side, max(1, -(-least // tile)) * tile)
 
 
 def believed(height_um: float | None, width_um: float | None) -> PixelSize | None:

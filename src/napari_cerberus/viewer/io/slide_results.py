@@ -1,4 +1,4 @@
-"""Opens the annotation of a whole slide: one lazy label layer a task, of which only what is in view is read."""
+"""Opens the annotation of a whole slide: a lazy label layer a task, of which only what is in view is read, and maps."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ from pathlib import Path
 from typing import Any
 
 import dask.array as da
+import numpy as np
 import zarr
+from napari.utils.colormaps import DirectLabelColormap
 
 from ...errors import DataError
+from ...slides.overviews import Overviews
 from ...slides.run_folder import LABELS, RUN
+from ...slides.run_folder import TISSUE as OVERVIEWS
 from ...strict_json import read_object
-from ..colours import OUTLINE_OPACITY
+from ..colours import OUTLINE_OPACITY, class_colour
 
 LayerData = tuple[Any, dict[str, Any], str]
 RUN_KEY = "napari-cerberus slide run"
 """Entry of the layer's metadata: the folder of the run, and the slide's identity."""
+_STEPS, _MAP_OPACITY = 10, 0.4
 
 
 def read_slide_result(path: str | list[str]) -> list[LayerData]:
     """Label layers of a run, finished or not, over the slide. They are for looking: a field is corrected as a region.
+
+    A finished run also has maps of its tissue and of its doubt, hidden at first.
 
     Raises
     ------
@@ -31,7 +38,7 @@ def read_slide_result(path: str | list[str]) -> list[LayerData]:
     try:
         group = zarr.open_group(folder / LABELS / "labels", mode="r")
         tasks = [str(task) for task in group.attrs["labels"]]
-        return [_layer(folder, task, about) for task in tasks]
+        return [*_maps(folder, about), *(_layer(folder, task, about) for task in tasks)]
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(f"{folder / LABELS} is damaged; annotate the slide again.") from error
 
@@ -43,9 +50,46 @@ def _layer(folder: Path, task: str, about: dict[str, Any]) -> LayerData:
     details = {
         "name": f"{about['slide']} {task} (slide)",
         "multiscale": len(levels) > 1,
+        "cache": False,  # a run that goes on writes what napari would remember as empty
         "scale": tuple(float(side) for side in about["pixel_yx_um"]),
         "units": ("micrometer", "micrometer"),
         "opacity": OUTLINE_OPACITY,
         "metadata": {RUN_KEY: {"folder": str(folder), "image_key": about["image_key"]}},
     }
     return levels if len(levels) > 1 else levels[0], details, "labels"
+
+
+def _maps(folder: Path, about: dict[str, Any]) -> list[LayerData]:
+    """Of tissue and of doubt, as labels: an image would be offered for annotation."""
+    if not (folder / OVERVIEWS).is_file():
+        return []
+    maps = Overviews.read(folder)
+    sides = [cell * float(um) for cell, um in zip(maps.cell_px, about["pixel_yx_um"], strict=True)]
+    shared = {
+        "scale": tuple(sides),
+        "translate": tuple((side - float(um)) / 2 for side, um in zip(sides, about["pixel_yx_um"], strict=True)),
+        "units": ("micrometer", "micrometer"),
+        "opacity": _MAP_OPACITY,
+        "visible": False,
+        "metadata": {RUN_KEY: {"folder": str(folder), "image_key": about["image_key"]}},
+    }
+    steps = np.ceil(maps.uncertainty / 255 * _STEPS).astype(np.uint8)
+    shades = {step: (1.0, 1.0 - step / _STEPS, 0.0, 1.0) for step in range(1, _STEPS + 1)}
+    doubts = [f"doubt up to {step / _STEPS:.0%}" for step in range(1, _STEPS + 1)]
+    layers = [_map(steps, f"{about['slide']} doubt (slide)", doubts, shades, shared)]
+    if len(maps.tissue):
+        likeliest = np.where(maps.tissue.max(axis=0) > 0, maps.tissue.argmax(axis=0) + 1, 0).astype(np.uint8)
+        colours = {number: class_colour(name) for number, name in enumerate(about["tissue_classes"], start=1)}
+        layers.append(_map(likeliest, f"{about['slide']} tissue (slide)", about["tissue_classes"], colours, shared))
+    return layers
+
+
+def _map(cells: Any, name: str, classes: list[str], colours: dict[int, Any], shared: dict[str, Any]) -> LayerData:
+    shades: dict[int | None, Any] = {None: "transparent", 0: "transparent", **colours}
+    details = {
+        **shared,
+        "name": name,
+        "features": {"index": np.arange(1, len(classes) + 1), "class": list(classes)},
+        "colormap": DirectLabelColormap(color_dict=shades),
+    }
+    return cells, details, "labels"

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 OpenModel = Callable[[str], "Model"]
 PAUSED = "Paused: what was done is kept. Choose the same folder to go on."
-_FIELD_SHARE = 0.8
+OBJECTS_STAGE = "Finding objects"
+_FIELD_SHARE, _EVERY_BLOCKS = 0.8, 8
 
 
 class SlideRun:
@@ -56,6 +57,7 @@ class SlideRun:
         self._session, self._layers, self._open_model, self._annotate = session, layers, open_model, annotate
         self._jobs = JobRunner("Annotation of the slide")
         self._folder, self._image_id = Path(), ""
+        self._shown_blocks = -1
         self.status = JobStatus()
         self.fields: tuple[Field, ...] = ()
 
@@ -80,7 +82,7 @@ class SlideRun:
         except CerberusError as error:
             self._say(JobState.FAILED, str(error))
             return
-        self._folder, self._image_id = folder, self._session.image_id
+        self._folder, self._image_id, self._shown_blocks = folder, self._session.image_id, -1
         self._set(JobStatus(state=JobState.RUNNING, stage="Starting"))
 
     def pause(self) -> None:
@@ -122,6 +124,8 @@ class SlideRun:
     def _on_progress(self, step: Progress) -> None:
         message = step.message or self.status.message
         stage = f"{step.stage}: {step.done:,} of {step.total:,} tiles" if step.total else step.stage
+        if step.stage == OBJECTS_STAGE and step.done != self._shown_blocks:
+            self._show_so_far(step.done)
         self._set(JobStatus(state=JobState.RUNNING, stage=stage, fraction=step.fraction, message=message))
 
     def _on_end(self, end: End) -> None:
@@ -133,18 +137,35 @@ class SlideRun:
             self.look(self._folder)
             self._say(JobState.RETURNED, _sentence(end.result))
 
+    def _show_so_far(self, blocks: int) -> None:
+        """Objects appear while the run goes on; what is in view is drawn again after some blocks."""
+        from ..io.slide_results import RUN_KEY
+
+        if blocks - self._shown_blocks < _EVERY_BLOCKS and self._shown_blocks >= 0:
+            return
+        first, self._shown_blocks = self._shown_blocks < 0, blocks
+        if first:
+            self.look(self._folder)
+            return
+        for layer in self._layers.viewer.layers:
+            about = (layer.metadata or {}).get(RUN_KEY)
+            if about and about["folder"] == str(self._folder) and layer.visible:
+                layer.refresh()
+
     def _show(self, folder: Path) -> None:
-        from ...slides.fields import least_certain_fields
+        from ...slides.fields import is_finished, least_certain_fields
         from ..io.slide_results import RUN_KEY, read_slide_result
 
         shown = {
             one.metadata[RUN_KEY]["folder"] for one in self._layers.viewer.layers if RUN_KEY in (one.metadata or {})
         }
-        if str(folder) not in shown:
-            for levels, details, _kind in read_slide_result(str(folder)):
+        names = {one.name for one in self._layers.viewer.layers if str(folder) in shown}
+        for levels, details, _kind in read_slide_result(str(folder)):
+            if details["name"] not in names:
                 self._layers.add_beside_the_point(Labels(levels, **details))
-        self.fields = least_certain_fields(folder)
-        self.changed.emit()
+        if is_finished(folder):
+            self.fields = least_certain_fields(folder)
+            self.changed.emit()
 
     def _say(self, state: JobState, message: str) -> None:
         self._set(JobStatus(state=state, message=message))
@@ -173,10 +194,8 @@ def _job(
 
 
 def _sentence(result: SlideResult) -> str:
-    return (
-        f"{result.objects:,} objects on {result.tissue_mm2:.2f} mm² of tissue ({result.seconds:.0f} s), "
-        f"in {result.folder}."
-    )
+    found = f"{result.objects:,} objects on {result.tissue_mm2:.2f} mm² of tissue ({result.seconds:.0f} s)"
+    return " ".join((f"{found}, in {result.folder}.", *result.notes))
 
 
 def _look_between(viewer: Any, world: np.ndarray[Any, Any]) -> None:
