@@ -37,6 +37,7 @@ from .preferences import Memory
 from .runs.fine_tuning import FineTuning
 from .runs.model_library import Library
 from .session import JobState, JobStatus, ModelChoice, RunSummary, Session
+from .slides.batch_run import BatchRun
 from .slides.slide_run import SlideRun
 from .worker import Cancelled, End, Failed, JobRunner
 
@@ -114,6 +115,7 @@ class Controller:
         self.session.events.export.connect(self._on_export)
         self.finetuning.model_made.connect(self.library.look)
         self.library.changed.connect(self._on_library)
+        self.batch_run = BatchRun(self.session)
         self.slide_run = SlideRun(self.session, self.layers, annotator.open, self.annotate)
         self.learning.kept.connect(self.library.look)
         self.library.promoted_changed.connect(self.choose.model)
@@ -180,6 +182,7 @@ class Controller:
         self.learning.close()
         self.finishing.close()
         self.slide_run.close()
+        self.batch_run.close()
         self.export.close()
         self.finetuning.close()
         self.library.close()

@@ -23,6 +23,7 @@ from .correct.review_panel import ReviewPanel
 from .export.export_panel import ExportPanel
 from .finetune.closing import ClosingQuestion
 from .finetune.finetune_panel import FinetunePanel
+from .slides.batch_panel import BatchPanel
 from .slides.slide_panel import SlidePanel
 
 _TITLE = "Cerberus H&E annotation"
@@ -51,6 +52,7 @@ class CerberusDock(QWidget):
         self.readout = ReadoutPanel(self.controller)
         self.objects = ObjectsPanel(self.controller)
         self.slide = SlidePanel(self.controller)
+        self.batch = BatchPanel(self.controller)
         self.review = ReviewPanel(self.controller)
         self.correct = CorrectPanel(self.controller)
         self.learn = LearnPanel(self.controller)
@@ -102,7 +104,7 @@ class CerberusDock(QWidget):
     def _lay_out(self) -> None:
         """Tabs above; below them, in sight from every tab, questions and the running job."""
         self.steps = steps = Steps()
-        first = self.annotate, self.slide, self.readout, self.objects
+        first = self.annotate, self.slide, self.readout, self.objects, self.batch
         steps.add("annotate", "Annotate", "Choose image and model, and annotate", *first)
         steps.add("correct", "Review & correct", "Look at what is least certain, and mend it", *self._review_panels())
         steps.add("export", "Export", "Write training pairs from corrected images", self.export)

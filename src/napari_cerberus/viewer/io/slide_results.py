@@ -18,6 +18,7 @@ from ...strict_json import read_object
 from ..colours import OUTLINE_OPACITY, class_colour
 
 LayerData = tuple[Any, dict[str, Any], str]
+Colours = dict[int | None, Any]
 RUN_KEY = "napari-cerberus slide run"
 """Entry of the layer's metadata: the folder of the run, and the slide's identity."""
 _STEPS, _MAP_OPACITY = 10, 0.4
@@ -74,22 +75,21 @@ def _maps(folder: Path, about: dict[str, Any]) -> list[LayerData]:
         "metadata": {RUN_KEY: {"folder": str(folder), "image_key": about["image_key"]}},
     }
     steps = np.ceil(maps.uncertainty / 255 * _STEPS).astype(np.uint8)
-    shades = {step: (1.0, 1.0 - step / _STEPS, 0.0, 1.0) for step in range(1, _STEPS + 1)}
+    shades: Colours = {step: (1.0, 1.0 - step / _STEPS, 0.0, 1.0) for step in range(1, _STEPS + 1)}
     doubts = [f"doubt up to {step / _STEPS:.0%}" for step in range(1, _STEPS + 1)]
     layers = [_map(steps, f"{about['slide']} doubt (slide)", doubts, shades, shared)]
     if len(maps.tissue):
         likeliest = np.where(maps.tissue.max(axis=0) > 0, maps.tissue.argmax(axis=0) + 1, 0).astype(np.uint8)
-        colours = {number: class_colour(name) for number, name in enumerate(about["tissue_classes"], start=1)}
+        colours: Colours = {number: class_colour(name) for number, name in enumerate(about["tissue_classes"], start=1)}
         layers.append(_map(likeliest, f"{about['slide']} tissue (slide)", about["tissue_classes"], colours, shared))
     return layers
 
 
-def _map(cells: Any, name: str, classes: list[str], colours: dict[int, Any], shared: dict[str, Any]) -> LayerData:
-    shades: dict[int | None, Any] = {None: "transparent", 0: "transparent", **colours}
+def _map(cells: Any, name: str, classes: list[str], colours: Colours, shared: dict[str, Any]) -> LayerData:
     details = {
         **shared,
         "name": name,
         "features": {"index": np.arange(1, len(classes) + 1), "class": list(classes)},
-        "colormap": DirectLabelColormap(color_dict=shades),
+        "colormap": DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **colours}),
     }
     return cells, details, "labels"
