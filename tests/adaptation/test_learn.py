@@ -16,12 +16,15 @@ from napari_cerberus.adaptation.kept_features import read_features
 from napari_cerberus.adaptation.learn import learn, learning_runtime
 from napari_cerberus.adaptation.learn_settings import LearnSettings
 from napari_cerberus.adaptation.learning_time import learning_seconds
-from napari_cerberus.adaptation.lessons import Lesson, by_pixel_size
+from napari_cerberus.adaptation.lessons import Lesson, by_pixel_size, prepare
 from napari_cerberus.annotation.finished_areas import FinishedArea
 from napari_cerberus.errors import DataError, SettingsError
 from napari_cerberus.inference.annotate import annotate
 from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.model.checkpoint import Model
+from napari_cerberus.model.library.opening import STARTER, shipped_folder
+from napari_cerberus.model.spec import load_spec
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import GLANDS, NUCLEI
 from tiny import spotted, tiny_model
@@ -271,3 +274,38 @@ def test_seconds_are_told_beforehand_and_grow_with_the_image() -> None:
 def test_settings_that_make_no_sense_are_refused(wrong: dict) -> None:
     with pytest.raises(SettingsError):
         LearnSettings(**wrong)
+
+
+def test_the_shipped_starter_is_taught_glands_and_nuclei_each_at_its_own_scale() -> None:
+    spec, _sha256 = load_spec(shipped_folder() / STARTER)
+    labels = np.zeros((200, 240), np.int32)
+    labels[20:60, 20:60], labels[80:120, 30:90] = 1, 2
+    lesson = Lesson(
+        image=spotted((200, 240), seed=1),
+        pixel_size_um=0.5,
+        labels={GLANDS: labels, NUCLEI: labels},
+        areas=(FinishedArea.rectangle(0, 0, 200, 120, (GLANDS, NUCLEI)),),
+    )
+    groups = by_pixel_size([lesson], spec)
+    assert set(groups) == {spec.pixel_size_of(GLANDS), spec.pixel_size_of(NUCLEI)} == {1.0, 0.5}
+    for size_um, (task, shape) in {1.0: (GLANDS, (100, 120)), 0.5: (NUCLEI, (200, 240))}.items():
+        (sheet,) = prepare(groups[size_um], spec, {}, 10**6).sheets
+        assert sheet.image.shape[:2] == shape
+        assert list(sheet.grounds) == [task]
+        assert sheet.grounds[task].counted.sum() == shape[0] * shape[1] // 2
+
+
+def test_a_squeezed_image_is_learned_from_in_its_true_shape() -> None:
+    labels = np.zeros((96, 48), np.int32)
+    labels[20:60, 10:30] = 1
+    lesson = Lesson(
+        image=spotted((96, 48), seed=1),
+        pixel_size_um=PixelSize(0.5, 1.0),
+        labels={NUCLEI: labels},
+        areas=(FinishedArea.rectangle(0, 0, 96, 24, (NUCLEI,)),),
+    )
+    (sheet,) = prepare([lesson], tiny_model().spec, {}, 10**6).sheets
+    assert sheet.image.shape[:2] == (96, 96)
+    drawn = sheet.grounds[NUCLEI].labels > 0
+    assert drawn.sum() == 40 * 28
+    assert drawn[20:60, 20:48].all(), "twice as many model pixels across as image pixels; what lies in the area"

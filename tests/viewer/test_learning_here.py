@@ -94,6 +94,17 @@ def test_the_order_is_a_copy_of_what_is_finished(taught: Taught) -> None:
     assert (order.model_name, order.earlier) == ("starter", None)
 
 
+def test_a_squeezed_image_teaches_in_its_true_shape(taught: Taught) -> None:
+    desk = taught.desk
+    desk.viewer.add_image(he_like(40, 56, seed=9), rgb=True, name="wide", scale=(0.5, 0.7), units=("um", "um"))
+    desk.controller.choose.image(str(desk.viewer.layers["wide"].unique_id))
+    desk.annotate()
+    desk.viewer.layers.selection.active = desk.viewer.layers["wide glands"]
+    taught.finishing.finish(CORNER)
+    taught.learn()
+    assert taught.fake.orders[-1].lessons[0].pixel_size.yx_um == pytest.approx((0.5, 0.7))
+
+
 def test_a_second_round_goes_on_from_the_first(taught: Taught) -> None:
     taught.learn()
     taught.finishing.finish(Box(y0=20, x0=0, y1=40, x1=56))

@@ -72,8 +72,8 @@ def on_model_grid(array: NDArray[Any], grid: ModelGrid) -> NDArray[Any]:
     if grid.identical:
         return array
     rows, columns = (
-        np.clip(np.rint(grid.to_image(np.arange(side, dtype=np.float64))), 0, limit - 1).astype(np.intp)
-        for side, limit in zip(grid.shape, array.shape, strict=True)
+        np.clip(np.rint(grid.to_image(np.arange(side, dtype=np.float64), axis)), 0, limit - 1).astype(np.intp)
+        for axis, (side, limit) in enumerate(zip(grid.shape, array.shape, strict=True))
     )
     return array[np.ix_(rows, columns)]
 
