@@ -19,6 +19,7 @@ from PIL import Image
 from napari_cerberus.cli import annotate_command as command
 from napari_cerberus.cli.main import main
 from napari_cerberus.errors import ModelError
+from napari_cerberus.exporting.saved_annotations import read_result
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.pixel_size import PixelSize, PixelSizeSource
 from napari_cerberus.progress import Progress
@@ -340,3 +341,19 @@ def test_pages_that_were_not_read_stand_in_the_summary(tile: Path, tmp_path: Pat
         picture.save(tmp_path / "pages.tif", save_all=True, append_images=[picture.copy()])
     assert main(["annotate", str(tmp_path / "pages.tif"), "--out", str(tmp_path / "out"), "--pixel-size-um", "1"]) == 0
     assert "The file holds 2 pages; only page 1 was read." in read_summary(tmp_path / "out" / "pages")["notes"]
+
+
+def test_full_brightness_is_taken_recorded_and_exported(tile: Path, tmp_path: Path) -> None:
+    shown = np.asarray(Image.open(tile))
+    deep = tmp_path / "deep.tif"
+    tifffile.imwrite(deep, shown.astype(np.float32) * 4, photometric="rgb")
+    options = ["--pixel-size-um", "0.5", "--device", "cpu"]
+    assert main(["annotate", str(deep), "--out", str(tmp_path / "out"), *options]) == 1, "no rule explains its values"
+    options += ["--full-brightness", "1020"]
+    assert main(["annotate", str(deep), str(tile), "--out", str(tmp_path / "out"), *options]) == 0
+    for task in ("glands", "nuclei"):
+        found, same = (tifffile.imread(tmp_path / "out" / name / f"{task}.tif") for name in ("deep", "tile"))
+        np.testing.assert_array_equal(found, same)
+    source = read_result(deep, tmp_path / "out" / "deep")
+    np.testing.assert_array_equal(source.image, shown)
+    assert main(["annotate", str(deep), "--out", str(tmp_path / "out"), "--full-brightness", "0"]) == 1

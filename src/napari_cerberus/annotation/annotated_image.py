@@ -79,6 +79,8 @@ class AnnotatedImage:
         What a person called right, in pixels of the label maps.
     factors : (float, float)
         Full-resolution rows and columns per row and column of the annotated level.
+    full_brightness : float
+        What somebody said is white in an image that is not 8-bit; 0 where the rule decides.
     image_path : str
         Where the image was; only a hint.
     notes : tuple of str
@@ -101,6 +103,7 @@ class AnnotatedImage:
     runs: Mapping[str, ModelRun] = field(default_factory=dict)
     finished: tuple[FinishedArea, ...] = ()
     factors: tuple[float, float] = (1.0, 1.0)
+    full_brightness: float = 0.0
     image_path: str = ""
     notes: tuple[str, ...] = ()
     saved_at: str = ""

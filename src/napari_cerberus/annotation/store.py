@@ -139,6 +139,7 @@ def load_what_is_whole(folder: Path) -> tuple[AnnotatedImage, tuple[str, ...]]:
         finished=about.finished,
         runs=about.runs,
         factors=about.factors,
+        full_brightness=about.full_brightness,
         image_path=about.image_path,
         notes=about.notes,
         saved_at=about.saved_at,

@@ -14,6 +14,7 @@ from ..annotation.store import check_target, save_annotation
 from ..errors import CerberusError, ImageError
 from ..inference.annotate import AnnotateSettings, Annotation, annotate
 from ..inference.device import choose_runtime
+from ..inference.images.brightness import checked_brightness
 from ..inference.images.image_files import read_image
 from ..inference.images.rgb import to_rgb8
 from ..model.checkpoint import Model
@@ -48,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="side of a pixel in µm, or its height and width as 1.13,1.50; default: from the file, else assumed",
     )
+    parser.add_argument(
+        "--full-brightness",
+        type=float,
+        metavar="X",
+        help="the value that is white in 16-bit and float images; default: found from the whole image (and said)",
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     parser.add_argument("--tile-size-px", type=int, metavar="N", help="changes memory and time, never the result")
     parser.add_argument(
@@ -68,6 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Annotate every image; 1 if any of them failed, the others are done all the same."""
     settings_for(arguments, choose_pixel_size(arguments.pixel_size_um, None, {}))  # before anything is loaded
+    if arguments.full_brightness is not None:
+        checked_brightness(arguments.full_brightness)
     choose_runtime(arguments.device)
     model = open_model(arguments.model or _promoted_name())
     folders = output_folders(arguments.images, arguments.out)
@@ -194,10 +203,13 @@ def _annotate_and_write(
             f"the file does not say how large a pixel is; ASSUMED {size}. "
             "If that is wrong, run again with --pixel-size-um."
         )
-    rgb, notes = to_rgb8(image.pixels)
-    job = annotate(rgb, model, settings_for(arguments, size), frame=Frame.of_image(rgb, path.stem))
-    result = run_to_end(job, line)
-    result = replace(result, notes=(*image.notes, *notes, *result.notes), image_path=str(path.absolute()))
+    said = arguments.full_brightness if image.pixels.dtype != "uint8" else None
+    rgb, notes = to_rgb8(image.pixels, said)
+    as_stored = said is not None and image.pixels.shape[:2] == rgb.shape[:2]
+    known_by = image.pixels if as_stored else rgb  # whoever opens it again scales it anew
+    job = annotate(rgb, model, settings_for(arguments, size), frame=Frame.of_image(known_by, path.stem))
+    result = replace(run_to_end(job, line), full_brightness=said or 0.0, image_path=str(path.absolute()))
+    result = replace(result, notes=(*image.notes, *notes, *result.notes))
     for note in result.notes:
         line.say(note)
     save_annotation(folder, result)

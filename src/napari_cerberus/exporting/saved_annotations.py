@@ -154,7 +154,7 @@ def read_result(path: Path, folder: Path, annotator: str = "", *, name: str = ""
         raise DataError(f"{path} is smaller than the region that was annotated; restore the file.")
     work = work_of(annotated.objects, folder / JOURNAL_FILE, annotated.saved_by or annotator)
     return ExportSource(
-        image=as_rgb8(pixels[top:bottom, left:right]),
+        image=as_rgb8(pixels, annotated.full_brightness or None)[top:bottom, left:right],
         annotated=annotated,
         name=name or path.name,
         path=path,

@@ -56,6 +56,7 @@ def annotated_of(layer_data: Sequence[tuple[Any, Mapping[str, Any], str]]) -> An
         runs={record.task: record.run for record in records if record.model_name},
         finished=next((areas for _, _, more in found.values() if (areas := _finished(more))), ()),
         factors=records[0].factors,
+        full_brightness=records[0].full_brightness,
         image_path=records[0].image_path,
     )
 

@@ -53,6 +53,8 @@ class LayerRecord:
     sensitivity : float
     flips : bool
         Whether confidence includes agreement under flips.
+    full_brightness : float
+        What the user said is white in the image; 0 where the rule decides.
     tissue : mapping of class to probability
         The readout of the run; empty where the model has none.
     made_at : str
@@ -76,6 +78,7 @@ class LayerRecord:
     sensitivity: float
     made_at: str
     flips: bool = False
+    full_brightness: float = 0.0
     tissue: Mapping[str, float] = field(default_factory=dict)
     checksum: int = 0
 
@@ -101,6 +104,7 @@ class LayerRecord:
             precision=run.precision,
             sensitivity=run.sensitivity,
             flips=run.flips,
+            full_brightness=annotated.full_brightness,
             tissue=dict(annotated.tissue),
             made_at=run.made_at,
         )

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from psygnal import SignalGroupDescriptor
 
+from ..inference.images.brightness import FullBrightness
 from ..model.stain_profile import ModelStain
 from ..pixel_size import PixelSize
 
@@ -144,6 +145,8 @@ class Session:
         Why the chosen image cannot be annotated and what to do; empty if it can.
     pixel_size : PixelSize or None
         Of the chosen image.
+    full_brightness : FullBrightness or None
+        What is white in the chosen image; None where it is 8-bit, or there is none.
     models : tuple of ModelChoice
         What can be chosen; empty until they were looked up.
     model_name, device : str
@@ -174,6 +177,7 @@ class Session:
     image_name: str = ""
     image_problem: str = ""
     pixel_size: PixelSize | None = None
+    full_brightness: FullBrightness | None = None
     models: tuple[ModelChoice, ...] = ()
     model_name: str = ""
     device: Device = "auto"

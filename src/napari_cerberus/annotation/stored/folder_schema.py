@@ -40,6 +40,8 @@ class AnnotationFile(FileSchema):
         The image in this folder; empty where it was left where it is.
     factors : (float, float)
         Full-resolution rows and columns per row and column of the annotated level.
+    full_brightness : float
+        What somebody said is white in an image that is not 8-bit; 0 where the rule decides.
     pixel_size : PixelSize
         Of the label images.
     tasks : list of str
@@ -57,6 +59,7 @@ class AnnotationFile(FileSchema):
     image_path: LongText
     image_file: Literal["", "image.tif"]
     factors: tuple[Factor, Factor]
+    full_brightness: Annotated[float, Field(ge=0, le=2**32)] = 0.0
     pixel_size: PixelSize
     tasks: Annotated[tuple[InstanceTask, ...], Field(max_length=_MOST_TASKS)]
     corrected: Annotated[tuple[InstanceTask, ...], Field(max_length=_MOST_TASKS)]
@@ -114,6 +117,7 @@ def about_of(annotated: AnnotatedImage, *, saved_at: str, saved_by: str, with_im
         image_path=annotated.image_path,
         image_file=IMAGE_FILE if with_image else "",
         factors=annotated.factors,
+        full_brightness=annotated.full_brightness,
         pixel_size=annotated.pixel_size,
         tasks=tuple(annotated.labels),  # type: ignore[arg-type]
         corrected=tuple(task for task in annotated.labels if annotated.is_corrected(task)),  # type: ignore[misc]

@@ -8,39 +8,36 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ImageError
+from .brightness import found_brightness
 from .image_files import StoredImage, pixel_size_of_file, read_image
 
 __all__ = ["RgbImage", "StoredImage", "as_rgb8", "pixel_size_of_file", "read_image", "to_rgb8"]
 
 RgbImage = NDArray[np.uint8]
 
-_BIT_DEPTHS = (8, 10, 12, 14, 16)
-_UNIT_FLOAT_MAX = 1.01
-"""Resampled 0..1 images overshoot a little; they are clipped."""
-_BYTE_FLOAT_MIN = 10.0
-"""A float image whose brightest value lies between these two is neither 0..1 nor 0..255."""
+_OVERSHOOT = 1.01
+"""Resampled images overshoot full brightness a little; that is not worth a word."""
 _BAND_PIXELS = 1 << 22
 _MASK_VALUES = 2
-_BRIGHT_SHARE = 1000
 
 
-def as_rgb8(array: ArrayLike) -> RgbImage:
+def as_rgb8(array: ArrayLike, full_brightness: float | None = None) -> RgbImage:
     """A contiguous 8-bit RGB copy of ``array``; see ``to_rgb8``, which also says what had to be mended."""
-    return to_rgb8(array)[0]
+    return to_rgb8(array, full_brightness)[0]
 
 
-def to_rgb8(array: ArrayLike) -> tuple[RgbImage, tuple[str, ...]]:
+def to_rgb8(array: ArrayLike, full_brightness: float | None = None) -> tuple[RgbImage, tuple[str, ...]]:
     """Convert an image to 8-bit RGB.
 
-    Integers are scaled by the smallest of 8, 10, 12, 14 and 16 bits that holds all but the brightest thousandth of
-    their values, so that 12-bit pictures stored in 16 bits keep their brightness, and one hot pixel changes nothing.
-    H&E is lit from behind: any part of a picture is brighter than a quarter of full brightness somewhere, so that a
-    region is scaled as its picture is. Floats are taken as 0..1, or as 0..255 where they go beyond. Transparent
+    What is not 8-bit is scaled so that full brightness becomes 255; 8-bit pictures stay as they are. Transparent
     pixels, NaN and infinite ones become white.
 
     Parameters
     ----------
     array : (H, W, 3) or (H, W, 4) array of uint8, any other integer or float; leading axes of length 1 are dropped.
+    full_brightness : float, optional
+        Value that becomes 255, as somebody said or as the whole picture has it; ``brightness.found_brightness`` of
+        ``array`` where it is not given.
 
     Returns
     -------
@@ -56,7 +53,8 @@ def to_rgb8(array: ArrayLike) -> tuple[RgbImage, tuple[str, ...]]:
     """
     pixels = _checked(array)
     rgb = np.empty((*pixels.shape[:2], 3), np.uint8)
-    white = _white_level(pixels)
+    eight_bits = pixels.dtype == np.uint8
+    white = found_brightness(pixels) if full_brightness is None or eight_bits else full_brightness
     mended = 0
     step = max(1, _BAND_PIXELS // pixels.shape[1])
     for start in range(0, len(pixels), step):
@@ -98,60 +96,15 @@ def _shape_complaint(shape: tuple[int, ...]) -> str:
     return f"The image has {len(shape)} axis ({size}); annotation needs height, width and colours."
 
 
-def _white_level(pixels: NDArray[Any]) -> float:
-    """The value that stands for full brightness. Raises ``ImageError``."""
-    lowest, highest = _finite_range(pixels)[0], _bright_value(pixels)
-    if lowest < 0:
-        raise ImageError(f"The image holds negative values (down to {lowest:g}); brightness must be 0 or more.")
-    if pixels.dtype.kind in "ui":
-        for bits in _BIT_DEPTHS:
-            if highest < 1 << bits:
-                return float((1 << bits) - 1)
-        raise ImageError(f"The image holds values up to {highest:g}; only up to 16 bits a colour can be read.")
-    if highest <= _UNIT_FLOAT_MAX:
-        return 1.0
-    if _BYTE_FLOAT_MIN <= highest <= 255.5:
-        return 255.0
-    raise ImageError(f"The image's values go up to {highest:g}; scale them to 0..1 or 0..255 and try again.")
-
-
-def _bright_value(pixels: NDArray[Any]) -> float:
-    """The value that all but the brightest thousandth stay below; of large pictures every n-th row is looked at."""
-    step = max(1, pixels.size // (4 * _BAND_PIXELS))
-    values = pixels[::step, :, :3]
-    if values.dtype.kind == "f":
-        values = values[np.isfinite(values)]
-    if not values.size:
-        return _finite_range(pixels)[1]
-    flat = values.ravel()
-    place = flat.size - 1 - flat.size // _BRIGHT_SHARE
-    return float(np.partition(flat, place)[place])
-
-
 def _brightness_notes(pixels: NDArray[Any], white: float) -> list[str]:
     """What counts as full brightness where that had to be found out, and whether anything is brighter."""
     if pixels.dtype == np.uint8:
         return []
-    brighter = int((pixels[..., :3] > white * _UNIT_FLOAT_MAX).any(axis=-1).sum())
+    brighter = int((pixels[..., :3] > white * _OVERSHOOT).any(axis=-1).sum())
     if pixels.dtype.kind == "f" and not brighter:
         return []
     cut = f"; {brighter} brighter pixels were cut to it" if brighter else ""
     return [f"{white:,.0f} was taken as full brightness{cut}."]
-
-
-def _finite_range(pixels: NDArray[Any]) -> tuple[float, float]:
-    """Lowest and highest finite value of the colours. Raises ``ImageError`` where there is none."""
-    lowest, highest = np.inf, -np.inf
-    step = max(1, _BAND_PIXELS // pixels.shape[1])
-    for start in range(0, len(pixels), step):
-        band = pixels[start : start + step, :, :3]
-        if band.dtype.kind == "f":
-            band = band[np.isfinite(band)]
-        if band.size:
-            lowest, highest = min(lowest, float(band.min())), max(highest, float(band.max()))
-    if lowest > highest:
-        raise ImageError("The image holds no number at all (every pixel is NaN or infinite).")
-    return lowest, highest
 
 
 def _convert(band: NDArray[Any], white: float, out: RgbImage) -> int:

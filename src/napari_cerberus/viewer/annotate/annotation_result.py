@@ -121,6 +121,7 @@ def record_for(request: Request, annotation: Any) -> LayerRecord:
         precision=annotation.run.precision,
         sensitivity=request.sensitivity,
         flips=request.flips,
+        full_brightness=picture.full_brightness,
         tissue=dict(annotation.tissue),
         made_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )

@@ -15,6 +15,7 @@ from ..pixel_size_lookup import find_pixel_size
 from ..preferences import Memory
 from ..session import DEVICES, ColourBy, Region, Session
 from .image_region import fingerprint, why_not
+from .layer_brightness import brightness_of, say_brightness
 
 NO_IMAGE = "Open an H&E image to annotate."
 
@@ -61,7 +62,15 @@ class Choices:
         session.image_id = unique_id if layer is not None else ""
         session.image_name = str(layer.name) if layer is not None else ""
         session.image_problem = why_not(layer) if layer is not None else NO_IMAGE
+        session.full_brightness = brightness_of(layer) if layer is not None and not why_not(layer) else None
         self._find_pixel_size(layer)
+
+    def full_brightness(self, value: float) -> None:
+        """Take the user's word on what is white in the chosen image; 0: the rule's. Raises ``SettingsError``."""
+        layer = self._layers.find(self._session.image_id)
+        if layer is not None and not why_not(layer):
+            say_brightness(layer, value)
+            self._session.full_brightness = brightness_of(layer)
 
     def pixel_size(self, um: float) -> None:
         """Take the user's word for the chosen image and remember it. Raises ``SettingsError``."""

@@ -12,9 +12,11 @@ from skimage.draw import polygon2mask
 
 from ...annotation.frame import Frame, image_key
 from ...errors import ImageError
+from ...inference.images.brightness import at_full_brightness
 from ..layer_provenance import IMAGE_PATH
 from ..placement import Box
 from ..session import Region
+from .layer_brightness import brightness_value, said_brightness
 
 MAX_PIXELS = 64_000_000
 """Largest part that is annotated at once (8,000 × 8,000)."""
@@ -48,6 +50,8 @@ class ImageRegion:
         Gives the pixels of ``context``.
     outline : (n, 2) float array or None
         Corners of a drawn polygon, in pixels of the level; None for a rectangle.
+    full_brightness : float
+        As the user said; 0 where the rule decides. What is read is scaled by it already.
     """
 
     image_id: str
@@ -62,6 +66,7 @@ class ImageRegion:
     context: Box | None = None
     read_context: Callable[[], np.ndarray[Any, Any]] | None = None
     outline: np.ndarray[Any, Any] | None = None
+    full_brightness: float = 0.0
 
     def inside(self) -> np.ndarray[Any, Any] | None:
         """The pixels of the box that lie in the outline, (H, W) bool; None where all do."""
@@ -137,7 +142,7 @@ def take_region(
     grown = box.grown(context_px, _CONTEXT_STEP_PX).clipped(*whole) if context_px else box
     box, around = _on_level(box, factors, shape), _on_level(grown, factors, shape)
     has_context = around != box
-    read_around = _reader(_level(layer, level), around)
+    read_around = _reader(_level(layer, level), around, brightness_value(layer))
     return ImageRegion(
         image_id=str(layer.unique_id),
         image_name=str(layer.name),
@@ -149,6 +154,7 @@ def take_region(
         read=_part_reader(read_around, box, around) if has_context else read_around,
         context=around if has_context else None,
         read_context=read_around if has_context else None,
+        full_brightness=said_brightness(layer),
         outline=None if drawn is None or not drawn.is_polygon else drawn.corners / np.asarray(factors),
         note=f"The image is large: level {level}, {factors[0]:g}× coarser, was annotated." if level else "",
     )
@@ -173,7 +179,7 @@ def read_again(layer: Any, box: Box, factors: tuple[float, float]) -> Callable[[
     for level in range(len(layer.data) if layer.multiscale else 1):
         rows, columns = _full_shape(layer, level)[:2]
         if (height / rows, width / columns) == tuple(factors):
-            return _reader(_level(layer, level), box)
+            return _reader(_level(layer, level), box, brightness_value(layer))
     raise ImageError(f"“{layer.name}” has other levels than when it was annotated; annotate it again.")
 
 
@@ -280,11 +286,11 @@ def _on_level(box: Box, factors: tuple[float, float], shape: tuple[int, ...]) ->
     return Box(y0=y0, x0=x0, y1=max(y1, y0 + 1), x1=max(x1, x0 + 1)).clipped(*shape[:2])
 
 
-def _reader(array: Any, box: Box) -> Callable[[], np.ndarray[Any, Any]]:
+def _reader(array: Any, box: Box, full_brightness: float | None) -> Callable[[], np.ndarray[Any, Any]]:
     part = array[box.slices]
     if isinstance(part, np.ndarray):
         part = part.copy()
-    return lambda: np.asarray(part)
+    return lambda: at_full_brightness(np.asarray(part), full_brightness)
 
 
 def _part_reader(

@@ -12,6 +12,7 @@ from ..layer_events import LayerWatch
 from ..layers import ViewerLayers
 from ..session import Session
 from .image_region import why_not
+from .layer_brightness import brightness_value
 
 _WHOLE_PX, _PATCH_PX = 256, 512
 
@@ -32,6 +33,7 @@ class StainCheck:
         self._session, self._layers = session, layers
         self._profile: StainProfile | None = None
         session.events.image_id.connect(self._on_image)
+        session.events.full_brightness.connect(lambda: self._on_image(session.image_id))
         session.events.models.connect(self._say)
         session.events.model_name.connect(self._say)
         watch.image_altered.connect(self._on_altered)
@@ -65,6 +67,6 @@ def _profile(layer: Any) -> StainProfile | None:
         y, x = (max(side - _PATCH_PX, 0) // 2 for side in (height, width))
         part = np.asarray(pixels[y : y + _PATCH_PX, x : x + _PATCH_PX])
     try:
-        return profile_of(as_rgb8(part))
+        return profile_of(as_rgb8(part, brightness_value(layer)))
     except ImageError:  # the run itself says what is wrong with the image
         return None

@@ -22,6 +22,7 @@ from ...pixel_size import PixelSize
 from ...tasks import INSTANCE_TASKS
 from ..annotate.annotation_result import ordered
 from ..annotate.image_region import fingerprint, image_path, read_again, why_not
+from ..annotate.layer_brightness import said_brightness
 from ..correct.workbench import Correcting
 from ..layer_features import table_from
 from ..layer_provenance import LayerRecord, finished_of, was_edited
@@ -225,6 +226,7 @@ class OpenImages:
             tissue=self._tissue(found),
             runs=dict.fromkeys(labels, record.run) if record is not None else {},
             factors=factors,
+            full_brightness=said_brightness(found.image),
             image_path=image_path(found.image),
         )
 

@@ -21,6 +21,7 @@ from ...exporting.image_identity import find_image, read_checked
 from ...inference.images.rgb import as_rgb8
 from ...slides.fields import is_run
 from ..annotate.image_region import fingerprint, why_not
+from ..annotate.layer_brightness import brightness_value
 from ..annotated_layers import LayerData, annotated_of, image_layer_of, layer_of
 from ..layer_provenance import HISTORY, IMAGE_PATH
 from ..session import Display
@@ -135,7 +136,8 @@ def _image_on_disk(folder: Path, annotated: AnnotatedImage) -> Any | None:
             raise DataError(f"The image “{annotated.name}” was not found; put it beside {folder} and open that again.")
         if annotated.factors != (1.0, 1.0):
             raise DataError(f"{folder} is of a coarser level of its image; open {path} first, and then this folder.")
-        layer = image_layer_of(annotated, as_rgb8(read_checked(path, annotated.frame.image_key)))
+        pixels = read_checked(path, annotated.frame.image_key)
+        layer = image_layer_of(annotated, as_rgb8(pixels, annotated.full_brightness or None))
     except CerberusError as error:
         show_warning(str(error))
         return None
@@ -149,4 +151,4 @@ def _image_without_file(annotated: AnnotatedImage) -> np.ndarray[Any, Any] | Non
     in_file = annotated.image_path and Path(annotated.image_path).is_file()
     if in_file or image is None or image.multiscale or image.data.shape[0] * image.data.shape[1] > MAX_KEPT_PIXELS:
         return None
-    return as_rgb8(np.asarray(image.data))
+    return as_rgb8(np.asarray(image.data), brightness_value(image))

@@ -67,7 +67,8 @@ def save_figure(path: str, layers: list[LayerData]) -> list[str]:
     pixels = next(data for data, _, kind in layers if kind == "image")
     if isinstance(pixels, (list, tuple)) or one.factors != (1.0, 1.0) or any(one.origin_px):
         raise DataError("A figure shows whole images only; crop the image, annotate it, and save that.")
-    write_figure(Path(path), as_rgb8(pixels), one.labels, one.objects, _known_size(one, layers).x_um)
+    shown = as_rgb8(pixels, one.full_brightness or None)
+    write_figure(Path(path), shown, one.labels, one.objects, _known_size(one, layers).x_um)
     return [path]
 
 
@@ -115,6 +116,7 @@ def _annotated(name: str, layers: Sequence[LayerData]) -> AnnotatedImage:
         tissue=record.tissue if record is not None else {},
         runs=dict.fromkeys(labels, record.run) if record is not None and record.model_name else {},
         factors=record.factors if record is not None else (1.0, 1.0),
+        full_brightness=record.full_brightness if record is not None else 0.0,
     )
 
 

@@ -13,6 +13,7 @@ from ..base.section import Section
 from ..base.style import PRIMARY_BUTTON, SPACING_PX, Banner, Tone, small_label
 from ..models.card_dialog import ModelCardDialog
 from ..models.models_dialog import ModelsDialog
+from .brightness_field import BrightnessField
 from .pixel_size_field import PixelSizeField
 from .sensitivity_slider import SensitivitySlider
 
@@ -72,7 +73,7 @@ class AnnotatePanel(QWidget):
         for device in DEVICES:
             self.device.addItem(_DEVICES[device], device)
         self.problem, self.stain = Banner(), Banner()
-        self.pixel_size = PixelSizeField()
+        self.pixel_size, self.brightness = PixelSizeField(), BrightnessField()
         self.draw = QPushButton("Draw")
         self.draw.setToolTip("Pull a rectangle, or take the layer's polygon tool; only what lies in it is annotated.")
         self.card = QPushButton("Card")
@@ -97,7 +98,9 @@ class AnnotatePanel(QWidget):
         add_row(grid, 0, "Image", self.image)
         grid.addWidget(self.problem, 1, 0, 1, 2)
         add_row(grid, 2, "Pixel size", self.pixel_size, top=True)
-        add_row(grid, 3, "Region", self.region, self.draw)
+        add_row(grid, 3, "White at", self.brightness, top=True)
+        self._brightness_label = grid.itemAtPosition(3, 0).widget()
+        add_row(grid, 4, "Region", self.region, self.draw)
         return content
 
     def _model_form(self) -> QWidget:
@@ -118,6 +121,7 @@ class AnnotatePanel(QWidget):
         choose = self._controller.choose
         self.image.activated.connect(lambda index: choose.image(self.image.itemData(index)))
         self.pixel_size.answered.connect(choose.pixel_size)
+        self.brightness.answered.connect(choose.full_brightness)
         self.region.activated.connect(lambda index: choose.region(Region(self.region.itemData(index))))
         self.draw.clicked.connect(self._draw_rectangle)
         self.model.activated.connect(lambda index: choose.model(self.model.itemData(index)))
@@ -134,6 +138,7 @@ class AnnotatePanel(QWidget):
         events.image_id.connect(self._show_image)
         events.image_problem.connect(self._show_image)
         events.pixel_size.connect(self.pixel_size.show_size)
+        events.full_brightness.connect(self._show_brightness)
         events.region.connect(self._show_region)
         events.models.connect(self._show_models)
         events.model_name.connect(self._show_models)
@@ -143,6 +148,7 @@ class AnnotatePanel(QWidget):
         self._show_image()
         self._show_stain()
         self.pixel_size.show_size(self._session.pixel_size)
+        self._show_brightness()
         self._show_region()
         self._show_models()
         self.device.setCurrentIndex(self.device.findData(self._session.device))
@@ -156,6 +162,10 @@ class AnnotatePanel(QWidget):
 
     def _show_stain(self) -> None:
         self.stain.say(self._session.stain_warning, Tone.CAUTION)
+
+    def _show_brightness(self) -> None:
+        self.brightness.show_brightness(self._session.full_brightness)
+        self._brightness_label.setVisible(self._session.full_brightness is not None)
 
     def _show_region(self) -> None:
         self.region.setCurrentIndex(self.region.findData(self._session.region.value))
