@@ -74,13 +74,15 @@ def tnbc(root: Path) -> None:
 
 def nuinsseg(root: Path) -> None:
     save(root / "human liver" / "tissue images" / "human_liver_01.png", IMAGE)
-    (root / "human liver" / "label masks").mkdir()
-    tifffile.imwrite(root / "human liver" / "label masks" / "human_liver_01.tif", LABELS.astype(np.uint16))
+    for folder, labels in (("label masks modify", LABELS), ("label masks", LABELS + 1)):
+        (root / "human liver" / folder).mkdir()
+        tifffile.imwrite(root / "human liver" / folder / "human_liver_01.tif", labels.astype(np.uint16))
 
 
 def nucls(root: Path) -> None:
     name = "TCGA-A1-A0SP-DX1_id-1"
     codes = np.zeros((SIDE, SIDE, 3), np.uint8)
+    codes[1:-1, 1:-1] = (253, 1, 2)  # the annotated field, grey in the published masks
     codes[LABELS == 3] = (1, 1, 5)
     codes[LABELS == 7] = (2, 1, 6)
     save(root / "rgb" / f"{name}.png", IMAGE)
@@ -317,3 +319,9 @@ def test_the_command_says_what_the_licence_forbids(tmp_path: Path, capsys: pytes
     assert (target / LICENCE_FILE).is_file()
     (line,) = licence_lines(licences_of([target, tmp_path]))
     assert line.startswith("GlaS: research only")
+
+
+def test_images_of_one_organ_of_nuinsseg_are_of_one_slide(tmp_path: Path) -> None:
+    imported("nuinsseg", made("nuinsseg", tmp_path), tmp_path / "pairs")
+    (pair,) = pairs_of(tmp_path / "pairs")
+    assert (pair.sidecar.patient_id, pair.sidecar.patient_known) == ("nuinsseg:human liver", False)

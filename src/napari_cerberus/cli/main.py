@@ -84,6 +84,11 @@ COMMANDS = (
         module="napari_cerberus.cli.data.import_data_command",
     ),
     Command(
+        name="learn-classes",
+        help="train a tissue head on a folder of classes, with a confusion matrix",
+        module="napari_cerberus.cli.data.learn_classes_command",
+    ),
+    Command(
         name="models",
         help="list the models on this computer, or check their files",
         module="napari_cerberus.cli.models_command",

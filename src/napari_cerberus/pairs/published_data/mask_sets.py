@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from .published_set import Content, Found, Item, files, folders_named, matched, 
 
 Reader = Callable[[Path, Path], Content]
 _PICTURES = (".png", ".bmp", ".tif", ".tiff", ".jpg")
+_NUCLS_FIELD_CODE = 253
+"""Red value of the annotated field, which is no nucleus (nucleus_GTcodes.csv of the authors' repository)."""
 _NUCLS_CLASSES = {
     "tumor": "epithelial",
     "mitotic_figure": "epithelial",
@@ -85,8 +88,12 @@ def find_tnbc(root: Path) -> Found:
 
 
 def find_nuinsseg(root: Path) -> Found:
-    """``human liver/tissue images/….png`` with ``human liver/label masks/….tif``; patients are not named."""
-    return _beside(root, "tissue images", "label masks", _PICTURES, partial(_picture, NUCLEI))
+    """``human liver/tissue images/….png`` with ``human liver/label masks modify/….tif``; an organ is one slide.
+
+    In ``label masks`` the overlap of two nuclei has an id of its own: the authors say to use the modified ones.
+    """
+    items, problems = _beside(root, "tissue images", "label masks modify", _PICTURES, partial(_picture, NUCLEI))
+    return [replace(item, patient=item.path.parent.parent.name) for item in items], problems
 
 
 def find_nucls(root: Path) -> Found:
@@ -104,7 +111,8 @@ def find_nucls(root: Path) -> Found:
 def _nucls(tables: Mapping[str, Path], image_path: Path, label_path: Path) -> Content:
     image = read_rgb(image_path)
     codes = _colours(label_path).astype(np.int64)
-    product = whole_numbers(codes[..., 1] * codes[..., 2], label_path, image.shape)
+    nucleus = codes[..., 0] != _NUCLS_FIELD_CODE
+    product = whole_numbers(codes[..., 1] * codes[..., 2] * nucleus, label_path, image.shape)
     values, flat = np.unique(product, return_inverse=True)
     outside = values[0] == 0
     labels = np.asarray(flat.reshape(product.shape) + (0 if outside else 1), np.int32)
