@@ -86,7 +86,7 @@ def plan_classes(folder: Path, out: Path, base: ModelSpec, base_name: str, setti
         raise SettingsError("--pixel-size-um must be above 0.")
     records, problems = index_class_folders(folder)
     classes = tuple(sorted({record.stratum for record in records}))
-    if len(classes) < 2:  # noqa: PLR2004
+    if len(classes) < 2:
         raise DataError(f"{folder} holds {len(classes)} folder of tiles; a head needs two classes or more.")
     grouped = _grouped(records, settings.slide)
     split = split_by_patient(grouped, settings.shares, settings.seed)

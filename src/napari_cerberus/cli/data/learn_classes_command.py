@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pixel-size-um", type=float, required=True, metavar="UM", help="of the tiles, in µm")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run, model and report")
     parser.add_argument(
-        "--model", default="", metavar="NAME_OR_PATH", help="whose encoder; default: the promoted model"
+        "--model", default="", metavar="NAME_OR_PATH", help="whose encoder; default: the promoted one"
     )
     parser.add_argument("--slide", default="", metavar="REGEX", help="part of a file name that names the slide")
     parser.add_argument("--steps", type=int, default=_USUAL.steps, metavar="N", help=f"default: {_USUAL.steps}")
@@ -58,7 +58,7 @@ def _said(plan: ClassPlan) -> str:
     lines.append(f"{len(plan.classes)} classes; tiles: {sides}.")
     if not plan.groups_known:
         lines.append(
-            "No patient or slide is named, so tiles of one slide may be learned from and scored: the figures are too good. "
-            "Add an index.csv (id, patient) or --slide."
+            "No patient or slide is named, so tiles of one slide may be learned from and scored: "
+            "the figures are too good. Add an index.csv (id, patient) or --slide."
         )
     return "\n".join(lines) + "\n"
