@@ -24,9 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="one folder a class, with the tiles inside")
     parser.add_argument("--pixel-size-um", type=float, required=True, metavar="UM", help="of the tiles, in µm")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run, model and report")
-    parser.add_argument(
-        "--model", default="", metavar="NAME_OR_PATH", help="whose encoder; default: the promoted one"
-    )
+    parser.add_argument("--model", default="", metavar="NAME_OR_PATH", help="whose encoder; default: the promoted one")
     parser.add_argument("--slide", default="", metavar="REGEX", help="part of a file name that names the slide")
     parser.add_argument("--steps", type=int, default=_USUAL.steps, metavar="N", help=f"default: {_USUAL.steps}")
     parser.add_argument("--seed", type=int, default=_USUAL.seed, metavar="N", help="of the split and the training")
