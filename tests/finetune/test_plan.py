@@ -4,7 +4,9 @@ import json
 from collections import namedtuple
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from finetune import tiny_net
 from finetune.pairs_folder import add_pair, make_pairs
@@ -209,3 +211,15 @@ def test_a_name_that_no_folder_can_have_is_refused_before_the_work(computer, pai
 def test_the_name_that_is_proposed_for_a_long_base_fits():
     base = "a model with a name that somebody has made as long as names may possibly be at all"[:80]
     assert checked_name(new_model_name(FinetuneSettings(pairs_folder=Path()), base))
+
+
+def test_labels_that_contradict_each_other_between_patients_are_found_and_named(computer, pairs):
+    first = add_pair(pairs, "Polyp", 401, seed=3)
+    second = add_pair(pairs, "Polyp", 402, seed=3)
+    assert not any("labels that contradict each other" in one for one in plan_of(pairs).warnings)
+    mask = second.parents[1] / "label" / second.name
+    Image.fromarray(255 - np.asarray(Image.open(mask))).save(mask)
+    said = [one for one in plan_of(pairs).warnings if "labels that contradict each other" in one]
+    assert len(said) == 1
+    assert first.name in said[0]
+    assert second.name in said[0]

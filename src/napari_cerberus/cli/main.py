@@ -99,6 +99,11 @@ COMMANDS = (
         module="napari_cerberus.cli.pairs_command",
     ),
     Command(
+        name="propose",
+        help="say which images of a folder would teach the model most",
+        module="napari_cerberus.cli.propose_command",
+    ),
+    Command(
         name="release",
         help="write a trained model as it is shipped, with its card",
         module="napari_cerberus.cli.release_command",
