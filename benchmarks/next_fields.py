@@ -15,7 +15,7 @@ import sys
 import numpy as np
 
 from learning_domains import DOMAINS, fold_of, refuse_seen
-from napari_cerberus.finetune.next_fields import FieldImage, propose, see
+from napari_cerberus.inference.doubts.next_fields import FieldImage, propose, see
 from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.data.tile_sources import Tile

@@ -101,7 +101,7 @@ COMMANDS = (
     Command(
         name="propose",
         help="say which images of a folder would teach the model most",
-        module="napari_cerberus.cli.propose_command",
+        module="napari_cerberus.cli.data.propose_command",
     ),
     Command(
         name="release",

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
-from ..finetune.next_fields import FieldImage, propose, see
-from ..inference.images.image_files import read_image
-from ..inference.images.rgb import as_rgb8
-from ..model.checkpoint import Model
-from ..model.library.opening import open_model
-from ..pixel_size import PixelSize
-from ..progress import run_to_end
-from .progress_line import ProgressLine
+from ...errors import DataError
+from ...inference.doubts.next_fields import FieldImage, propose, see
+from ...inference.images.image_files import read_image
+from ...inference.images.rgb import as_rgb8
+from ...model.checkpoint import Model
+from ...model.library.opening import open_model
+from ...pixel_size import PixelSize
+from ...progress import run_to_end
+from ..progress_line import ProgressLine
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 

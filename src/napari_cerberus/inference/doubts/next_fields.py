@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, ImageError, SettingsError
-from ..inference.device import choose_runtime
-from ..inference.read_image import read_image
-from ..model.checkpoint import Model
-from ..pixel_size import PixelSize
-from ..progress import Job, Progress, as_one_step
+from ...errors import DataError, ImageError, SettingsError
+from ...model.checkpoint import Model
+from ...pixel_size import PixelSize
+from ...progress import Job, Progress, as_one_step
+from ..device import choose_runtime
+from ..read_image import read_image
 
 Vector = NDArray[np.float32]
 _MOST = 0.25

@@ -7,7 +7,7 @@ from PIL import Image
 from finetune import tiny_net
 from napari_cerberus.cli.main import main
 from napari_cerberus.errors import ImageError, SettingsError
-from napari_cerberus.finetune.next_fields import FieldImage, SeenField, propose, see, unsure_of
+from napari_cerberus.inference.doubts.next_fields import FieldImage, SeenField, propose, see, unsure_of
 from napari_cerberus.model.checkpoint import load_model
 from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
@@ -64,16 +64,18 @@ def test_a_damaged_image_is_told_and_the_others_are_looked_at(tmp_path, monkeypa
     assert problems == ("b.png is damaged.",)
 
 
-def test_the_command_lists_the_images_best_first(computer, capsys):
-    folder = computer / "images"
+def test_the_command_lists_the_images_best_first(tmp_path, monkeypatch, capsys):
+    tiny_net.shrink(monkeypatch.setattr)
+    tiny_net.save_base(tmp_path / "base")
+    folder = tmp_path / "images"
     folder.mkdir()
     for number in range(3):
         pixels = np.random.default_rng(number).integers(60, 200, (64, 64, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
     (folder / "3.png").write_bytes(b"no picture")
-    words = ["propose", str(folder), "--model", "base", "--count", "2", "--pixel-size-um", "1"]
+    words = ["propose", str(folder), "--model", str(tmp_path / "base"), "--count", "2", "--pixel-size-um", "1"]
     assert main(words) == 0
     out, err = capsys.readouterr()
     assert [line.partition(".")[0] for line in out.splitlines()] == ["1", "2"]
     assert "3.png" in err
-    assert main(["propose", str(computer / "nowhere")]) == 1
+    assert main(["propose", str(tmp_path / "nowhere")]) == 1
