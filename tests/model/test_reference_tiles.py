@@ -53,14 +53,21 @@ def test_the_nearest_come_first_and_no_patient_twice() -> None:
 
 
 def test_far_is_measured_on_held_out_tiles() -> None:
-    kept = store()
-    assert kept.distance(axis(0)) == pytest.approx((0 + 1 - 1 / np.sqrt(2) + 1) / 3)
-    assert kept.rarity(axis(2, 3)) > 0.01
-    assert not store(held_out=np.full(199, 0.99, np.float32)).is_far(axis(0))
-    strange = axis(400)
-    assert kept.rarity(strange) == pytest.approx(1 / 200)
-    assert kept.is_far(strange)
-    assert store(held_out=np.zeros(0, np.float32)).rarity(strange) == 1.0
+    """Tiles that vary much along one axis and little along the others."""
+    rng = np.random.default_rng(0)
+    spread = np.full(VECTOR_LENGTH, 0.1, np.float32)
+    spread[0] = 5
+    cloud = (rng.normal(size=(300, VECTOR_LENGTH)) * spread).astype(np.float32)
+    many = {"names": ("x",) * 300, "patients": ("p",) * 300, "thumbnails": (), "class_of": np.zeros(300, np.int64)}
+    kept = store(vectors=cloud, **many)
+    others = (rng.normal(size=(199, VECTOR_LENGTH)) * spread).astype(np.float32)
+    kept = replace(kept, held_out=np.sort([kept.distance(one) for one in others]).astype(np.float32))
+    along, across = 10 * axis(0), 10 * axis(1)
+    assert kept.distance(across) > 5 * kept.distance(along)
+    assert not kept.is_far(along)
+    assert kept.is_far(across)
+    assert kept.rarity(across) == pytest.approx(1 / 200)
+    assert replace(kept, held_out=np.zeros(0, np.float32)).rarity(across) == 1.0
 
 
 def test_written_and_read_again(tmp_path: Path) -> None:

@@ -1,17 +1,19 @@
 """Tiles that a model learned its tissue classes from, kept beside it: feature vectors, and thumbnails where allowed.
 
-An image resembles those whose vectors point the same way; nothing here says why the model answers as it does. How far
-is far is measured on tiles that the model did not learn from: their distances to the kept ones are the yardstick
-(k nearest neighbours, Sun et al. 2022; the rank among held-out distances is a conformal p-value, Vovk et al. 2005).
-Loads no torch.
+An image resembles those whose vectors point the same way; nothing here says why the model answers as it does. It is far
+where its vector is far from the cloud of all of them (Mahalanobis, with the covariance of Ledoit and Wolf 2004; Lee et
+al. 2018). How far is far is measured on tiles that the model did not learn from: the rank among their distances is a
+conformal p-value (Vovk et al. 2005). Loads no torch.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,9 @@ from .spec import MAX_TEXT
 
 REFERENCES_FILE = "references.npz"
 VECTOR_LENGTH = 512
-FAR_SHARE = 0.01
-"""An image is far from everything where at most this share of the held-out tiles is as far."""
-NEAREST = 3
-"""Distances are means over so many nearest tiles."""
+FAR_SHARE = 0.05
+"""An image is far from everything where at most this share of the held-out tiles is as far: so many at home are told so
+for nothing."""
 MAX_TILES, MAX_THUMBNAIL_BYTES, MAX_FILE_BYTES = 5000, 20_000, 64 << 20
 _MAX_ABOUT_BYTES = 4 << 20
 
@@ -70,7 +71,7 @@ class ReferenceTiles:
     thumbnails : tuple of bytes
         A JPEG of each tile, or nothing at all.
     held_out : (m,) float32 array
-        Distances of tiles of other patients that the model did not learn from, ascending.
+        ``distance`` of tiles of other patients that the model did not learn from, ascending.
     attribution : str
         Whose tiles these are and under which licence; shown wherever a thumbnail is.
     weights_sha256 : str
@@ -107,8 +108,18 @@ class ReferenceTiles:
         return found
 
     def distance(self, vector: Vector) -> float:
-        """How far an image is from all of them: the mean distance of its ``NEAREST`` nearest tiles."""
-        return mean_of_nearest(self.distances(vector))
+        """How far an image is from the cloud of all of them, in its standard deviations (Mahalanobis)."""
+        centre, precision = self._cloud
+        away = vector.astype(np.float64) - centre
+        return math.sqrt(max(float(away @ precision @ away), 0.0))
+
+    @cached_property
+    def _cloud(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and inverse covariance; shrunk, since there are hardly more tiles than numbers in a vector."""
+        from sklearn.covariance import ledoit_wolf  # takes a second to load
+
+        covariance, _ = ledoit_wolf(self.vectors.astype(np.float64))
+        return np.asarray(self.vectors.astype(np.float64).mean(0)), np.linalg.pinv(covariance, hermitian=True)
 
     def rarity(self, vector: Vector) -> float:
         """Share of held-out tiles that are as far as this image, itself counted; small: unlike all that was learned.
@@ -146,11 +157,6 @@ def cosine_distances(first: Vector, second: Vector) -> Vector:
     """(n, d) and (m, d) → (n, m) of 1 - cosine; 1 where a vector is empty."""
     units = [rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) for rows in (first, second)]
     return np.asarray(1.0 - units[0] @ units[1].T, np.float32)
-
-
-def mean_of_nearest(distances: Vector) -> float:
-    """Mean of the ``NEAREST`` smallest, or of all where there are fewer."""
-    return float(np.sort(distances)[:NEAREST].mean())
 
 
 def write_references(folder: Path, references: ReferenceTiles) -> Path:

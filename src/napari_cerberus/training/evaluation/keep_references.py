@@ -17,7 +17,7 @@ from ...inference.annotate_settings import DeviceChoice
 from ...inference.device import choose_runtime
 from ...inference.read_image import embed
 from ...model.checkpoint import Model
-from ...model.reference_tiles import ReferenceTiles, mean_of_nearest
+from ...model.reference_tiles import ReferenceTiles
 from ...progress import Job, Progress, as_one_step
 from ..data.tile_sources import Tile
 from .scoring import TISSUE
@@ -65,7 +65,7 @@ def keep_references(
     vectors, used, thumbnails = yield from _read(model, kept, device, "Reading training tiles", bool(attribution))
     away, _, _ = yield from _read(model, held, device, "Reading validation tiles", False)
     references = ReferenceTiles(
-        vectors=np.stack(vectors),
+        vectors=np.stack(vectors).astype(np.float16).astype(np.float32),  # as they are kept
         classes=classes,
         class_of=np.array([classes.index(tile.stratum) for tile in used], np.int64),
         names=tuple(tile.id for tile in used),
@@ -75,7 +75,7 @@ def keep_references(
         attribution=attribution,
         weights_sha256=model.sha256,
     )
-    distances = sorted(mean_of_nearest(references.distances(vector)) for vector in away)
+    distances = sorted(references.distance(vector) for vector in away)
     return replace(references, held_out=np.array(distances, np.float32))
 
 
