@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from ..model.library.opening import open_model
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", type=Path, metavar="FILE", help="default: the run's, else the config's")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the new model")
     parser.add_argument("--limit", type=int, metavar="N", help="use only N tiles, spread evenly")
+    parser.add_argument("--tasks", type=names, metavar="A,B", help="fit only these, as lumina,nuclei; the others stay")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     parser.add_argument(
         "--references", type=int, metavar="N", help="keep N training tiles with the model: what an image resembles"
@@ -39,8 +41,16 @@ def run(arguments: argparse.Namespace) -> int:
     model = open_model(name)
     selection = select_config(arguments.config, split_path=split, side="validation")
     line = ProgressLine("calibrate")
+    tasks = arguments.tasks
+    if tasks is not None:
+        selection = replace(selection, tiles=tuple(tile for tile in selection.tiles if tile.tasks & tasks))
     job = calibrate(
-        model, selection.limited(arguments.limit), arguments.out, device=arguments.device, half_precision=arguments.half
+        model,
+        selection.limited(arguments.limit),
+        arguments.out,
+        device=arguments.device,
+        half_precision=arguments.half,
+        tasks=tasks,
     )
     outcome = run_to_end(job, line)
     if arguments.references:
@@ -59,6 +69,11 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"{sentence}\n")
     sys.stdout.write(f"{outcome.folder}\n")
     return 0
+
+
+def names(text: str) -> frozenset[str]:
+    """``lumina, nuclei`` as a set."""
+    return frozenset(part.strip() for part in text.split(",") if part.strip())
 
 
 def locate(run_or_model: str, split: Path | None) -> tuple[str, Path | None]:

@@ -100,10 +100,13 @@ def test_the_best_threshold_among_those_that_lean_to_recall():
     assert choose_threshold([better_objects, *curve[1:]], tiles=3).threshold == 0.3
 
 
-def test_where_none_leans_to_recall_the_nearest_is_taken_and_said():
+def test_where_recall_would_cost_too_much_the_best_score_is_taken_and_said():
     curve = [point(0.3, 0.5, 0.9, 0.7), point(0.5, 0.6, 0.99, 0.6), point(0.7, 0.0, np.nan, 0.0)]
     choice = choose_threshold(curve, tiles=3)
-    assert (choice.threshold, choice.leans_to_recall) == (0.3, False)
+    assert (choice.threshold, choice.leans_to_recall) == (0.5, False)
+    leaning = point(0.05, 0.5, 0.2, 0.7)  # as lumina once were, with every goblet cell
+    assert choose_threshold([leaning, *curve], tiles=3).threshold == 0.5
+    assert choose_threshold([dataclasses.replace(leaning, dice=0.57), *curve], tiles=3).threshold == 0.05
     with pytest.raises(DataError):
         choose_threshold([], tiles=0)
 
@@ -180,3 +183,18 @@ def test_a_run_folder_brings_its_model_and_its_split(tmp_path):
     (tmp_path / "split.json").touch()
     assert command.locate(str(tmp_path), None) == (str(tmp_path / "model"), tmp_path / "split.json")
     assert command.locate(str(tmp_path), tmp_path / "mine")[1] == tmp_path / "mine"
+
+
+def test_weak_labels_have_no_say_where_somebody_drew_some(tmp_path):
+    selection = validation(tmp_path)
+    ruled = [dataclasses.replace(tile, weak=frozenset({"glands"})) for tile in selection.tiles[:2]]
+    mixed = dataclasses.replace(selection, tiles=(*ruled, *selection.tiles[2:]), weak=frozenset({"glands"}))
+    outcome = run_to_end(calibrate(trees.model(), mixed, tmp_path / "mixed", device="cpu", tasks=["glands"]))
+    assert outcome.thresholds["glands"].tiles == 1
+    spec, _ = load_spec(tmp_path / "mixed")
+    assert spec.provenance["calibration"]["thresholds"]["glands"]["weak_labels"] is False
+    only_weak = dataclasses.replace(mixed, tiles=tuple(ruled))
+    outcome = run_to_end(calibrate(trees.model(), only_weak, tmp_path / "weak", device="cpu", tasks=["glands"]))
+    assert outcome.thresholds["glands"].tiles == 2
+    spec, _ = load_spec(tmp_path / "weak")
+    assert spec.provenance["calibration"]["thresholds"]["glands"]["weak_labels"] is True

@@ -64,6 +64,8 @@ class Tile:
         Tasks it has labels for that may be learned from and compared with.
     unchecked : frozenset of str
         Tasks it has labels for that nobody checked ("tissue": its category); they are no truth.
+    weak : frozenset of str
+        Tasks whose labels come from a rule; nobody drew them.
     tissue : int
         Index among the model's tissue classes; -1 where unknown.
     use : str
@@ -83,6 +85,7 @@ class Tile:
     tissue: int = -1
     use: str = "all"
     unchecked: frozenset[str] = frozenset()
+    weak: frozenset[str] = frozenset()
     label_paths: tuple[Path, ...] = ()
     patients: frozenset[str] = frozenset()
 
@@ -129,6 +132,7 @@ def _ebhi_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> 
             tasks=frozenset(source.tasks),
             load=partial(_load_ebhi, source, record.image_path, record.label_path),
             image_path=record.image_path,
+            weak=frozenset({LUMINA}).intersection(source.tasks),
             tissue=tissue.index(record.category) if record.category in tissue else -1,
             use=source.use,
             label_paths=(record.label_path,),

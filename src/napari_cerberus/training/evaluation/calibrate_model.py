@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -140,14 +141,19 @@ def calibrated_spec(
     tissue_set: TissueSet | None = None,
 ) -> ModelSpec:
     """The description with the fitted numbers, and how they were come by in its provenance."""
+    drawn = _drawn(selection.tiles)
+    fitted = {
+        task: {**asdict(choice), "weak_labels": task in selection.weak and task not in drawn}
+        for task, choice in thresholds.items()
+    }
+    earlier = spec.provenance.get("calibration")
+    before = earlier if isinstance(earlier, Mapping) else {}  # what is not fitted anew stays
     record: dict[str, Any] = {
         "split_sha256": selection.split_sha256,
         "tiles": len(selection.tiles),
-        "temperature": asdict(temperature) if temperature else None,
-        **({FIELD: asdict(tissue_set)} if tissue_set else {}),
-        "thresholds": {
-            task: {**asdict(choice), "weak_labels": task in selection.weak} for task, choice in thresholds.items()
-        },
+        "temperature": asdict(temperature) if temperature else before.get("temperature"),
+        **({FIELD: asdict(tissue_set)} if tissue_set else {key: before[key] for key in (FIELD,) if key in before}),
+        "thresholds": {**before.get("thresholds", {}), **fitted},
     }
     temperatures = {TISSUE: temperature.temperature} if temperature else {}
     return replace(
@@ -168,20 +174,28 @@ def _plain(value: Any) -> Any:
 
 
 def _read(model: Model, selection: Selection, device: DeviceChoice, tasks: frozenset[str] | None) -> Job[_Readings]:
-    """Run the network once on every tile, and cut it at every threshold."""
-    readings = _Readings()
+    """Run the network once on every tile that has a say, and cut it at every threshold."""
+    readings, drawn = _Readings(), _drawn(selection.tiles)
+    asked = frozenset(task.key for task in model.spec.tasks) if tasks is None else tasks
     for done, tile in enumerate(selection.tiles):
         step = Progress("Reading validation tiles", done, len(selection.tiles))
         yield step
+        if not (wanted := (tile.tasks - (tile.weak & drawn)) & asked):
+            continue
         try:
             seen = yield from as_one_step(see_tile(model, tile, device=device), step)
         except (DataError, ImageError) as error:
             readings.skipped.append(f"{tile.id}: {error}")
             continue
-        if tasks is None or TISSUE in tasks:
+        if TISSUE in wanted:
             readings.answers.extend(_tissue_answer(seen, tile, model))
-        yield from as_one_step(_grade(seen, model, readings.graded, tasks), step)
+        yield from as_one_step(_grade(seen, model, readings.graded, wanted), step)
     return readings
+
+
+def _drawn(tiles: Sequence[Tile]) -> frozenset[str]:
+    """Tasks with labels that no rule made: where there are any, weak ones have no say."""
+    return frozenset(chain.from_iterable(tile.tasks - tile.weak for tile in tiles))
 
 
 def _tissue_answer(seen: SeenTile, tile: Tile, model: Model) -> list[TissueAnswer]:
@@ -193,11 +207,11 @@ def _tissue_answer(seen: SeenTile, tile: Tile, model: Model) -> list[TissueAnswe
     return [TissueAnswer(probabilities=probabilities[:, cells], truth=classes.index(tile.stratum))]
 
 
-def _grade(seen: SeenTile, model: Model, graded: Graded, tasks: frozenset[str] | None) -> Job[None]:
+def _grade(seen: SeenTile, model: Model, graded: Graded, tasks: frozenset[str]) -> Job[None]:
     """Score the tile's tasks at every threshold; the other tasks keep the model's present ones."""
     settings = AnnotateSettings(pixel_size_um=seen.loaded.pixel_size)
     for task, truth in seen.loaded.labels.items():
-        if task not in seen.prediction.probabilities or (tasks is not None and task not in tasks):
+        if task not in seen.prediction.probabilities or task not in tasks:
             continue
         needed = {task, GLANDS} if task == LUMINA else {task}
         for threshold in THRESHOLDS:

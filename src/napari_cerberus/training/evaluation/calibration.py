@@ -24,7 +24,10 @@ from .scoring import TaskScore
 _LOG_RANGE = (np.log(0.1), np.log(10.0))
 _SMALLEST = 1e-30
 THRESHOLDS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.15, *(round(0.2 + 0.05 * step, 2) for step in range(13)))
-"""Candidates, 0.01 .. 0.8: weak labels of lumina are found best far below a half."""
+"""Candidates, 0.01 .. 0.8."""
+SLACK = 0.02
+"""Scores that differ by less are as good, with a few dozen tiles; lumina were once cut at 0.01 for the sake of a
+thousandth, and every goblet cell was one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +173,7 @@ def choose_threshold(curve: Sequence[ThresholdPoint], tiles: int) -> ThresholdCh
     """The best score among the thresholds with recall at least precision; the largest of equals.
 
     If the next threshold scores higher but lacks recall, the choice moves toward it, to where recall meets precision by
-    interpolation. Where none leans to recall, the one that comes nearest.
+    interpolation. Where leaning to recall would cost more than ``SLACK``: the one nearest to a half that costs less.
 
     Raises
     ------
@@ -179,13 +182,12 @@ def choose_threshold(curve: Sequence[ThresholdPoint], tiles: int) -> ThresholdCh
     """
     if not curve:
         raise DataError("A threshold cannot be chosen without validation tiles that have labels of its task.")
-    leaning = [point for point in curve if point.leans_to_recall]
-    if leaning:
-        chosen = max(leaning, key=lambda point: (point.score, point.threshold))
-        threshold = _toward_balance(chosen, curve)
+    best = max(curve, key=lambda point: (point.score, point.threshold))
+    good = [point for point in curve if best.score - point.score <= SLACK]
+    if leaning := [point for point in good if point.leans_to_recall]:
+        threshold = _toward_balance(max(leaning, key=lambda point: (point.score, point.threshold)), curve)
     else:
-        chosen = max(curve, key=lambda point: np.nan_to_num(point.recall - point.precision, nan=-np.inf))
-        threshold = chosen.threshold
+        threshold = min(good, key=lambda point: abs(point.threshold - 0.5)).threshold
     return ThresholdChoice(threshold=threshold, leans_to_recall=bool(leaning), tiles=tiles, curve=tuple(curve))
 
 
