@@ -26,6 +26,7 @@ from napari_cerberus.model.library import manage, promotion
 from napari_cerberus.model.spec import load_spec
 from napari_cerberus.pairs.layout import sidecar_reading
 from napari_cerberus.pairs.layout.tile_pixels import read_labels, read_stack
+from napari_cerberus.slides import open_slide
 from napari_cerberus.strict_json import loads
 from napari_cerberus.training.config_file import read_config
 from napari_cerberus.training.evaluation.model_card import read_report
@@ -185,3 +186,24 @@ def test_every_path_of_a_config_is_a_text(tmp_path: Path, field: str, value: str
     )
     with pytest.raises(SettingsError, match=field):
         read_config(tmp_path / "config.toml")
+
+
+@pytest.fixture
+def circular_tiff(tmp_path: Path) -> Path:
+    """Three pages, of which the last leads back to the first."""
+    path = tmp_path / "circular.tif"
+    tifffile.imwrite(path, np.zeros((3, 16, 16), np.uint8), photometric="minisblack", metadata=None)
+    with tifffile.TiffFile(path) as file:
+        first, last = file.pages[0].offset, file.pages[-1]
+        place = last.offset + file.tiff.tagnosize + len(last.tags) * file.tiff.tagsize
+    content = bytearray(path.read_bytes())
+    content[place : place + 4] = first.to_bytes(4, "little")
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("read", [read_labels, read_stack, read_label_tiff, read_image, open_slide])
+def test_pages_that_form_a_circle_are_refused(circular_tiff: Path, read: Callable[[Path], object]) -> None:
+    with pytest.raises(CerberusError, match="its pages form a circle"):
+        read(circular_tiff)

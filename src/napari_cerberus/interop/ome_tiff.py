@@ -18,6 +18,7 @@ from ..errors import DataError
 from ..files import atomic_path
 from ..pairs.layout.tile_pixels import TIFF_ERRORS, unreadable
 from ..pixel_size import PixelSize
+from ..tiff_files import open_tiff
 
 _UM_PER = {2: 25_400.0, 3: 10_000.0}
 _UNIT_IN_UM = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
@@ -85,7 +86,7 @@ def read_label_tiff(path: Path) -> LabelFile:
         If the file is missing, damaged, or holds no planes of whole numbers.
     """
     try:
-        with tifffile.TiffFile(path) as file:
+        with open_tiff(path) as file:
             series = file.series[0]
             if reason := hollow(path, int(np.prod(series.shape, dtype=np.int64)) * np.dtype(series.dtype).itemsize):
                 raise DataError(f"{path} is not read: {reason}.")

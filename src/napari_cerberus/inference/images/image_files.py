@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from ...decode_errors import DECODE_ERRORS, PICTURE_FORMATS, hollow, reason_of
 from ...errors import ImageError
 from ...pixel_size import PixelSize
+from ...tiff_files import open_tiff
 from .stated_size import from_dots_per_inch, from_tiff, stated
 
 MAX_PIXELS = 1_000_000_000
@@ -67,7 +68,7 @@ def read_image(path: Path, *, upright: bool = True) -> StoredImage:
     """
     with _named(path):
         if _is_tiff(path):
-            with tifffile.TiffFile(path) as file:
+            with open_tiff(path) as file:
                 code = file.pages.first.tags.valueof(_ORIENTATION, 1)
                 image = StoredImage(
                     pixels=_tiff_pixels(path, file), pixel_size=_tiff_size(file), notes=_page_notes(file)
@@ -105,7 +106,7 @@ def pixel_size_of_file(path: Path) -> PixelSize | None:
     """
     with _named(path):
         if _is_tiff(path):
-            with tifffile.TiffFile(path) as file:
+            with open_tiff(path) as file:
                 return _tiff_size(file)
         with _picture(path) as picture:
             return stated(*from_dots_per_inch(picture.info.get("dpi")))

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ...decode_errors import DECODE_ERRORS, PICTURE_FORMATS, hollow, reason_of
 from ...errors import DataError
+from ...tiff_files import open_tiff
 
 IMAGE_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 """Image files that are looked for, in order of preference where one name has several."""
@@ -128,7 +129,7 @@ def read_labels(path: Path) -> NDArray[np.int32]:
 def read_stack(path: Path) -> NDArray[np.generic]:
     """Read a TIFF of any shape and type as it is. Raises ``DataError`` if it is missing or damaged."""
     try:
-        with tifffile.TiffFile(path) as file:
+        with open_tiff(path) as file:
             series = file.series[0]
             _refuse_hollow(path, int(np.prod(series.shape, dtype=np.int64)) * np.dtype(series.dtype).itemsize)
             return np.asarray(series.asarray())
@@ -139,7 +140,7 @@ def read_stack(path: Path) -> NDArray[np.generic]:
 def stack_shape(path: Path) -> tuple[int, ...]:
     """What ``read_stack`` will give, from the file's header. Raises ``DataError`` if it is missing or damaged."""
     try:
-        with tifffile.TiffFile(path) as file:
+        with open_tiff(path) as file:
             return tuple(file.series[0].shape)
     except TIFF_ERRORS as error:
         raise unreadable(path, error) from error

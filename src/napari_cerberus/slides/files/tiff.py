@@ -15,6 +15,8 @@ from ...decode_errors import DECODE_ERRORS, reason_of
 from ...errors import ImageError
 from ...inference.grid.model_grid import Window
 from ...inference.images.stated_size import from_tiff
+from ...tiff_files import open_tiff as open_chain
+from ...tiff_files import refuse_circle
 from .slide import Level, OpenFile, Pixels, Slide, believed, lazy
 
 _SIDE_IMAGES = ("label", "macro", "thumbnail", "map", "overview", "probability")
@@ -29,6 +31,7 @@ def open_tiff(path: Path) -> Slide:
     try:
         file = tifffile.TiffFile(path)
         handle = OpenFile(file.close)
+        refuse_circle(file)
         series = _main_series(path, file)
     except tifffile.TiffFileError as error:
         raise ImageError(f"{path.name} is damaged or no TIFF file ({reason_of(error)}).") from error
@@ -46,7 +49,7 @@ def open_tiff(path: Path) -> Slide:
 def is_slide(path: Path) -> bool:
     """True for a TIFF with several levels, or of a scanner; an ordinary picture is left to other readers."""
     try:
-        with tifffile.TiffFile(path) as file:
+        with open_chain(path) as file:
             return _scanner(file) is not None or any(len(series.levels) > 1 for series in file.series)
     except (tifffile.TiffFileError, *DECODE_ERRORS):
         return False
