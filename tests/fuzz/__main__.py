@@ -38,7 +38,10 @@ def main() -> int:
             for finding in bench.run(form, seed):
                 findings += 1
                 print(finding, flush=True)
-    print(f"{sum(tried.values()):,} cases from seed {chosen.first}, {findings} findings; " + ", ".join(f"{n} {k}" for k, n in tried.items()))
+    print(
+        f"{sum(tried.values()):,} cases from seed {chosen.first}, {findings} findings; "
+        + ", ".join(f"{n} {k}" for k, n in tried.items())
+    )
     return 1 if findings else 0
 
 

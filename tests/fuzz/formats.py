@@ -73,6 +73,7 @@ from pairs.make_source import make_settings, make_source
 from slides.make_slides import write_pyramid, write_zarr
 from tiny import tiny_model
 
+from .folder_formats import FOLDER_FORMATS
 from .harness import Format
 from .mutations import of_csv, of_journal, of_json, of_json_lines, of_toml, of_zip
 
@@ -93,7 +94,7 @@ def _tried(*steps: Callable[[], object]) -> None:
 
 
 def _annotation(folder: Path) -> None:
-    save_corrected(folder / "a.cerberus", folder / "a.png", tissue={"Normal": 0.5}, record={"made_by": "starter"})
+    save_corrected(folder / "a.cerberus", folder / "a.png", tissue={"Normal": 0.5})
 
 
 def _read_annotation(folder: Path) -> None:
@@ -471,7 +472,7 @@ FORMATS = (
     Format(
         name="result",
         make=_result,
-        files={"a/summary.json": (of_json,), "a/objects.csv": (of_csv,), "a/*.tif": (), "a.png": ()},
+        files={"a/annotation.json": (of_json,), "a/objects.csv": (of_csv,), "a/*.tif": (), "a.png": ()},
         read=_read_result,
     ),
     Format(
@@ -556,4 +557,5 @@ FORMATS = (
     Format(
         name="drawn tile", make=_painted, files={"0/truth.json": (of_json,), "0/*": ()}, read=_read_painted, share=4
     ),
+    *FOLDER_FORMATS,
 )

@@ -325,3 +325,20 @@ def test_images_of_one_organ_of_nuinsseg_are_of_one_slide(tmp_path: Path) -> Non
     imported("nuinsseg", made("nuinsseg", tmp_path), tmp_path / "pairs")
     (pair,) = pairs_of(tmp_path / "pairs")
     assert (pair.sidecar.patient_id, pair.sidecar.patient_known) == ("nuinsseg:human liver", False)
+
+
+def test_a_numpy_file_whose_header_never_ends_is_one_sentence(tmp_path: Path) -> None:
+    root = made("pannuke", tmp_path)
+    (path,) = root.rglob("masks.npy")
+    header = b"{'descr': '<f8', ("
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(DataError, match=r"masks\.npy is no readable NumPy file"):
+        imported("pannuke", root, tmp_path / "pairs")
+
+
+def test_a_short_line_of_a_table_of_classes_is_one_sentence(tmp_path: Path) -> None:
+    root = made("nucls", tmp_path)
+    (path,) = root.rglob("*.csv")
+    path.write_text(path.read_text(encoding="utf-8") + "tumor,2\n", encoding="utf-8")
+    (problem,) = imported("nucls", root, tmp_path / "pairs").problems
+    assert "cannot be read as a table" in str(problem)

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
 from ..files import atomic_path
 from ..inference.blocks.layout import Layouts, NetworkPlace
 from ..inference.grid.model_grid import ModelGrid, Window
 from ..inference.tissue_readout import cell_sums
 from ..model.network import STRIDE_PX
 from ..model.spec import ModelSpec
+from .damage import readable
 from .run_folder import TISSUE, RunFolder
 from .tissue import TissueMask
 
@@ -60,18 +60,15 @@ class Overviews:
     @classmethod
     def read(cls, folder: Path) -> Overviews:
         """Read those of a run. Raises ``DataError`` where they are missing or damaged."""
-        try:
-            with np.load(folder / TISSUE, allow_pickle=False) as stored:
-                down, across = stored["cell_px"]
-                return cls(
-                    mask=stored["mask"],
-                    mask_px=int(stored["mask_px"]),
-                    tissue=stored["tissue"],
-                    uncertainty=stored["uncertainty"],
-                    cell_px=(float(down), float(across)),
-                )
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise DataError(f"{folder / TISSUE} is missing or damaged; run the slide again.") from error
+        with readable(folder / TISSUE), np.load(folder / TISSUE, allow_pickle=False) as stored:
+            down, across = stored["cell_px"]
+            return cls(
+                mask=stored["mask"],
+                mask_px=int(stored["mask_px"]),
+                tissue=stored["tissue"],
+                uncertainty=stored["uncertainty"],
+                cell_px=(float(down), float(across)),
+            )
 
 
 def overviews_of(

@@ -27,6 +27,7 @@ from ..inference.grid.model_grid import Window
 from ..inference.predict import Prediction
 from ..locks import lock, open_lock_file
 from ..strict_json import read_object
+from .damage import readable
 
 LABELS, OBJECTS, RUN, TISSUE = "labels.ome.zarr", "objects.parquet", "run.json", "overviews.npz"
 _WORK = ".blocks"
@@ -145,7 +146,8 @@ class RunFolder:
 
     def read_network(self, place: NetworkPlace) -> dict[str, NDArray[Any]]:
         """The probabilities of a block as they were kept."""
-        with np.load(self.network_path(place), allow_pickle=False) as stored:
+        path = self.network_path(place)
+        with readable(path), np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
 
     def write_labels(self, task: str, window: Window, labels: NDArray[np.uint64]) -> None:
@@ -170,7 +172,8 @@ class RunFolder:
         count = 0
         with atomic_path(self.folder / OBJECTS) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
             for place in places:
-                part = pq.read_table(self.table_path(place), schema=SCHEMA)
+                with readable(self.table_path(place)):
+                    part = pq.read_table(self.table_path(place), schema=SCHEMA)
                 writer.write_table(part)
                 count += part.num_rows
         write_text(self.folder / RUN, json.dumps({**self.about(), **about, "finished": True}, indent=2))

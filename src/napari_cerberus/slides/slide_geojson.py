@@ -17,6 +17,7 @@ from ..interop.geojson import GeoJsonSettings, feature_of, feature_stream
 from ..interop.outlines import shapes_of
 from ..progress import Job, Progress
 from ..strict_json import read_object
+from .damage import readable
 from .run_folder import LABELS, OBJECTS, RUN
 
 
@@ -38,20 +39,21 @@ def write_slide_geojson(folder: Path, path: Path) -> Job[int]:
     Raises
     ------
     DataError
-        If the run is not finished or a file of it is missing.
+        If the run is not finished, or a file of it is missing or damaged.
     OutputError
         If the file cannot be written; one that was there is as it was.
     """
     if not (folder / OBJECTS).is_file():
         raise DataError(f"{folder} holds no finished annotation of a slide; run it to its end first.")
     about = read_object(folder / RUN)
-    settings = GeoJsonSettings(image_key=str(about["image_key"]))
-    table = pq.ParquetFile(folder / OBJECTS)
-    with feature_stream(path) as features:
-        for number in range(table.num_row_groups):
-            yield Progress("Writing outlines", number, table.num_row_groups)
-            for feature in _features(folder, table.read_row_group(number).to_pandas(), settings):
-                features.add(feature)
+    with readable(folder):
+        settings = GeoJsonSettings(image_key=str(about["image_key"]))
+        table = pq.ParquetFile(folder / OBJECTS)
+        with feature_stream(path) as features:
+            for number in range(table.num_row_groups):
+                yield Progress("Writing outlines", number, table.num_row_groups)
+                for feature in _features(folder, table.read_row_group(number).to_pandas(), settings):
+                    features.add(feature)
     return features.count
 
 

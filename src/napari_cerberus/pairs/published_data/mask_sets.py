@@ -134,7 +134,7 @@ def _nucls_classes(table: Path, labels: NDArray[np.int32]) -> dict[int, str]:
                 inside = 0 <= y < labels.shape[0] and 0 <= x < labels.shape[1]
                 if inside and labels[y, x]:
                     classes[int(labels[y, x])] = words[row["raw_classification"]]
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError, OverflowError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, ValueError, TypeError, OverflowError) as error:
         raise DataError(f"{table} cannot be read as a table: {error}.") from error
     except KeyError as error:
         raise DataError(f"{table} has no column or knows no class {error}.") from error

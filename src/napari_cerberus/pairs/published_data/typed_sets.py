@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import tokenize
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ...decode_errors import DECODE_ERRORS, reason_of
 from ...errors import DataError
 from ...tasks import NUCLEI
 from ..layout.tile_pixels import read_rgb
@@ -155,8 +157,8 @@ def _typed(
 def _mapped(path: Path) -> NDArray[np.generic]:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is no readable NumPy file: {error}.") from error
+    except (*DECODE_ERRORS, tokenize.TokenError) as error:  # NumPy parses headers as Python's literals
+        raise DataError(f"{path} is no readable NumPy file: {reason_of(error)}.") from error
 
 
 def _absent(image_path: Path, label_path: Path) -> Problem | None:
