@@ -60,7 +60,8 @@ class Overviews:
     @classmethod
     def read(cls, folder: Path) -> Overviews:
         """Read those of a run. Raises ``DataError`` where they are missing or damaged."""
-        with readable(folder / TISSUE), np.load(folder / TISSUE, allow_pickle=False) as stored:
+        path = folder / TISSUE
+        with readable(path), path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             down, across = stored["cell_px"]
             return cls(
                 mask=stored["mask"],

@@ -147,7 +147,7 @@ class RunFolder:
     def read_network(self, place: NetworkPlace) -> dict[str, NDArray[Any]]:
         """The probabilities of a block as they were kept."""
         path = self.network_path(place)
-        with readable(path), np.load(path, allow_pickle=False) as stored:
+        with readable(path), path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
 
     def write_labels(self, task: str, window: Window, labels: NDArray[np.uint64]) -> None:
