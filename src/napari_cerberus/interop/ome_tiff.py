@@ -13,12 +13,12 @@ import tifffile
 from numpy.typing import NDArray
 
 from ..annotation.stored.label_tiff import tags
+from ..annotation.stored.tiff_files import open_tiff
 from ..decode_errors import hollow
 from ..errors import DataError
 from ..files import atomic_path
 from ..pairs.layout.tile_pixels import TIFF_ERRORS, unreadable
 from ..pixel_size import PixelSize
-from ..tiff_files import open_tiff
 
 _UM_PER = {2: 25_400.0, 3: 10_000.0}
 _UNIT_IN_UM = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}

@@ -14,10 +14,10 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from ...annotation.stored.tiff_files import open_tiff
 from ...decode_errors import DECODE_ERRORS, PICTURE_FORMATS, hollow, reason_of
 from ...errors import ImageError
 from ...pixel_size import PixelSize
-from ...tiff_files import open_tiff
 from .stated_size import from_dots_per_inch, from_tiff, stated
 
 MAX_PIXELS = 1_000_000_000

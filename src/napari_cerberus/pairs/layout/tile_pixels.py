@@ -11,9 +11,9 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...annotation.stored.tiff_files import open_tiff
 from ...decode_errors import DECODE_ERRORS, PICTURE_FORMATS, hollow, reason_of
 from ...errors import DataError
-from ...tiff_files import open_tiff
 
 IMAGE_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 """Image files that are looked for, in order of preference where one name has several."""

@@ -11,12 +11,12 @@ import numpy as np
 import tifffile
 import zarr
 
+from ...annotation.stored.tiff_files import open_tiff as open_chain
+from ...annotation.stored.tiff_files import refuse_circle
 from ...decode_errors import DECODE_ERRORS, reason_of
 from ...errors import ImageError
 from ...inference.grid.model_grid import Window
 from ...inference.images.stated_size import from_tiff
-from ...tiff_files import open_tiff as open_chain
-from ...tiff_files import refuse_circle
 from .slide import Level, OpenFile, Pixels, Slide, believed, lazy
 
 _SIDE_IMAGES = ("label", "macro", "thumbnail", "map", "overview", "probability")
