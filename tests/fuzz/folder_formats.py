@@ -15,7 +15,7 @@ from napari_cerberus.pairs.published_data.licences import licences_of
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.slides import open_slide
 from napari_cerberus.slides.annotating import annotate_slide
-from napari_cerberus.slides.cohort import write_cohort_table
+from napari_cerberus.slides.cohort_table import write_cohort_table
 from napari_cerberus.slides.overviews import Overviews
 from napari_cerberus.slides.slide_geojson import write_slide_geojson
 from pairs.test_published_data import MAKERS
