@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from .annotate.annotation_result import Answer, added_sentence, readout_of_layer
 from .annotate.choices import NO_IMAGE, Choices
 from .annotate.choices import read_pixel_size as read_size_of_file
 from .annotate.image_region import fingerprint, take_region, why_not
+from .annotate.model_loading import ModelLoading
+from .annotate.older_results import OlderResults
 from .annotate.stain_check import StainCheck
 from .correct.autosave import journals_folder
 from .correct.workbench import Correcting
@@ -44,6 +47,7 @@ from .worker import Cancelled, End, Failed, JobRunner
 CONTEXT_UM = 64.0
 """How much tissue is read around a region, so that objects at its edge are found as in the whole image."""
 MERGE_FIRST = "You have corrected this image: choose what becomes of the new result."
+_PUT_IN_PLACE = "The objects there were replaced in the layers of the whole; Ctrl+Z takes it back."
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +88,7 @@ class Controller:
         lent: dict[str, Any] = {}
         annotator = Annotator(lent)
         self._annotate = annotate if annotate is not None else annotator
+        self.loading = ModelLoading(self.session, annotator.load if annotate is None else None)
         self._list_models = list_models
         self._jobs = JobRunner("Annotation")
         self._lookup = JobRunner("Looking for models")
@@ -102,6 +107,7 @@ class Controller:
         )
         self.learning.by_itself = memory.preferences().learn_by_itself
         self.stain = StainCheck(self.session, self.layers, self.watch)
+        self._older = OlderResults(self.session, self.layers)
         candidates = OpenImages(self.layers, self.readout_of, self._pixel_size_of, self.correct)
         self.export = Exporter(self.session, candidates)
         for changed in (
@@ -143,6 +149,7 @@ class Controller:
             if self.learning.busy:
                 raise CerberusError("The model is learning; annotate when that has ended, or cancel it.")
             request = self._freeze()
+            self.loading.stop()
             self._jobs.start(lambda: self._annotate(request), on_progress=self._on_progress, on_end=self._on_end)
         except CerberusError as error:
             self._fail(error)
@@ -179,6 +186,7 @@ class Controller:
         """Stop the work, wait for it, and let go of the viewer. Safe to call twice."""
         self._jobs.close()
         self._lookup.close()
+        self.loading.close()
         self.learning.close()
         self.finishing.close()
         self.slide_run.close()
@@ -279,6 +287,10 @@ class Controller:
         if self.correct.rerun.propose(picture.image_id, answer, partial(self._add, answer, picture.image_id)):
             message = f"{summary_sentence(answer.readout)}. {MERGE_FIRST}"
             self.session.job = JobStatus(state=JobState.RETURNED, fraction=1.0, message=message)
+        elif self.correct.rerun.lies_inside(answer):
+            self.correct.rerun.take(answer)
+            message = f"{summary_sentence(answer.readout)}. {_PUT_IN_PLACE}"
+            self.session.job = JobStatus(state=JobState.RETURNED, fraction=1.0, message=message)
         else:
             self._add(answer, picture.image_id)
 
@@ -300,10 +312,15 @@ class Controller:
         show_error(str(error))
 
     def _on_image_chosen(self, unique_id: str) -> None:
+        image = self.layers.find(unique_id)
+        self.correct.corrections.follow_image("" if image is None or why_not(image) else fingerprint(image))
         self.session.readout = self.readout_of(unique_id)
 
     def _show_readout(self) -> None:
         """Layers were loaded or restored, or a new result was taken, refused or taken back."""
+        job = self.session.job
+        if self.correct.rerun.offer is None and job.message.endswith(MERGE_FIRST):
+            self.session.job = replace(job, message=job.message.removesuffix(MERGE_FIRST).strip())
         self.session.readout = self.readout_of(self.session.image_id)
 
     def _on_export(self, status: JobStatus) -> None:
@@ -315,6 +332,7 @@ class Controller:
         """Models came, went or changed: list them again, and load the next one anew."""
         if isinstance(self._annotate, Annotator) and not self._jobs.busy:
             self._annotate.forget_model()
+            self.loading.forget()
         self.look_up_models()
 
     def _on_renamed(self, old: str, new: str) -> None:

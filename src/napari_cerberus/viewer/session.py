@@ -163,6 +163,10 @@ class Session:
         Of the export of training pairs.
     readout : Readout or None
         Of the last run on the chosen image.
+    model_loading : str
+        That the model is being loaded in the background; empty when it is there.
+    results_note : str
+        That the results shown were made with another pixel size; empty if they were not.
     stain_warning : str
         That the chosen image is stained unlike what the chosen model was trained on; empty if it is not.
     reviewer : str
@@ -189,6 +193,8 @@ class Session:
     job: JobStatus = field(default_factory=JobStatus)
     export: JobStatus = field(default_factory=JobStatus)
     readout: RunSummary | None = None
+    model_loading: str = ""
+    results_note: str = ""
     stain_warning: str = ""
     reviewer: str = ""
     pairs_folder: str = ""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ...pixel_size import PixelSize
 from ...progress import Job, Progress
 from ..session import Device, ModelChoice
@@ -15,6 +17,8 @@ from .image_region import ImageRegion
 if TYPE_CHECKING:
     from ...inference.annotate import Annotation
     from ...model.checkpoint import Model
+
+_TRIAL_PX = (256, 256)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +109,16 @@ class Annotator:
             return annotation
         part = Window(*picture.box.as_tuple()).inside(Window(*around.as_tuple()))
         return inner_part(annotation, part, request.pixel_size, picture.inside())
+
+    def load(self, name: str, device: Device) -> Job[None]:
+        """Load torch, a model, and all that the first annotation needs; a small picture is read for it."""
+        yield Progress("Loading the model")
+        model = self.open(name)
+        yield Progress("Loading the model")
+        from ...inference.annotate import AnnotateSettings, annotate
+
+        noise = np.random.default_rng(0).integers(60, 250, (*_TRIAL_PX, 3)).astype(np.uint8)
+        yield from annotate(noise, model, AnnotateSettings(pixel_size_um=model.spec.pixel_size_um, device=device))
 
     def forget_model(self) -> None:
         """Load the model anew next time: the library changed."""

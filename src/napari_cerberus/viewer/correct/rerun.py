@@ -92,6 +92,13 @@ class Rerunning:
         self._set(Offer(image_id=image_id, answer=answer, results=results, add_beside=add_beside))
         return True
 
+    def lies_inside(self, answer: Answer) -> bool:
+        """Whether an answer is of a part of what is annotated already: second outlines there would help nobody."""
+        new = tuple(answer.record.region)
+        layers = self._layers_for(answer)
+        covered = {one.task for one in layers if tuple(one.record.region) != new}
+        return bool(layers) and covered >= set(answer.annotation.labels)
+
     def accept(self) -> None:
         """Merge: one step back for all layers together."""
         offer = self.offer

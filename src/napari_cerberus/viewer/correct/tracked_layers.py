@@ -146,6 +146,17 @@ class Corrections:
         for key in list(self._tracked):
             self._detach(key)
 
+    def follow_image(self, image_fingerprint: str) -> None:
+        """Mean a layer of this image from now on, or none where it has none; "" means any image."""
+        active = self.active
+        if not image_fingerprint or (active is not None and active.record.image_fingerprint == image_fingerprint):
+            return
+        mine = [one for one in self if one.record.image_fingerprint == image_fingerprint]
+        newest = max(mine, key=lambda one: one.record.made_at, default=None)
+        self._active = "" if newest is None else newest.key
+        if newest is not active:
+            self.active_changed.emit()
+
     def choose(self, one: TrackedLayer, index: int) -> None:
         """Choose an object of a layer."""
         one.choose(index)

@@ -44,6 +44,8 @@ class AnnotatePanel(QWidget):
         layout.addWidget(Section("Image", self._image_form()))
         layout.addWidget(Section("Model", self._model_form()))
         layout.addWidget(self.stain)
+        layout.addWidget(self.older)
+        layout.addWidget(self.loading)
         layout.addWidget(self.annotate)
         self._connect_fields()
         self._connect_session()
@@ -72,7 +74,8 @@ class AnnotatePanel(QWidget):
             self.region.addItem(words, region.value)
         for device in DEVICES:
             self.device.addItem(_DEVICES[device], device)
-        self.problem, self.stain = Banner(), Banner()
+        self.problem, self.stain, self.older = Banner(), Banner(), Banner()
+        self.loading = small_label()
         self.pixel_size, self.brightness = PixelSizeField(), BrightnessField()
         self.draw = QPushButton("Draw")
         self.draw.setToolTip("Pull a rectangle, or take the layer's polygon tool; only what lies in it is annotated.")
@@ -143,10 +146,11 @@ class AnnotatePanel(QWidget):
         events.models.connect(self._show_models)
         events.model_name.connect(self._show_models)
         events.job.connect(self._show_readiness)
-        events.stain_warning.connect(self._show_stain)
+        for changed in (events.stain_warning, events.results_note, events.model_loading):
+            changed.connect(self._show_notes)
         self.reset_choices()
         self._show_image()
-        self._show_stain()
+        self._show_notes()
         self.pixel_size.show_size(self._session.pixel_size)
         self._show_brightness()
         self._show_region()
@@ -160,8 +164,11 @@ class AnnotatePanel(QWidget):
         self.problem.say(self._session.image_problem, Tone.CAUTION if self._session.image_id else Tone.INFO)
         self._show_readiness()
 
-    def _show_stain(self) -> None:
+    def _show_notes(self) -> None:
         self.stain.say(self._session.stain_warning, Tone.CAUTION)
+        self.older.say(self._session.results_note, Tone.CAUTION)
+        self.loading.setText(self._session.model_loading)
+        self.loading.setVisible(bool(self._session.model_loading))
 
     def _show_brightness(self) -> None:
         self.brightness.show_brightness(self._session.full_brightness)

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, 
 
 from ...viewer.session import JobState, JobStatus
 from .style import PROGRESS_BAR, SPACING_PX, Banner, Tone, small_label
+from .time_left import TimeLeft
 
 _TONES = {JobState.RETURNED: Tone.GOOD, JobState.FAILED: Tone.BAD, JobState.CANCELLED: Tone.CAUTION}
 _BAR_STEPS = 1000
@@ -36,6 +37,7 @@ class JobBar(QWidget):
     ) -> None:
         super().__init__(parent)
         self.stage = small_label()
+        self._left = TimeLeft()
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setStyleSheet(PROGRESS_BAR)
@@ -58,7 +60,8 @@ class JobBar(QWidget):
             self.bar.setRange(0, _BAR_STEPS)
             self.bar.setValue(round(status.fraction * _BAR_STEPS))
         percent = f" · {status.fraction:.0%}" if status.fraction is not None else " …"
-        self.stage.setText(f"{status.stage}{percent}")
+        left = self._left.told(status.stage, status.fraction) if status.state is JobState.RUNNING else ""
+        self.stage.setText(f"{status.stage}{percent}{f' · {left}' if left else ''}")
         self.message.say(status.message, _TONES.get(status.state, Tone.INFO))
 
     def _lay_out(self) -> None:
