@@ -37,6 +37,7 @@ from .layer_events import LayerWatch
 from .layers import ViewerLayers
 from .placement import placement
 from .preferences import Memory
+from .problem_report import SessionLog
 from .runs.fine_tuning import FineTuning
 from .runs.model_library import Library
 from .session import JobState, JobStatus, ModelChoice, RunSummary, Session
@@ -80,7 +81,7 @@ class Controller:
         finetuning: FineTuning | None = None,
         learn_jobs: LearnJobs | None = None,
     ) -> None:
-        self.session = Session()
+        self.session, self.log = Session(), SessionLog.of_package()
         self.layers = ViewerLayers(viewer)
         self.watch = LayerWatch(viewer)
         memory = memory if memory is not None else Memory.of_napari()
@@ -306,6 +307,10 @@ class Controller:
         self.correct.take(answer)
         message = added_sentence(answer.readout, added)
         self.session.job = JobStatus(state=JobState.RETURNED, fraction=1.0, message=message)
+
+    def say_problem(self, error: CerberusError) -> None:
+        """Show a problem that belongs to no job."""
+        show_error(str(error))
 
     def _fail(self, error: CerberusError) -> None:
         self.session.job = JobStatus(state=JobState.FAILED, message=str(error))

@@ -163,6 +163,10 @@ class ViewerLayers:
         mine = replace(record, task=TISSUE_MAP)
         self._place(layer, mine, self._older(mine)[0], above=image)
 
+    def add_picture(self, pixels: Any, settings: dict[str, Any]) -> None:
+        """Add an image, such as a sample, and make it the active layer."""
+        self.viewer.add_layer(Image(pixels, **settings))
+
     def add_beside_the_point(self, layer: Any) -> None:
         """Put a helper layer on top and leave the active layer active."""
         active = self.viewer.layers.selection.active

@@ -37,6 +37,7 @@ class Preferences:
     reviewer: str = ""
     pairs_folder: str = ""
     learn_by_itself: bool = True
+    tour_seen: bool = False
 
 
 class Memory:

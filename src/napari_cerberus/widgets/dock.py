@@ -23,6 +23,8 @@ from .correct.review_panel import ReviewPanel
 from .export.export_panel import ExportPanel
 from .finetune.closing import ClosingQuestion
 from .finetune.finetune_panel import FinetunePanel
+from .help.help_row import HelpRow
+from .help.tour import Tour
 from .slides.batch_panel import BatchPanel
 from .slides.slide_panel import SlidePanel
 
@@ -59,6 +61,8 @@ class CerberusDock(QWidget):
         self.export = ExportPanel(self.controller)
         self.finetune = FinetunePanel(self.controller)
         self.closing = ClosingQuestion(self.controller.finetuning, self)
+        self.tour = Tour(self.controller)
+        self.help = HelpRow(self.controller, self.tour)
         self.nothing_yet = small_label(_NOTHING_YET)
         self._lay_out()
         self.controller.correct.corrections.active_changed.connect(self._show_tools)
@@ -114,9 +118,11 @@ class CerberusDock(QWidget):
         below.setSpacing(SPACING_PX)
         below.addWidget(self.offers)
         below.addWidget(self.job_bar)
+        below.addWidget(self.help)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
+        layout.addWidget(self.tour)
         layout.addWidget(steps, 1)
         layout.addLayout(below)
 

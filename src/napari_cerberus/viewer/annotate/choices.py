@@ -12,7 +12,7 @@ from ...pixel_size import PixelSize, PixelSizeSource
 from ..layer_events import LayerWatch
 from ..layers import ViewerLayers
 from ..pixel_size_lookup import find_pixel_size
-from ..preferences import Memory
+from ..preferences import Memory, Preferences
 from ..session import DEVICES, ColourBy, Region, Session
 from .image_region import fingerprint, why_not
 from .layer_brightness import brightness_of, say_brightness
@@ -135,6 +135,20 @@ class Choices:
     def learn_by_itself(self, wanted: bool) -> None:
         """Whether a model learns as soon as an area is finished, where that takes little time."""
         self._memory.remember(learn_by_itself=wanted)
+
+    @property
+    def preferences(self) -> Preferences:
+        """The last choices, as they are remembered."""
+        return self._memory.preferences()
+
+    @property
+    def tour_wanted(self) -> bool:
+        """Whether the first tour is still to be offered; never where nothing is remembered."""
+        return self._memory.lasts and not self.preferences.tour_seen
+
+    def tour_seen(self) -> None:
+        """Offer the tour no more."""
+        self._memory.remember(tour_seen=True)
 
     def pairs_folder(self, folder: Path) -> None:
         """Where pairs were exported to; Fine-tune proposes it."""

@@ -44,7 +44,10 @@ def number(value: float | None) -> str:
 
 def signed(value: float | None) -> str:
     """ "+0.041"; a dash where there is none."""
-    return "–" if value is None else f"{value:+.3f}".replace("-", "−")
+    if value is None:
+        return "–"
+    shown = round(value, 3)
+    return "0.000" if shown == 0 else f"{shown:+.3f}".replace("-", "−")
 
 
 def interval(row: Row) -> str:
