@@ -93,6 +93,8 @@ def _draw(controller: Any, viewer: Any, most: int) -> Iterator[int]:
             lambda one, outline=outline: draw_object(one.tracked.labels, outline, new_id=one.tracked.next_id), "outline"
         )
         QTest.qWait(300)
+        while controller.correct.autosave.is_waiting:  # within moments; a busy computer's are longer
+            QTest.qWait(20)
         yield number + 1
 
 

@@ -57,14 +57,19 @@ def test_the_whole_image_is_copied() -> None:
     assert (taken.image_id, taken.image_name, taken.factors) == (str(layer.unique_id), "tile", (1, 1))
 
 
+def test_16_bit_colour_is_brought_to_8_bit_by_the_whole_image() -> None:
+    layer = rgb_layer(he_like().astype(np.uint16) * 257)
+    assert why_not(layer) == ""
+    np.testing.assert_array_equal(take_region(shown(layer), layer, Region.WHOLE).read(), he_like())
+
+
 @pytest.mark.parametrize(
     "pixels",
     [
-        he_like().astype(np.uint16) * 257,
         he_like().astype(np.float32) / 255,
         np.dstack([he_like(), np.full((48, 64), 255, np.uint8)]),
     ],
-    ids=["16-bit", "float", "RGBA"],
+    ids=["float", "RGBA"],
 )
 def test_other_kinds_of_colour_are_taken_as_they_are(pixels: Any) -> None:
     layer = rgb_layer(pixels)
@@ -178,7 +183,7 @@ def test_an_image_that_is_too_large_at_every_level_is_refused(monkeypatch: pytes
 
 def test_an_image_on_disk_is_read_in_the_worker_only() -> None:
     lazy = Lazy(he_like())
-    read = image_region._reader(lazy, image_region.Box(y0=0, x0=0, y1=4, x1=5))
+    read = image_region._reader(lazy, image_region.Box(y0=0, x0=0, y1=4, x1=5), None)
     assert lazy.reads == 0
     assert read().shape == (4, 5, 3)
 

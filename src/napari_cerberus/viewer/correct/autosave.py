@@ -106,6 +106,11 @@ class Autosave:
             corrections.merged.connect(self._on_merged)
             corrections.detached.connect(self._on_detached)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a change is not on the disk yet."""
+        return bool(self._waiting)
+
     def flush(self) -> None:
         """Write what is waiting."""
         waiting, self._waiting = self._waiting, []
