@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,9 @@ from napari_cerberus.pairs.write.write_pairs import write_export
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.tasks import instances
 from napari_cerberus.training.config_file import write_config
+from napari_cerberus.training.data.tile_sources import collect
 from napari_cerberus.training.engine import old_domain
+from napari_cerberus.training.run_settings import SourceSettings
 from training.evaluation import trees
 
 SIDE_PX = 64
@@ -46,9 +48,13 @@ def drawn(patient: int) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.int32]]
     return image, labels
 
 
-def export(root: Path, patient: int, **changes: Any) -> None:
+def export(root: Path, patient: int, *, without: Collection[str] = (), **changes: Any) -> None:
+    """A pair of one patient; ``without`` names the tasks that it holds no object of."""
     image, labels = drawn(patient)
-    rows = [{"task": task, "index": 1, "review": "accepted" if task == "glands" else "unreviewed"} for task in labels]
+    for task in without:
+        labels[task][:] = 0
+    states = {task: "accepted" if task == "glands" else "unreviewed" for task in labels if task not in without}
+    rows = [{"task": task, "index": 1, "review": state} for task, state in states.items()]
     source = ExportSource(
         image=image,
         annotated=annotated_image(labels, pd.DataFrame(rows), pixel_size_um=1.0),
@@ -116,6 +122,26 @@ def tell_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("napari_cerberus.training.evaluation.scoring.annotate", annotate)
     monkeypatch.setattr(old_domain, "DRAWN_TILES", 2)
     monkeypatch.setattr(old_domain, "_DRAWN_SIDE_PX", 32)
+
+
+def test_a_checked_tile_without_any_object_says_that_there_is_none(computer: Path, base: str) -> None:
+    """Checked, and no gland in it: every pixel of it is known to be no gland. The same tile unchecked says nothing."""
+    root = computer / "pairs"
+    export(root, 1)
+    export(root, 2, without=("glands", "lumina"), empty="write")
+    export(root, 3, without=("glands", "lumina"), empty="write", checked=())
+    source = SourceSettings(name="mine", kind="pairs", path="pairs", tasks=("glands", "lumina"))
+    tiles = collect([source], open_model(base).spec.tasks, computer)
+    checked = [tile for tile in tiles if "glands" in tile.tasks]
+    assert (len(tiles), len(checked)) == (3, 2)
+    none, gland = sorted(checked, key=lambda tile: tile.load().labels["glands"].any())
+    assert gland.load().labels["glands"].any()
+    assert none.load().labels["glands"].shape == (SIDE_PX, SIDE_PX)
+    assert not none.load().labels["glands"].any()
+    plan = plan_of(root, base, tasks=("glands",))
+    assert "In 1 of 3 pairs nobody said that all glands are right; there glands are neither learned nor compared." in (
+        plan.warnings
+    )
 
 
 def test_where_nothing_is_checked_nothing_is_learned(computer: Path, base: str) -> None:
