@@ -35,7 +35,7 @@ class Tour(QWidget):
         self.words = Banner()
         self.forward, self.skip = QPushButton(), QPushButton("Skip the tour")
         self.forward.setToolTip("Go on to the next step of the tour")
-        self.skip.setToolTip("Close the tour; Help opens it again.")
+        self.skip.setToolTip("Close the tour; the button Tour below opens it again.")
         self.forward.clicked.connect(self.go_on)
         self.skip.clicked.connect(self.end)
         row = QHBoxLayout()
@@ -88,8 +88,9 @@ class Tour(QWidget):
         self.forward.setText(_OPEN if self._step == 0 else _DONE if self._step == len(STEPS) - 1 else _NEXT)
 
     def _on_job(self, status: JobStatus) -> None:
-        if self._step == 1 and status.state is JobState.RETURNED and self.isVisible():
-            self.go_on()
+        if self._step < 2 and status.state is JobState.RETURNED and self.isVisible():  # also of an image of one's own
+            self._step = 2
+            self._show()
 
     def _on_review(self, *_: Any) -> None:
         if self._step == 2 and self._controller.correct.review.current is not None and self.isVisible():
