@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from napari_cerberus.errors import CerberusError
 from napari_cerberus.inference.annotate import AnnotateSettings
 from napari_cerberus.pairs.published_data.catalogue import set_named
 from napari_cerberus.pairs.published_data.importing import import_set
@@ -22,7 +20,7 @@ from pairs.test_published_data import MAKERS
 from slides.make_slides import write_pyramid
 from tiny import EXACT, spotted, tiny_model
 
-from .harness import Format
+from .harness import Format, tried
 from .mutations import of_csv, of_json, of_zip
 
 
@@ -34,7 +32,7 @@ def _sets(folder: Path) -> None:
 
 
 def _read_sets(folder: Path) -> None:
-    _every(*(partial(_import, folder, key) for key in MAKERS), partial(licences_of, [folder / "pairs"]))
+    tried(*(partial(_import, folder, key) for key in MAKERS), partial(licences_of, [folder / "pairs"]))
 
 
 def _import(folder: Path, key: str) -> None:
@@ -50,22 +48,11 @@ def _slide_run(folder: Path) -> None:
 
 def _read_slide_run(folder: Path) -> None:
     run = folder / "run"
-    _every(
+    tried(
         lambda: run_to_end(write_slide_geojson(run, folder / "a.geojson")),
         lambda: write_cohort_table([run], folder / "cohort.csv"),
         lambda: Overviews.read(run),
     )
-
-
-def _every(*steps: Callable[[], object]) -> None:
-    said: list[CerberusError] = []
-    for step in steps:
-        try:
-            step()
-        except CerberusError as error:
-            said.append(error)
-    if said:
-        raise said[0]
 
 
 FOLDER_FORMATS = (

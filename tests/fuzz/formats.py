@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -74,23 +73,11 @@ from slides.make_slides import write_pyramid, write_zarr
 from tiny import tiny_model
 
 from .folder_formats import FOLDER_FORMATS
-from .harness import Format
+from .harness import Format, tried
 from .mutations import of_csv, of_journal, of_json, of_json_lines, of_toml, of_zip
 
 _SHOWN = [key for key, _ in (*_TASK_COLUMNS, *_TISSUE_ROWS)]
 _STARTER = Path(__file__).parents[2] / "configs" / "starter.toml"
-
-
-def _tried(*steps: Callable[[], object]) -> None:
-    """Every step, also after one that says a sentence; the first sentence is the answer."""
-    said: list[CerberusError] = []
-    for step in steps:
-        try:
-            step()
-        except CerberusError as error:
-            said.append(error)
-    if said:
-        raise said[0]
 
 
 def _annotation(folder: Path) -> None:
@@ -101,7 +88,7 @@ def _read_annotation(folder: Path) -> None:
     saved = folder / "a.cerberus"
     is_annotation(saved)
     loaded = load_annotation(saved)
-    _tried(
+    tried(
         lambda: run_to_end(find_saved(folder)),
         lambda: read_journal_of(saved / "journal.jsonl", loaded.frame),
         lambda: save_annotation(folder / "again.cerberus", loaded, journal=saved / "journal.jsonl"),
@@ -132,7 +119,7 @@ def _result(folder: Path) -> None:
 
 def _read_result(folder: Path) -> None:
     is_annotation(folder / "a")
-    _tried(lambda: load_annotation(folder / "a"), lambda: run_to_end(find_saved(folder)))
+    tried(lambda: load_annotation(folder / "a"), lambda: run_to_end(find_saved(folder)))
 
 
 def _pairs(folder: Path) -> None:
@@ -151,7 +138,7 @@ def _pairs_config(folder: Path) -> TrainConfig:
 
 def _read_pairs(folder: Path) -> None:
     config = _pairs_config(folder)
-    _tried(
+    tried(
         lambda: recover(folder / "pairs"),
         lambda: open_dataset(folder / "pairs").survey(),
         lambda: run_to_end(check_data(folder / "pairs")),
@@ -205,7 +192,7 @@ def _instances(folder: Path) -> None:
 def _read_instances(folder: Path) -> None:
     source = SourceSettings(name="i", kind="instances", path=".", tasks=("nuclei",), pixel_size_um=0.5)
     config = replace(_pairs_config(folder), sources=(source,), batches=(BatchSettings(tasks=("nuclei",)),))
-    _tried(
+    tried(
         lambda: run_to_end(check_data(folder)),
         lambda: [tile.load() for tile in collect(config.sources, config.tasks, folder)],
     )
@@ -251,7 +238,7 @@ def _read_library(folder: Path) -> None:
         for entry in models:
             read_record(entry)
             side_by_side(entry, models[0])
-        _tried(promoted_and_note, lambda: load_spec(folder / "library" / "mine"))
+        tried(promoted_and_note, lambda: load_spec(folder / "library" / "mine"))
     finally:
         entries.shipped_folder = kept
 
@@ -280,7 +267,7 @@ def _published(folder: Path) -> None:
 
 
 def _read_published(folder: Path) -> None:
-    _tried(
+    tried(
         lambda: published.our_names(published._read_pickle(folder / "weights.tar")),
         lambda: published._published_tasks(folder / "settings.yml", {}),
         lambda: load_checkpoint(folder),
@@ -299,7 +286,7 @@ def _configs(folder: Path) -> None:
 
 
 def _read_configs(folder: Path) -> None:
-    _tried(*(partial(_follow_config, path) for path in sorted(folder.glob("*.toml"))))
+    tried(*(partial(_follow_config, path) for path in sorted(folder.glob("*.toml"))))
 
 
 def _follow_config(path: Path) -> None:
@@ -337,7 +324,7 @@ def _shapes(folder: Path) -> None:
 
 
 def _read_shapes(folder: Path) -> None:
-    _tried(
+    tried(
         lambda: run_to_end(read_geojson(folder / "a.geojson", (32, 32))),
         lambda: run_to_end(read_coco(folder / "rle.json")),
         lambda: run_to_end(read_coco(folder / "polygons.json")),
@@ -362,7 +349,7 @@ def _read_images(folder: Path) -> None:
         steps += [partial(_as_rgb, path), partial(pixel_size_of_file, path), partial(read_rgb, path)]
         steps += [partial(read_mask, path), partial(read_labels, path), partial(read_label_tiff, path)]
     with suppress(CerberusError):  # not every picture can be everything
-        _tried(*steps)
+        tried(*steps)
 
 
 def _as_rgb(path: Path) -> None:
@@ -378,7 +365,7 @@ def _slides(folder: Path) -> None:
 
 
 def _read_slides(folder: Path) -> None:
-    _tried(*(partial(_read_slide, path) for path in sorted(folder.iterdir())))
+    tried(*(partial(_read_slide, path) for path in sorted(folder.iterdir())))
 
 
 def _read_slide(path: Path) -> None:
@@ -410,7 +397,7 @@ def _read_runs(folder: Path) -> None:
     read_command(folder / "run")
     read_metrics(folder / "run")
     find_runs()
-    _tried(lambda: read_state(folder / "run"), lambda: read_comparison(folder / "run"))
+    tried(lambda: read_state(folder / "run"), lambda: read_comparison(folder / "run"))
 
 
 def _reports(folder: Path) -> None:
@@ -434,7 +421,7 @@ def _reports(folder: Path) -> None:
 
 def _read_reports(folder: Path) -> None:
     _read_scores(folder / "scores.jsonl")
-    _tried(
+    tried(
         lambda: card(tiny_model(), "about", read_report(folder / "report.json")),
         lambda: read_index(folder / "index.csv"),
     )

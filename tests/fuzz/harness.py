@@ -34,6 +34,18 @@ class _TooLong(BaseException):
     """No ``Exception``: a library that catches every one of those would go on for ever."""
 
 
+def tried(*steps: Callable[[], object]) -> None:
+    """Every step, also after one that says a sentence; the first sentence is the answer."""
+    said: list[CerberusError] = []
+    for step in steps:
+        try:
+            step()
+        except CerberusError as error:
+            said.append(error)
+    if said:
+        raise said[0]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Format:
     """A kind of file.

@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 
 from ..errors import SettingsError
 from ..pixel_size import PixelSize
+from ..tasks import LUMINA
 
 SourceKind = Literal["ebhi", "pairs", "instances", "tiles", "negative", "painted"]
 SOURCE_KINDS = get_args(SourceKind)
@@ -75,6 +76,11 @@ class SourceSettings:
         require(
             not self.folders or self.kind == "negative", f"source {self.name!r}: folders is for kind 'negative' alone."
         )
+
+    @property
+    def weak_tasks(self) -> frozenset[str]:
+        """Tasks whose labels a rule makes: lumina of EBHI-style trees (``targets.weak_lumina``)."""
+        return frozenset({LUMINA}.intersection(self.tasks) if self.kind == "ebhi" else ())
 
     @property
     def pixel_size(self) -> PixelSize | None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...errors import DataError, ImageError, SettingsError
 from ...model.checkpoint import Model
+from ...model.reference_tiles import cosine_distances
 from ...pixel_size import PixelSize
 from ...progress import Job, Progress, as_one_step
 from ..device import choose_runtime
@@ -154,6 +155,4 @@ def _nearest(vector: Vector | None, others: Sequence[Vector]) -> float:
     """1 - cosine to the nearest; 1 where there is none."""
     if vector is None or not others:
         return 1.0
-    table = np.asarray(others, np.float64)
-    lengths = np.linalg.norm(table, axis=1) * max(float(np.linalg.norm(vector)), 1e-12)
-    return float(np.clip(1 - (table @ vector.astype(np.float64) / np.maximum(lengths, 1e-12)).max(), 0, 2))
+    return float(np.clip(cosine_distances(vector[None], np.stack(others)).min(), 0, 2))

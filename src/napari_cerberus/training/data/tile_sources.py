@@ -132,7 +132,7 @@ def _ebhi_tiles(source: SourceSettings, folder: Path, tissue: Sequence[str]) -> 
             tasks=frozenset(source.tasks),
             load=partial(_load_ebhi, source, record.image_path, record.label_path),
             image_path=record.image_path,
-            weak=frozenset({LUMINA}).intersection(source.tasks),
+            weak=source.weak_tasks,
             tissue=tissue.index(record.category) if record.category in tissue else -1,
             use=source.use,
             label_paths=(record.label_path,),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -145,8 +146,8 @@ def kind_of(folder: Path) -> SourceKind:
 
 
 def weak_tasks(sources: Iterable[SourceSettings]) -> frozenset[str]:
-    """Tasks with labels from a rule: lumina of EBHI-style trees (``targets.weak_lumina``)."""
-    return frozenset({LUMINA} if any(s.kind == "ebhi" and LUMINA in s.tasks for s in sources) else ())
+    """Tasks with labels from a rule in any of the sources."""
+    return frozenset(chain.from_iterable(source.weak_tasks for source in sources))
 
 
 def label_notes(sources: Sequence[SourceSettings]) -> tuple[str, ...]:
