@@ -67,6 +67,8 @@ DOCUMENT = ROOT / "docs" / "results.md"
 START, END = "<!-- corner: begin (benchmarks/corner.py) -->", "<!-- corner: end -->"
 SHARES = (0.25, 0.5, 0.1, 0.05)
 MOST_FIELDS = 8
+SIDE = "test"
+"""Side of the split whose fields are read; ``validation`` is for choosing settings by."""
 WORSE = 0.01
 SEEN_BY = {"prostate": "rings"}
 """Source of a base model's training data that forbids a domain."""
@@ -121,7 +123,9 @@ class Row:
 
 def main() -> int:
     """Measure what is not measured yet, as long as there is time; write the table."""
+    global SIDE
     arguments = _arguments()
+    SIDE = arguments.side
     arguments.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(arguments.threads)
     model, known = open_model(arguments.base), arguments.out / "rows.jsonl"
@@ -142,8 +146,10 @@ def main() -> int:
         with known.open("a") as file:
             file.write(json.dumps(asdict(row)) + "\n")
         print(_line(row), flush=True)
-    if rows:
+    if rows and arguments.side == "test":
         _write_document(rows)
+    elif rows:
+        print("\n".join(_table(rows)))
     return 0
 
 
@@ -296,17 +302,20 @@ def _seconds(rows: list[Row]) -> str:
 
 
 def _prostate() -> Iterator[Field]:
-    for path in sorted((DATA / "rings-prostate" / "images").glob("P4_*.png")):
-        yield _instances("prostate", path, path.name[:2], GLANDS, 0.934)
+    patient = {"test": "P4", "validation": "P3"}[SIDE]
+    for path in sorted((DATA / "rings-prostate" / "images").glob(f"{patient}_*.png")):
+        yield _instances("prostate", path, patient, GLANDS, 0.934)
 
 
 def _nucls() -> Iterator[Field]:
+    if SIDE != "test":
+        return
     for path in sorted((DATA / "nucls-sample" / "images").glob("test_*.png")):
         yield _instances("nucls", path, path.stem, NUCLEI, 0.3)
 
 
 def _tnbc() -> Iterator[Field]:
-    for name in _test_tiles("tnbc/"):
+    for name in _tiles("tnbc/"):
         path = next((DATA / "tnbc-nuclei" / "images").glob(f"{name[0]}.*"))
         yield _instances("tnbc", path, name[0][:2], NUCLEI, 0.25)
 
@@ -324,7 +333,7 @@ def _instances(domain: str, path: Path, patient: str, task: str, pixel_size_um: 
 
 
 def _ebhi(stain: str = "none") -> Iterator[Field]:
-    tiles = _test_tiles("ebhi/")
+    tiles = _tiles("ebhi/")
     places = np.linspace(0, len(tiles) - 1, MOST_FIELDS).round().astype(int)
     for category, name in (tiles[place] for place in places):
         folder = DATA / "ebhi-seg" / category
@@ -343,8 +352,8 @@ def _ebhi(stain: str = "none") -> Iterator[Field]:
         )
 
 
-def _test_tiles(source: str) -> list[tuple[str, ...]]:
-    members = read_split(ROOT / "configs" / "starter_next.split.json").sides["test"]
+def _tiles(source: str) -> list[tuple[str, ...]]:
+    members = read_split(ROOT / "configs" / "starter_next.split.json").sides[SIDE]
     return [tuple(one.split("/")[1:]) for one in members if one.startswith(source)]
 
 
@@ -364,6 +373,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=60.0, help="no field is begun after so long")
     parser.add_argument("--domains", nargs="+", choices=list(READERS), default=list(READERS))
     parser.add_argument("--shares", nargs="+", type=float, default=SHARES)
+    parser.add_argument("--side", choices=("test", "validation"), default="test", help="validation: to choose by")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=2)
     return parser.parse_args()

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from napari_cerberus.adaptation.annotate_rest import annotate_rest, placed
 from napari_cerberus.adaptation.decoder_steps import Page, fit
+from napari_cerberus.adaptation.guard import choose
 from napari_cerberus.adaptation.kept_features import read_features
 from napari_cerberus.adaptation.learn import learn, learning_runtime
 from napari_cerberus.adaptation.learn_settings import LearnSettings
@@ -130,14 +131,55 @@ def test_a_cancel_leaves_everything_as_it_was(image: np.ndarray, stop_after: int
     assert not any(parameter.grad is not None for parameter in base.network.parameters())
 
 
-@pytest.mark.parametrize(("count", "words"), [(0, "holds none"), (1, "holds only one object")])
-def test_too_few_objects_are_told_and_nothing_is_learned(image: np.ndarray, count: int, words: str) -> None:
+def test_an_area_without_objects_is_told_and_nothing_is_learned(image: np.ndarray) -> None:
     labels = np.zeros((SIDE, SIDE), np.int32)
-    if count:
-        labels[10:20, 10:20] = 1
     adapted = run_to_end(learn([lesson_of(image, (0, 0, 40, 40), labels)], spoiled(tiny_model()), FAST))
     assert not adapted.changed
-    assert words in adapted.sentence
+    assert "holds none" in adapted.sentence
+
+
+def sums_of(tp: float, fp: float, fn: float, *, found: bool = True) -> dict[str, float]:
+    """Of one drawn object that is found as these pixels, or missed."""
+    drawn, predicted = tp + fn, tp + fp
+    overlap = 2 * tp / (drawn + predicted)
+    return {
+        "tp": tp,
+        "fp": fp,
+        "fn": fn,
+        "drawn_area": drawn,
+        "predicted_area": predicted,
+        "drawn_dice": overlap * drawn,
+        "predicted_dice": overlap * predicted,
+        "matched": float(found),
+        "iou_sum": float(found),
+        "missed": float(not found),
+        "extra": float(not found),
+    }
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "keep"),
+    [
+        ((90, 0, 10), (90, 0, 10), 0.5),  # both halves gain: the larger share brings too little more
+        ((100, 0, 0), (62, 20, 38), 0.0),  # one half loses pixels
+        ((81, 20, 19), (81, 20, 19), 0.0),  # next to nothing is gained
+    ],
+)
+def test_kept_is_what_gains_on_both_halves_and_loses_on_neither(
+    first: tuple[int, int, int], second: tuple[int, int, int], keep: float
+) -> None:
+    before = [sums_of(80, 20, 20), sums_of(80, 20, 20)]
+    after = [sums_of(*first), sums_of(*second)]
+    verdict = choose(before, {0.5: after, 1.0: after})
+    assert verdict.keep == keep
+    assert verdict.gain == pytest.approx(verdict.after - verdict.before)
+
+
+def test_a_larger_share_must_bring_much_more() -> None:
+    before = [sums_of(60, 40, 40, found=False)] * 2
+    half, whole = [sums_of(80, 20, 20, found=False)] * 2, [sums_of(98, 2, 2)] * 2
+    assert choose(before, {0.5: half, 1.0: whole}).keep == 1.0
+    assert choose(before, {0.5: half, 1.0: [sums_of(81, 19, 19, found=False)] * 2}).keep == 0.5
 
 
 @pytest.mark.parametrize(
