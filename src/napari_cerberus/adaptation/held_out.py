@@ -22,11 +22,13 @@ from .finished_ground import Ground, Labels, Mask, task_pixel_size_um
 from .kept_features import Features
 
 Sums = dict[str, float]
+Shares = NDArray[np.float32]
+_SEEN = 0.5
 
 
 def probabilities(
     network: Cerberus, model: Model, task: str, features: Features, window: Window, runtime: Runtime
-) -> NDArray[np.float32]:
+) -> Shares:
     """Inner and contour probabilities of a part of an image, (2, h, w), from its features."""
     seen = window.grown(round_up(network.decoder_reach_px), features.whole)
     with torch.no_grad(), torch.autocast(runtime.device.type, torch.bfloat16, enabled=runtime.dtype == torch.bfloat16):
@@ -36,11 +38,10 @@ def probabilities(
     return np.asarray(shares[(slice(None), *inner.slices)].cpu().numpy(), np.float32)
 
 
-def found(network: Cerberus, model: Model, task: str, features: Features, window: Window, runtime: Runtime) -> Labels:
-    """Objects that the network finds in a part of an image, (h, w), on the model grid."""
+def found(model: Model, task: str, inner: Shares, contour: Shares) -> Labels:
+    """Objects of a part of an image, (h, w), on the model grid, from its probabilities."""
     size_um = task_pixel_size_um(model.spec, task)
     settings = AnnotateSettings(pixel_size_um=size_um)
-    inner, contour = probabilities(network, model, task, features, window, runtime)
     labels = find_objects(task, inner, contour, size_um, object_settings_of(task, model, settings))
     return repair(task, labels, contour, size_um, settings.repair)
 
@@ -52,13 +53,20 @@ def scored(
     parts: Iterable[tuple[Features, Ground, Mask]],
     runtime: Runtime,
 ) -> Sums:
-    """What a network is worth on parts of finished areas: sums over all of them."""
+    """What a network is worth on parts of finished areas: sums over all of them.
+
+    Pixels are compared before they are made objects: whether a gland of a half is found at all is a matter of chance,
+    how much of it is seen is less so.
+    """
     total: Sums = {}
     for features, ground, part in parts:
         window = box_of(part)
-        predicted = np.where(part[window.slices], found(network, model, task, features, window, runtime), 0)
-        truth = np.where(part[window.slices], ground.labels[window.slices], 0)
-        sums = {**compare_objects(truth, predicted).sums(), **compare_pixels(truth, predicted).sums()}
+        counted = part[window.slices]
+        inner, contour = probabilities(network, model, task, features, window, runtime)
+        truth = np.where(counted, ground.labels[window.slices], 0)
+        predicted = np.where(counted, found(model, task, inner, contour), 0)
+        seen = counted & (inner + contour > _SEEN)
+        sums = {**compare_objects(truth, predicted).sums(), **compare_pixels(truth > 0, seen).sums()}
         total = {name: total.get(name, 0.0) + value for name, value in sums.items()}
     return total
 
