@@ -6,12 +6,17 @@ import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from torch import Tensor
 
 from ..annotation.finished_areas import FinishedArea
-from ..model.checkpoint import Model
+from ..model.checkpoint import Model, save_model
+from ..model.library.entries import ModelEntry
+from ..model.library.manage import add_model
+from ..progress import Job, Progress
 from .kept_features import Features
 from .learn_settings import LearnSettings
 
@@ -123,18 +128,32 @@ def child_of(parent: Model, base: Model, state: Mapping[str, Tensor], rounds: Se
         Decoders that learned.
     rounds : sequence of Round
     """
-    twin = copy.deepcopy(parent.network).cpu().float().eval().requires_grad_(False)
-    twin.load_state_dict({name: value.cpu() for name, value in state.items()}, strict=False)
-    digest = hashlib.sha256(parent.sha256.encode())
-    for name, value in twin.state_dict().items():
-        digest.update(name.encode() + value.contiguous().numpy().tobytes())
     record = {
         "format": FORMAT,
         "parent": {"name": base.name, "sha256": base.sha256},
         "rounds": [one.to_json() for one in rounds],
     }
-    name = f"{base.name}, taught in this image"
     earlier = {key: value for key, value in base.spec.provenance.items() if key != "finetune"}
     provenance = {**earlier, "started_from": record["parent"], "learned_here": record}
+    return with_weights(parent, state, f"{base.name}, taught in this image", provenance)
+
+
+def with_weights(parent: Model, state: Mapping[str, Tensor], name: str, provenance: Mapping[str, Any]) -> Model:
+    """A model of its own, with a name, a record and a SHA-256: ``parent`` with some of its numbers replaced."""
+    twin = copy.deepcopy(parent.network).cpu().float().eval().requires_grad_(False)
+    twin.load_state_dict({name: value.cpu() for name, value in state.items()}, strict=False)
+    digest = hashlib.sha256(parent.sha256.encode())
+    for key, value in twin.state_dict().items():
+        digest.update(key.encode() + value.contiguous().numpy().tobytes())
     spec = replace(parent.spec, name=name, provenance=provenance)
     return Model(network=twin, spec=spec, sha256=digest.hexdigest())
+
+
+def keep_model(model: Model, name: str, card: str) -> Job[ModelEntry]:
+    """Add a model to the library under a name; it is not promoted. Raises ``CerberusError``."""
+    yield Progress("Writing the model")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model"
+        save_model(path, model.network, model.spec, card=card)
+        yield Progress("Adding it to the library")
+        return add_model(path, name)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..annotation.frame import Frame
 from ..annotation.store import check_target, save_annotation
@@ -21,10 +21,13 @@ from ..model.checkpoint import Model
 from ..model.library.opening import open_model, promoted_and_note
 from ..pixel_size import PixelSize, PixelSizeSource
 from ..progress import run_to_end
-from ..slides.files.opening import looks_like_slide
+from ..slides.files.opening import looks_like_slide, open_slide
 from .main import EXIT_FAILED, PROGRAM, one_line
 from .progress_line import ProgressLine
 from .slides.slide_jobs import add_slide_arguments, annotate_slides, stated_size
+
+if TYPE_CHECKING:
+    from ..adaptation.stain import StainImage
 
 DEFAULT_PIXEL_SIZE_UM = 0.5
 """Assumed where neither the user, the file nor the model says: a 20x scan."""
@@ -69,6 +72,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="confidence also says how well each object is found again in the mirrored image; takes 4 times as long",
     )
+    parser.add_argument(
+        "--adapt",
+        metavar="NAME",
+        default="",
+        help="first adapt the model, without labels, to the stain of all these images, keep it in the library under "
+        "this name, and annotate with it",
+    )
     add_slide_arguments(parser)
 
 
@@ -79,6 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
         checked_brightness(arguments.full_brightness)
     choose_runtime(arguments.device)
     model = open_model(arguments.model or _promoted_name())
+    if arguments.adapt:
+        model = _adapted(model, arguments)
     folders = output_folders(arguments.images, arguments.out)
     slides = {path: folder for path, folder in folders.items() if looks_like_slide(path)}
     pictures = {path: folder for path, folder in folders.items() if path not in slides}
@@ -88,6 +100,36 @@ def run(arguments: argparse.Namespace) -> int:
     if failed and len(folders) > 1:
         sys.stderr.write(f"{PROGRAM}: {len(failed)} of {len(folders)} images failed.\n")
     return EXIT_FAILED if failed else 0
+
+
+def _adapted(model: Model, arguments: argparse.Namespace) -> Model:
+    """The model adapted to the stain of all images, out of the library. Raises ``CerberusError``."""
+    from ..adaptation.adapted_model import keep_model
+    from ..adaptation.stain import adapt_to_stain, stain_card
+
+    line = ProgressLine("adapt")
+    images = [_stain_image(path, model, arguments) for path in dict.fromkeys(arguments.images)]
+    adapted = run_to_end(adapt_to_stain(images, model, arguments.adapt), line)
+    entry = run_to_end(keep_model(adapted, arguments.adapt, stain_card(adapted, model)), line)
+    line.close()
+    sys.stderr.write(f"“{entry.name}” was added to the models of this computer.\n")
+    return open_model(entry.name)
+
+
+def _stain_image(path: Path, model: Model, arguments: argparse.Namespace) -> StainImage:
+    from ..adaptation.stain import StainImage
+
+    try:
+        if looks_like_slide(path):
+            slide = open_slide(path)
+            pixels, stated = slide.levels[0], slide.pixel_size
+        else:
+            stored = read_image(path)
+            pixels, stated = stored.pixels, stored.pixel_size
+    except CerberusError as error:
+        raise ImageError(f"{path}: {error}") from error
+    size = choose_pixel_size(arguments.pixel_size_um, stated, model.spec.provenance)
+    return StainImage(pixels=pixels, pixel_size=size, name=path.name, full_brightness=arguments.full_brightness)
 
 
 def _annotate_slides(slides: Mapping[Path, Path], model: Model, arguments: argparse.Namespace) -> list[Path]:

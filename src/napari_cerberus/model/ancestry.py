@@ -12,6 +12,8 @@ from typing import Any
 from .spec import ModelSpec
 
 PATIENTS, UNKNOWN = "ancestor_patients", "ancestor_unknown"
+STAIN_ADAPTATION = "stain_adaptation"
+"""Field of a model that is another one adapted, without labels, to a laboratory's stain."""
 _SIDES = ("train", "validation")
 
 
@@ -68,3 +70,11 @@ def named(spec: ModelSpec, field: str) -> frozenset[str]:
     """Names of a field of an untrusted record; empty where it holds something else."""
     listed = spec.provenance.get(field)
     return frozenset(name for name in listed if isinstance(name, str)) if isinstance(listed, list) else frozenset()
+
+
+def adapted_from(spec: ModelSpec) -> str:
+    """Name of the model that this one is a stain adaptation of; empty where it is none."""
+    record = spec.provenance.get(STAIN_ADAPTATION)
+    parent = record.get("parent") if isinstance(record, dict) else None
+    name = parent.get("name") if isinstance(parent, dict) else None
+    return name if isinstance(name, str) else ""

@@ -21,6 +21,7 @@ from ..progress import Job, Progress
 from .adapt.finishing import Finishing
 from .adapt.learn_jobs import LearnJobs
 from .adapt.learning import Learning
+from .adapt.stain_adapting import StainAdapting
 from .annotate.annotate_jobs import Annotator, Request, list_model_choices
 from .annotate.annotation_result import Answer, added_sentence, readout_of_layers, summary_sentence
 from .annotate.choices import NO_IMAGE, Choices
@@ -108,6 +109,9 @@ class Controller:
         )
         self.learning.by_itself = memory.preferences().learn_by_itself
         self.stain = StainCheck(self.session, self.layers, self.watch)
+        self.adapting = StainAdapting(
+            self.session, self.layers, self.choose.pixel_size_of, self.choose.model, annotator.open
+        )
         self._older = OlderResults(self.session, self.layers)
         candidates = OpenImages(self.layers, self.readout_of, self._pixel_size_of, self.correct)
         self.export = Exporter(self.session, candidates)
@@ -125,6 +129,7 @@ class Controller:
         self.batch_run = BatchRun(self.session)
         self.slide_run = SlideRun(self.session, self.layers, annotator.open, self.annotate)
         self.learning.kept.connect(self.library.look)
+        self.adapting.kept.connect(self.library.look)
         self.library.promoted_changed.connect(self.choose.model)
         self.library.renamed.connect(self._on_renamed)
 
@@ -189,6 +194,7 @@ class Controller:
         self._lookup.close()
         self.loading.close()
         self.learning.close()
+        self.adapting.close()
         self.finishing.close()
         self.slide_run.close()
         self.batch_run.close()

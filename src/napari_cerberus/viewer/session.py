@@ -131,6 +131,7 @@ class ModelChoice:
     origin: str = ""
     card: str = ""
     stain: ModelStain | None = None
+    adapted_from: str = ""
 
 
 @dataclass

@@ -185,13 +185,10 @@ class _Networks:
         return self._adapted(network, statistics) if statistics else network
 
     def _adapted(self, network: Cerberus, share: float) -> Cerberus:
-        dense = list(network.decoders)
-        for size_um, keys in list(self.config.grids(dense).items())[:1]:
-            images = [
-                on_model_grid(self.loaded[tile.id], size_um)[0] for tile in chosen_tiles(self.train, _STATISTICS_TILES)
-            ]
-            network = with_statistics(network, images, share, tuple(keys))
-        return network
+        tiles = [self.loaded[tile.id] for tile in chosen_tiles(self.train, _STATISTICS_TILES)]
+        grids = self.config.grids(list(network.decoders))
+        images = [(on_model_grid(tile, um)[0], tuple(keys)) for um, keys in grids.items() for tile in tiles]
+        return with_statistics(network, images, share)
 
 
 def _scored(model: Model, tiles: Sequence[Tile], config: TrainConfig, step: Progress) -> Job[list[TileScore]]:

@@ -1,38 +1,48 @@
-"""Normalisation statistics of one image, mixed into those a network was trained with (AdaBN; Li et al. 2018)."""
+"""Normalisation statistics of images, mixed into those a network was trained with (AdaBN; Li et al. 2018)."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from ...model.network import Cerberus
+from ...progress import Job, Progress, run_to_end
+
+Seen = tuple[Tensor, tuple[str, ...]]
+"""A (1, 3, h, w) image, RGB 0..255, sides multiples of 16, and the tasks whose decoders read it at its pixel size."""
 
 
-def with_statistics(network: Cerberus, images: list[Tensor], share: float, keys: tuple[str, ...]) -> Cerberus:
-    """A copy whose encoder, and decoders of ``keys``, normalise partly by what ``images`` hold.
+def with_statistics(network: Cerberus, images: Sequence[Seen], share: float) -> Cerberus:
+    """A copy whose encoder, and decoders of the tasks named, normalise partly by what ``images`` hold.
 
     Parameters
     ----------
     network : Cerberus
         Left as it is.
-    images : list of (1, 3, h, w) tensors
-        RGB 0..255, sides multiples of 16; each counts alike.
+    images : sequence of Seen
+        Each counts alike.
     share : float
         0: the network's own statistics; 1: those of the images alone.
-    keys : tuple of str
-        Tasks whose decoders take part.
     """
+    return run_to_end(statistics_job(network, images, share))
+
+
+def statistics_job(network: Cerberus, images: Sequence[Seen], share: float) -> Job[Cerberus]:
+    """As ``with_statistics``, with a step of progress before each image."""
     twin = copy.deepcopy(network).eval()
     if share == 0 or not images:
         return twin
     before = {name: value.clone() for name, value in twin.state_dict().items() if _is_statistic(name)}
-    with torch.no_grad(), _collecting(twin, keys):
-        for image in images:
-            twin(image, keys)
+    keys = tuple(dict.fromkeys(key for _, tasks in images for key in tasks))
+    with _collecting(twin, keys):
+        for number, (image, tasks) in enumerate(images):
+            yield Progress("Reading the stain", number, len(images))
+            with torch.no_grad():
+                twin(image, tasks)
     after = twin.state_dict()
     mixed = {name: (1 - share) * old + share * after[name] for name, old in before.items()}
     twin.load_state_dict(mixed, strict=False)

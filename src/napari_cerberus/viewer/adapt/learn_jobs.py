@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,14 +154,9 @@ def estimate(order: LearnOrder, open_model: Callable[[str], Model]) -> Job[float
 def keep(adapted: Adapted, name: str) -> Job[ModelEntry]:
     """Add an adapted model to the library; it is not promoted."""
     yield Progress("Writing the model")
-    from ...model.checkpoint import save_model
-    from ...model.library.manage import add_model
+    from ...adaptation.adapted_model import keep_model
 
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "model"
-        save_model(path, adapted.model.network, adapted.model.spec, card=_card(adapted))
-        yield Progress("Adding it to the library")
-        return add_model(path, name)
+    return (yield from keep_model(adapted.model, name, _card(adapted)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,6 +49,7 @@ class Request:
 def list_model_choices() -> Job[tuple[ModelChoice, ...]]:
     """Look up the models on this computer; importing torch for it takes a second, so it runs beside the window."""
     yield Progress("Looking for models")
+    from ...model.ancestry import adapted_from
     from ...model.library.opening import list_models, promoted_and_note
     from ...model.stain_profile import stain_of
 
@@ -64,6 +65,7 @@ def list_model_choices() -> Job[tuple[ModelChoice, ...]]:
                 origin=str(entry.spec.provenance.get("summary", "")),
                 card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else "",
                 stain=stain_of(entry.spec),
+                adapted_from=adapted_from(entry.spec),
             )
         )
         yield Progress("Looking for models", len(choices))

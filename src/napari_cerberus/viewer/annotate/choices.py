@@ -170,10 +170,12 @@ class Choices:
         if layer is None or why_not(layer):
             self._session.pixel_size = None
             return
+        self._session.pixel_size = self.pixel_size_of(layer)
+
+    def pixel_size_of(self, layer: Any) -> PixelSize:
+        """Of an image layer that can be annotated, as well as it is known."""
         assumed_um = self._memory.preferences().assumed_pixel_size_um
-        self._session.pixel_size = find_pixel_size(
-            layer, fingerprint(layer), self._memory, self._read_pixel_size, assumed_um
-        )
+        return find_pixel_size(layer, fingerprint(layer), self._memory, self._read_pixel_size, assumed_um)
 
     def _on_images_changed(self) -> None:
         """Follow names, additions and removals; a chosen image stays chosen while it is there."""

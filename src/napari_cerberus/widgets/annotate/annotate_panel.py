@@ -16,6 +16,7 @@ from ..models.models_dialog import ModelsDialog
 from .brightness_field import BrightnessField
 from .pixel_size_field import PixelSizeField
 from .sensitivity_slider import SensitivitySlider
+from .stain_row import StainRow
 
 _REGIONS = {Region.WHOLE: "Whole image", Region.VIEW: "Field of view", Region.RECTANGLE: "Drawn shape"}
 _DEVICES = {
@@ -44,6 +45,7 @@ class AnnotatePanel(QWidget):
         layout.addWidget(Section("Image", self._image_form()))
         layout.addWidget(Section("Model", self._model_form()))
         layout.addWidget(self.stain)
+        layout.addWidget(self.stain_row)
         layout.addWidget(self.older)
         layout.addWidget(self.loading)
         layout.addWidget(self.annotate)
@@ -76,6 +78,7 @@ class AnnotatePanel(QWidget):
             self.device.addItem(_DEVICES[device], device)
         self.problem, self.stain, self.older = Banner(), Banner(), Banner()
         self.loading = small_label()
+        self.stain_row = StainRow(self._controller.adapting, self._session)
         self.pixel_size, self.brightness = PixelSizeField(), BrightnessField()
         self.draw = QPushButton("Draw")
         self.draw.setToolTip("Pull a rectangle, or take the layer's polygon tool; only what lies in it is annotated.")
