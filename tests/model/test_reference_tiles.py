@@ -67,7 +67,9 @@ def test_far_is_measured_on_held_out_tiles() -> None:
     assert not kept.is_far(along)
     assert kept.is_far(across)
     assert kept.rarity(across) == pytest.approx(1 / 200)
-    assert replace(kept, held_out=np.zeros(0, np.float32)).rarity(across) == 1.0
+    unmeasured = replace(kept, held_out=np.zeros(0, np.float32))
+    assert unmeasured.rarity(across) == 1.0
+    assert not unmeasured.is_far(across), "nothing is known"
 
 
 def test_written_and_read_again(tmp_path: Path) -> None:

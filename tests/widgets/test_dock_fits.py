@@ -7,24 +7,19 @@ from typing import Any
 
 import pytest
 from napari.settings import get_settings
-from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
-    QApplication,
-    QCheckBox,
     QComboBox,
-    QLabel,
     QLineEdit,
-    QPushButton,
     QSlider,
     QWidget,
 )
 
 from correct_window import Window
+from cut_off import WORDED, cut_off, resize
 
 _CONTROLS = (QAbstractButton, QComboBox, QAbstractSpinBox, QLineEdit, QSlider)
-_WORDED = (QPushButton, QCheckBox, QLabel)
 _GERMAN = 1.4
 """A German label is that much longer than its English one."""
 
@@ -36,44 +31,10 @@ def controls(dock: QWidget) -> Iterator[Any]:
             yield widget
 
 
-def cut_off(dock: Any) -> list[str]:
-    """Everything in sight that has less width than its words need, or lies partly outside of its page."""
-    found = []
-    for name, page in dock.steps.pages.items():
-        dock.steps.show_step(name)
-        settle()
-        found += [name] if page.widget().minimumSizeHint().width() > page.viewport().width() else []
-        found += [name] if page.horizontalScrollBar().value() else []
-        for widget in dock.findChildren(QWidget):
-            if not widget.isVisible() or not isinstance(widget, _WORDED) or not widget.text():
-                continue
-            wraps = isinstance(widget, QLabel) and widget.wordWrap()
-            if not wraps and widget.width() < widget.minimumSizeHint().width():
-                found.append(f"{name}: {widget.text()}")
-            if widget.mapTo(dock, widget.rect().topRight()).x() >= dock.width():
-                found.append(f"{name}: {widget.text()} ends outside")
-    return found
-
-
-def settle(rounds: int = 10) -> None:
-    """Let panels that have just appeared find their places."""
-    for _ in range(rounds):
-        QApplication.processEvents()
-        QTest.qWait(5)
-
-
-def resize(window: Window, width: int, height: int) -> None:
-    """Make the window so large, and show all of the tile in it."""
-    window.viewer.window._qt_window.resize(width, height)
-    settle(40)
-    window.viewer.reset_view()
-    settle()
-
-
 def stretch(dock: QWidget) -> None:
     """Make the words on buttons and left of fields as long as German ones."""
     for widget in dock.findChildren(QWidget):
-        if isinstance(widget, _WORDED) and len(widget.text()) > 2:
+        if isinstance(widget, WORDED) and len(widget.text()) > 2:
             widget.setText(widget.text() + "n" * round((_GERMAN - 1) * len(widget.text())))
 
 

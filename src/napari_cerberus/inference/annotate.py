@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .device import Runtime
     from .grid.model_grid import ModelGrid
     from .predict import Prediction
-    from .read_image import Reading
+    from .reasons.resemblance import Resemblance
     from .tissue_readout import TissueMap
 
 __all__ = ["NO_REPAIR", "AnnotateSettings", "Annotation", "RepairSettings", "annotate"]
@@ -48,6 +48,8 @@ class Annotation(AnnotatedImage):
     ----------
     tissue_doubt : str
         Why the readout should not be relied on; "" where it is clear.
+    resemblance : Resemblance or None
+        Tiles that the model learned from and the image resembles; None where it keeps none.
     tissue_map : TissueMap or None
         For images of several tissue windows.
     embedding : (512,) float32 array or None
@@ -57,6 +59,7 @@ class Annotation(AnnotatedImage):
     """
 
     tissue_doubt: str = ""
+    resemblance: Resemblance | None = None
     tissue_map: TissueMap | None = None
     embedding: NDArray[np.float32] | None = None
     probabilities: Mapping[str, NDArray[np.float16]] = field(default_factory=dict)
@@ -114,6 +117,7 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings, frame:
     from .grid.model_grid import ModelGrid
     from .images.rgb import to_rgb8
     from .read_image import read_image
+    from .reasons.tissue_answer import tissue_answer
 
     started = time.perf_counter()
     yield Progress("Preparing the image")
@@ -130,7 +134,7 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings, frame:
     readings: list[Mapping[str, NDArray[np.int32]]] = []
     if settings.flips:
         readings = yield from _flipped_readings(rgb, model, runtime, settings)
-    tissue = _tissue(reading, model)
+    tissue = tissue_answer(reading, model)
     prediction, known = reading.prediction, frame or Frame.of_image(rgb)
     del rgb, reading  # the labels need the room
     give_back_memory()
@@ -144,6 +148,7 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings, frame:
         objects=objects,
         tissue=tissue.shares,
         tissue_doubt=tissue.doubt,
+        resemblance=tissue.resemblance,
         tissue_map=tissue.map,
         embedding=prediction.embedding,
         probabilities=prediction.probabilities,
@@ -286,49 +291,3 @@ def objects_from(
         tables.append(object_table(task, labels[task], settings.pixel_size_um, confidence=confidence, classes=classes))
     filled = [table for table in tables if len(table)]
     return labels, pd.concat(filled, ignore_index=True) if filled else empty_table(MODEL_COLUMNS)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Tissue:
-    """What is said of the tissue as a whole."""
-
-    shares: Mapping[str, float] = field(default_factory=dict)
-    doubt: str = ""
-    map: TissueMap | None = None
-    notes: tuple[str, ...] = ()
-
-
-def _tissue(reading: Reading, model: Model) -> _Tissue:
-    from ..model.network import STRIDE_PX
-    from .tissue_readout import TissueMap, deserves_map, read_out, tissue_cells
-
-    prediction, grid = reading.prediction, reading.grid
-    if prediction.tissue is None:
-        return _Tissue()
-    classes = model.spec.tissue_classes
-    holds_tissue = tissue_cells(reading.image)
-    shares, notes = read_out(prediction.tissue, classes, holds_tissue)
-    tissue_um2 = float(holds_tissue.sum() * (STRIDE_PX * model.spec.pixel_size_um) ** 2)
-    doubt = _tissue_doubt(shares, tissue_um2, prediction.embedding, model)
-    if not deserves_map(holds_tissue.shape, model.spec.tissue_window_cells):
-        return _Tissue(shares=shares, doubt=doubt, notes=notes)
-    spacing = STRIDE_PX * grid.scale
-    tissue_map = TissueMap(
-        classes=classes, probabilities=prediction.tissue, holds_tissue=holds_tissue, spacing_px=spacing
-    )
-    return _Tissue(shares=shares, doubt=doubt, map=tissue_map, notes=notes)
-
-
-def _tissue_doubt(
-    shares: Mapping[str, float], tissue_um2: float, vector: NDArray[np.float32] | None, model: Model
-) -> str:
-    from ..model.reference_tiles import read_references
-    from .doubts.tissue_doubt import doubt, least_share_of
-
-    references = read_references(model.path, model.sha256) if model.path is not None else None
-    return doubt(
-        shares,
-        least=least_share_of(model.spec.provenance),
-        tissue_um2=tissue_um2,
-        is_far=references is not None and vector is not None and references.is_far(vector),
-    )

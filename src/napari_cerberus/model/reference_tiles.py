@@ -132,8 +132,9 @@ class ReferenceTiles:
         return (as_far + 1) / (len(self.held_out) + 1)
 
     def is_far(self, vector: Vector) -> bool:
-        """Whether the image is unlike everything that the model learned its classes from."""
-        return self.rarity(vector) <= max(FAR_SHARE, 1 / (len(self.held_out) + 1))
+        """Whether the image is unlike all that the model learned its classes from; never without held-out tiles."""
+        held = len(self.held_out)
+        return bool(held) and self.rarity(vector) <= max(FAR_SHARE, 1 / (held + 1))
 
     def nearest(self, vector: Vector, count: int, *, tissue_class: str = "") -> tuple[Neighbour, ...]:
         """The ``count`` most alike, nearest first, no patient twice; of one class where one is named."""

@@ -22,6 +22,8 @@ SPLIT_FILE, CONFIG_FILE = "class-split.json", "classes.toml"
 SOURCE = "tiles"
 _CELL_PX = 16
 _FROZEN_ENCODER = 5
+_VIEWS = 8
+"""Augmentations of a tile. The encoder is frozen and sees each view once: that is where the time would go."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +163,8 @@ def _config(
         start=base_name,
         train_from_layer=_FROZEN_ENCODER,
         keep_statistics=True,
+        cache_features=True,
+        cache_views=_VIEWS,
         optimiser=OptimiserSettings(learning_rate=settings.learning_rate),
         augment=AugmentSettings(scale=0.0, elastic=0.0),
     )

@@ -44,6 +44,7 @@ from .runs.model_library import Library
 from .session import JobState, JobStatus, ModelChoice, RunSummary, Session
 from .slides.batch_run import BatchRun
 from .slides.slide_run import SlideRun
+from .why.tissue_reasons import TissueReasons
 from .worker import Cancelled, End, Failed, JobRunner
 
 CONTEXT_UM = 64.0
@@ -108,6 +109,7 @@ class Controller:
             self.session, self.correct, self.finishing, annotator.open, lent, lambda: self._jobs.busy, learn_jobs
         )
         self.learning.by_itself = memory.preferences().learn_by_itself
+        self.why = TissueReasons(self.session, corrections, self.correct.tools.aim, self._answers, annotator.open)
         self.stain = StainCheck(self.session, self.layers, self.watch)
         self.adapting = StainAdapting(
             self.session, self.layers, self.choose.pixel_size_of, self.choose.model, annotator.open
@@ -197,6 +199,7 @@ class Controller:
         self.adapting.close()
         self.finishing.close()
         self.slide_run.close()
+        self.why.close()
         self.batch_run.close()
         self.export.close()
         self.finetuning.close()

@@ -17,6 +17,8 @@ from .session import Display
 
 RECTANGLE_LAYER = "Cerberus region"
 TISSUE_MAP = "tissue map"
+HIDDEN_LAYER = "Cerberus hidden"
+"""Parts of the image that are hidden to see what changes; no region to annotate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,9 @@ class ViewerLayers:
         """Shapes layers in which a region may be drawn: the active one, ours, then the rest from the top."""
         active = self.viewer.layers.selection.active
         chosen = None if active is None else active.unique_id
-        layers = [layer for layer in reversed(list(self.viewer.layers)) if isinstance(layer, Shapes)]
+        layers = [
+            one for one in reversed(list(self.viewer.layers)) if isinstance(one, Shapes) and one.name != HIDDEN_LAYER
+        ]
         return iter(sorted(layers, key=lambda one: (one.unique_id != chosen, one.name != RECTANGLE_LAYER)))
 
     def results(self, fingerprint: str = "") -> list[tuple[Any, LayerRecord]]:

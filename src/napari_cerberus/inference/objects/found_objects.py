@@ -96,6 +96,14 @@ def object_confidence(
         On the model grid, ids 1..n without gaps.
     inner, contour : (h, w) float arrays
     """
+    margins, blurs = margins_and_blurs(labels, inner, contour)
+    return np.asarray(np.clip(margins * (1.0 - 0.5 * blurs), 0.0, 1.0))
+
+
+def margins_and_blurs(
+    labels: Labels, inner: NDArray[np.floating], contour: NDArray[np.floating]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Margin and blur of each object, both (n,), 0..1; parameters as ``object_confidence``."""
     count = int(labels.max(initial=0))
     pixels, certainty = np.zeros(count + 1), np.zeros(count + 1)
     rim_pixels, blur = np.zeros(count + 1), np.zeros(count + 1)
@@ -108,8 +116,7 @@ def object_confidence(
         rim = inside & _outline(labels, rows)
         rim_pixels += np.bincount(ids[rim], minlength=count + 1)
         blur += np.bincount(ids[rim], _entropy(first[rim], second[rim]), count + 1)
-    margins, blurs = certainty / np.maximum(pixels, 1), blur / np.maximum(rim_pixels, 1)
-    return np.asarray(np.clip(margins * (1.0 - 0.5 * blurs), 0.0, 1.0)[1:])
+    return (certainty / np.maximum(pixels, 1))[1:], (blur / np.maximum(rim_pixels, 1))[1:]
 
 
 def _geometry(labels: Labels, count: int, pixel_size_um: float | PixelSize) -> Columns:

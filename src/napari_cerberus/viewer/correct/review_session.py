@@ -9,11 +9,13 @@ import pandas as pd
 from psygnal import Signal
 
 from ...annotation.edits import ChangeSet
+from ...annotation.edits.window import window_around
 from ...annotation.object_columns import ACCEPTED, REJECTED, SKIPPED, UNREVIEWED, empty_table
 from ...annotation.object_table import mark
 from ...annotation.review.findings import Scene, as_findings, find
 from ...annotation.review.queue import Key, ReviewCount, ReviewFilter, attach, count, nearest, queue, step
 from ...errors import CerberusError
+from ...inference.reasons.object_reasons import object_reasons, reasons_sentence
 from ...progress import Job, Progress
 from ..worker import End, Failed, JobRunner, Returned
 from .sight.aim import Aim
@@ -101,6 +103,16 @@ class Reviewing:
             return ""
         rows = queued[(queued["task"] == self.current[0]) & (queued["index"] == self.current[1])]
         return _words(rows.iloc[0]) if len(rows) else ""
+
+    def why(self) -> str:
+        """What stands behind the current object, in one line; empty without one."""
+        one = self._layers().get(self.current[0]) if self.current is not None else None
+        if one is None or self.current is None or one.box(self.current[1]) is None:
+            return ""
+        index, tracked = self.current[1], one.tracked
+        window = window_around(tracked.labels, index)
+        reasons = object_reasons(index, tracked.objects, window, one.probability, flips=one.record.flips)
+        return reasons_sentence(reasons, one.task)
 
     def set_conflicts(self, place: tuple[Any, ...], conflicts: pd.DataFrame, *, there: bool) -> None:
         """Queue what a re-run contradicts, or forget it when the re-run is taken back."""

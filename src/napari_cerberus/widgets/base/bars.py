@@ -58,11 +58,12 @@ class Bars(QWidget):
         self._grid.setVerticalSpacing(3)
         self._grid.setColumnStretch(1, 1)
 
-    def show_shares(self, shares: Mapping[str, float]) -> None:
-        """Show ``class → probability``."""
+    def show_shares(self, shares: Mapping[str, float], before: Mapping[str, float] | None = None) -> None:
+        """Show ``class → probability``; with ``before``, in its order and with the change in percentage points."""
         clear(self._grid)
-        for row, (name, share) in enumerate(sorted(shares.items(), key=lambda pair: -pair[1])):
-            title, percent = QLabel(name), QLabel(f"{share:.0%}")
+        for row, name in enumerate(sorted(shares, key=lambda one: -(before or shares)[one])):
+            share, change = shares[name], "" if before is None else change_words(shares[name], before[name])
+            title, percent = QLabel(name), QLabel(f"{share:.0%}{change}")
             weight = "font-weight: 600;" if row == 0 else ""
             title.setStyleSheet(weight)
             percent.setStyleSheet(weight)
@@ -81,3 +82,9 @@ class Bars(QWidget):
             )
             for row in range(self._grid.count() // 3)
         ]
+
+
+def change_words(share: float, before: float) -> str:
+    """ " (−12)" in percentage points; " (=)" where both are shown as the same."""
+    points = round(100 * share) - round(100 * before)
+    return f" ({points:+d})".replace("-", "−") if points else " (=)"

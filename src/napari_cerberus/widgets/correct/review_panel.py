@@ -55,6 +55,7 @@ class ReviewPanel(QWidget):
         self.count = small_label()
         self.bar = QProgressBar()
         self.reason = Banner()
+        self.why = small_label()
         self.filters = {name: QComboBox() for name in _ALL}
         self.states = QComboBox()
         self.order = QComboBox()
@@ -88,6 +89,9 @@ class ReviewPanel(QWidget):
             self.reason.say(f"{current[0].capitalize()} {current[1]}: {reason}")
         else:
             self.reason.say("Press “.” or ▸ for the object that most needs a look.")
+        why = self._review.why()
+        self.why.setText(why)
+        self.why.setVisible(bool(why))
 
     def _button(self, name: str) -> QPushButton:
         button = QPushButton(_WORDS[name])
@@ -172,6 +176,7 @@ class ReviewPanel(QWidget):
         inner.addLayout(progress)
         inner.addLayout(steps)
         inner.addWidget(self.reason)
+        inner.addWidget(self.why)
         inner.addLayout(grid)
         inner.addWidget(self.order)
         inner.addLayout(last)
