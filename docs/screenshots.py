@@ -39,6 +39,7 @@ class Walk:
         studio = self.studio
         studio.annotate()
         studio.picture("annotated")
+        self.why()
         self.correct.review.next()
         studio.scroll_to(studio.dock.review)
         studio.picture("queue")
@@ -55,6 +56,22 @@ class Walk:
         self.on_object("clip", studio.largest("lumina"))
         self.change_class()
         self.compare()
+
+    def why(self) -> None:
+        """Why? of the tissue readout, with the largest gland hidden; a model's answer only."""
+        studio, reasons = self.studio, self.studio.dock.controller.why
+        answer = studio.dock.controller.session.readout
+        if answer is None or answer.model_name == "exact labels":
+            return
+        studio.show(*studio.largest("glands"))
+        studio.dock.steps.show_step("annotate")
+        studio.dock.readout.why.click()
+        reasons.hide_object()
+        studio.wait_for(lambda: reasons.why.hidden is not None and not reasons.why.stage)
+        studio.viewer.reset_view()
+        studio.scroll_to(studio.dock.readout)
+        studio.picture("why")
+        studio.dock.readout.why.click()
 
     def on_object(self, tool: str, chosen: tuple[str, int], *, at_edge: bool | None = None) -> None:
         """A tool that works at once: its key over the object, which first gets a hole, or a notch ``at_edge``."""

@@ -26,7 +26,7 @@ class Soon:
     def start(self) -> None:
         """Call the function ``AFTER_MS`` from now, instead of at the moment that was planned before."""
         if self._timer is None and QCoreApplication.instance() is not None:
-            self._timer = QTimer()
+            self._timer = QTimer(QCoreApplication.instance())  # outlives the windows, which stop it
             self._timer.setSingleShot(True)
             self._timer.setInterval(AFTER_MS)
             self._timer.timeout.connect(self._function)

@@ -84,7 +84,8 @@ class HiddenParts:
 
     def _need(self, where: dict[str, Any]) -> Any:
         if self._layer is None:
-            layer = Shapes(name=HIDDEN_LAYER, ndim=2, face_color=_FACE, edge_color=_EDGE, edge_width=1, **where)
+            looks = {"face_color": _FACE, "edge_color": _EDGE, "edge_width": 1, "opacity": 1.0}
+            layer = Shapes(name=HIDDEN_LAYER, ndim=2, **looks, **where)
             self._layers.add_beside_the_point(layer)
             layer.events.data.connect(self._on_data)
             self._layer = layer

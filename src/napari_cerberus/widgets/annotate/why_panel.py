@@ -15,7 +15,7 @@ from ...viewer.why.tissue_reasons import Why
 from ..base.bars import Bars
 from ..base.style import SPACING_PX, Banner, Tone, clear, small_label
 
-THUMBNAIL_PX = 76
+THUMBNAIL_PX = 88
 _FAR = "Far from all that the model learned from: what it resembles, and the percentages, say little here."
 _RESEMBLES = "Resembles these tiles of {} that the model learned from:"
 _RIVAL = "And, of the next likeliest, {}, these:"
@@ -48,7 +48,9 @@ class Thumbnails(QWidget):
             picture, pixmap = small_label(tile.name), QPixmap()
             if tile.thumbnail and pixmap.loadFromData(tile.thumbnail, "JPG"):
                 how = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-                picture.setPixmap(pixmap.scaled(THUMBNAIL_PX, THUMBNAIL_PX, *how))
+                shown = pixmap.scaled(THUMBNAIL_PX, THUMBNAIL_PX, *how)
+                picture.setPixmap(shown)
+                picture.setFixedSize(shown.size())
             picture.setToolTip(f"{tile.name}; unlikeness {tile.distance:.3f} (0: alike)")
             self._row.addWidget(picture)
         self._row.addStretch(1)
