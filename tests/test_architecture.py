@@ -50,7 +50,7 @@ MAY_IMPORT = {
     "pairs": BASE | {"model", "annotation"},
     "interop": BASE | {"annotation", "pairs"},
     "slides": BASE | {"model", "inference", "annotation", "pairs", "interop"},
-    "exporting": BASE | {"inference", "annotation", "pairs"},
+    "exporting": BASE | {"inference", "annotation", "pairs", "slides"},
     "synthetic": BASE,
     "training": BASE | {"model", "pairs", "inference", "synthetic"},
     "finetune": BASE | {"model", "inference", "pairs", "synthetic", "training"},

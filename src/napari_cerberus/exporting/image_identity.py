@@ -8,11 +8,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..annotation.frame import image_key
+from ..annotation.frame import Region, image_key
+from ..annotation.regions import common_folder
 from ..annotation.stored.folder_schema import AnnotationFile
 from ..errors import DataError
+from ..inference.grid.model_grid import Window
 from ..inference.images.image_files import read_image
 from ..inference.images.rgb import as_rgb8
+from ..slides import Slide, open_slide
+from ..slides.files.opening import looks_like_slide
 
 _IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".jpg", ".jpeg", ".bmp")
 
@@ -40,11 +44,50 @@ def find_image(folder: Path, about: AnnotationFile, places: Sequence[Path] = ())
         inner = folder / about.image_file
         return inner if inner.is_file() else None
     known = Path(about.image_path) if about.image_path else None
-    if known is not None and known.is_absolute() and known.is_file():
+    if known is not None and known.is_absolute() and _is_image(known):
         return known
     names = _names(about)
-    tried = (folder.parent, *places)
-    return next((place / name for place in tried for name in names if (place / name).is_file()), None)
+    around = common_folder(folder)
+    tried = (folder.parent, *([around.parent] if around != folder else []), *places)
+    return next((place / name for place in tried for name in names if _is_image(place / name)), None)
+
+
+def _is_image(path: Path) -> bool:
+    """A file, or a folder that is a slide."""
+    return path.is_file() or (path.is_dir() and looks_like_slide(path))
+
+
+def slide_of(path: Path, key: str) -> Slide | None:
+    """The slide that was annotated, opened lazily; None where the file is no slide, or another one.
+
+    Raises
+    ------
+    ImageError, InstallationError
+        If it is damaged, or needs an extra that is not installed.
+    """
+    if not looks_like_slide(path):
+        return None
+    slide = open_slide(path)
+    return slide if slide.key == key else None
+
+
+def read_region(slide: Slide, region: Region, factors: tuple[float, float]) -> NDArray[Any]:
+    """The (h, w, 3) uint8 pixels of a part of a slide, in pixels of the level that is ``factors`` coarser.
+
+    Raises
+    ------
+    ImageError
+        If that part of the file is damaged.
+    DataError
+        If it has no such level, or is smaller than the part.
+    """
+    for number, level in enumerate(slide.levels):
+        rows, columns = level.shape[:2]
+        if (slide.shape[0] / rows, slide.shape[1] / columns) == tuple(factors):
+            if region[2] > rows or region[3] > columns:
+                raise DataError(f"{slide.path} is smaller than the region that was annotated; restore the file.")
+            return slide.read(Window(*region), number)
+    raise DataError(f"{slide.path} has other levels than when it was annotated; annotate it again.")
 
 
 def read_checked(path: Path, key: str) -> NDArray[Any]:

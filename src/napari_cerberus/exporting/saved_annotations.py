@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from ..annotation.annotated_image import AnnotatedImage
 from ..annotation.store import JOURNAL_FILE, OBJECTS_FILE, load_annotation
 from ..annotation.stored.folder_schema import ABOUT_FILE, AnnotationFile, read_about
 from ..errors import CerberusError, DataError
@@ -18,7 +21,7 @@ from ..pairs.write.export_source import ExportSource
 from ..progress import Job, Progress
 from ..whole_folders import settle_all
 from .annotator_work import work_of
-from .image_identity import find_image, read_checked
+from .image_identity import find_image, read_checked, read_region, slide_of
 from .review_counts import ReviewCount, count_reviewed
 
 
@@ -146,21 +149,30 @@ def read_result(path: Path, folder: Path, annotator: str = "", *, name: str = ""
         If a file is missing or damaged, or the image changed since it was annotated.
     """
     annotated = load_annotation(folder)
-    if annotated.factors != (1.0, 1.0):
-        raise DataError(f"{folder} is of a coarser level of its image; open it in napari and export it there.")
-    pixels = read_checked(path, annotated.frame.image_key)
-    top, left, bottom, right = annotated.frame.region
-    if bottom > pixels.shape[0] or right > pixels.shape[1]:
-        raise DataError(f"{path} is smaller than the region that was annotated; restore the file.")
+    slide = slide_of(path, annotated.frame.image_key)
+    if slide is not None:
+        image = read_region(slide, annotated.frame.region, annotated.factors)
+    else:
+        image = _part_of_picture(path, folder, annotated)
     work = work_of(annotated.objects, folder / JOURNAL_FILE, annotated.saved_by or annotator)
     return ExportSource(
-        image=as_rgb8(pixels, annotated.full_brightness or None)[top:bottom, left:right],
+        image=image,
         annotated=annotated,
         name=name or path.name,
         path=path,
         annotator=work.annotator,
         effort=work.effort,
     )
+
+
+def _part_of_picture(path: Path, folder: Path, annotated: AnnotatedImage) -> NDArray[np.uint8]:
+    if annotated.factors != (1.0, 1.0):
+        raise DataError(f"{folder} is of a coarser level of its image; open it in napari and export it there.")
+    pixels = read_checked(path, annotated.frame.image_key)
+    top, left, bottom, right = annotated.frame.region
+    if bottom > pixels.shape[0] or right > pixels.shape[1]:
+        raise DataError(f"{path} is smaller than the region that was annotated; restore the file.")
+    return as_rgb8(pixels, annotated.full_brightness or None)[top:bottom, left:right]
 
 
 def _saved(folder: Path, places: Sequence[Path]) -> SavedImage:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -61,13 +62,37 @@ def annotated_of(layer_data: Sequence[tuple[Any, Mapping[str, Any], str]]) -> An
     )
 
 
-def layer_of(annotated: AnnotatedImage, task: str, image: Any | None, display: Display) -> Any:
+def by_place(layer_data: Sequence[LayerData]) -> list[list[LayerData]]:
+    """The result layers among them, those of one part of an image together.
+
+    Raises
+    ------
+    DataError
+        If there is none, or they are of different images.
+    """
+    found: dict[tuple[Any, ...], list[LayerData]] = {}
+    for one in layer_data:
+        record = record_from(one[1].get("metadata", {}).get(KEY)) if one[2] == "labels" else None
+        if record is not None and record.task in INSTANCE_TASKS:
+            found.setdefault(record.place[1:], []).append(one)
+    if not found:
+        raise DataError("None of these layers is a Cerberus result; annotate the image first.")
+    if len({place[0] for place in found}) > 1:
+        raise DataError("The layers are of different images; save them one by one.")
+    return list(found.values())
+
+
+def layer_of(
+    annotated: AnnotatedImage, task: str, image: Any | None, display: Display, *, taken: Collection[str] = ()
+) -> Any:
     """A Labels layer of one task, ready to be corrected; over ``image``, or alone at its own pixel size.
 
     Parameters
     ----------
     image : napari.layers.Image or None
         The image that it belongs to.
+    taken : collection of str
+        Names that other layers have; napari would rename it then, and a renamed layer is the user's own.
     """
     record = LayerRecord.of(annotated, task)
     rows = annotated.objects_of(task)
@@ -75,7 +100,9 @@ def layer_of(annotated: AnnotatedImage, task: str, image: Any | None, display: D
         name, where = annotated.name, own_place(annotated)
     else:
         name, where = str(image.name), placement(image, annotated.frame.region[:2], annotated.factors)
-    layer = labels_layer(task, annotated.labels[task], rows, display, name=f"{name} {task}", **where)
+    numbered = (f"{name} {task} [{number}]" for number in count(1))
+    called = f"{name} {task}" if f"{name} {task}" not in taken else next(one for one in numbered if one not in taken)
+    layer = labels_layer(task, annotated.labels[task], rows, display, name=called, **where)
     layer.features = features_of(rows)
     if (rows["state"] == UNREVIEWED).all() and not annotated.is_corrected(task):
         record = replace(record, layer_name=str(layer.name), checksum=checksum_of(layer))

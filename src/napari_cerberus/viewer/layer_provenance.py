@@ -27,6 +27,9 @@ IMAGE_PATH = "napari-cerberus image path"
 HISTORY = "napari-cerberus journal"
 """Our entry in ``layer.metadata`` with the file of the annotation's history; empty or missing where there is none."""
 
+SAVED_IN = "napari-cerberus folder"
+"""Our entry in ``layer.metadata`` with the folder that it was opened from or saved in; missing where there is none."""
+
 FINISHED = "napari-cerberus finished areas"
 """Our entry in ``layer.metadata`` with the finished areas of the annotation, as ``FinishedArea.to_json`` gives them."""
 

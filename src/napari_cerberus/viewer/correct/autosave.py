@@ -139,7 +139,7 @@ class Autosave:
         self.flush()
         if (journal := self._journals.get(one.place)) is not None:
             return journal
-        journal = Journal(self._frame(one), None)
+        journal = Journal(self.frame(one), None)
         self._continue(journal, one)
         self._begin(journal, list(self._corrections.siblings(one).values()), [])
         if finished := finished_of(one.layer):
@@ -172,7 +172,7 @@ class Autosave:
         self._owners.clear()
 
     def _open(self, one: TrackedLayer, *, resume: bool, folder: Path | None = None) -> Journal:
-        root, frame = self.root if self.root is not None else journals_folder(), self._frame(one)
+        root, frame = self.root if self.root is not None else journals_folder(), self.frame(one)
         path = str(root / frame.folder_name / JOURNAL_FILE)
         known = resume or one.layer.metadata.get(HISTORY) == path
         journal, replay = open_journal(root, frame, resume=known, folder=folder)
@@ -194,7 +194,7 @@ class Autosave:
             journal.begin_with(replay)
             self._earlier[one.place] = replay
 
-    def _frame(self, one: TrackedLayer) -> Frame:
+    def frame(self, one: TrackedLayer) -> Frame:
         """The frame of a layer's annotation; the size of an image that is gone is taken from the region."""
         record = one.record
         top, left, bottom, right = (int(value) for value in record.region)

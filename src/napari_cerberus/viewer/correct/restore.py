@@ -9,6 +9,7 @@ from typing import Any
 from psygnal import Signal
 
 from ...annotation.annotated_image import AnnotatedImage
+from ...annotation.frame import Region
 from ...annotation.journal import Replay, find_journals
 from ...annotation.journal.record import RESULT
 from ...pixel_size import PixelSize
@@ -22,11 +23,12 @@ from .tracked_layers import Corrections
 
 
 class Restoring:
-    """Holds at most one offer, about the chosen image.
+    """Offers what the chosen image has: of each part of it the newest journal, all of them together.
 
     Attributes
     ----------
-    offer : Replay or None
+    offers : tuple of Replay
+        The newest first.
     offer_changed : Signal
         There is an offer now, or there is none any more.
 
@@ -41,50 +43,62 @@ class Restoring:
 
     def __init__(self, corrections: Corrections, autosave: Autosave, session: Session) -> None:
         self._corrections, self._autosave, self._session = corrections, autosave, session
-        self.offer: Replay | None = None
+        self.offers: tuple[Replay, ...] = ()
         self._declined: set[Path | None] = set()
         session.events.image_id.connect(self.look)
         self.look()
+
+    @property
+    def offer(self) -> Replay | None:
+        """The newest that can be restored."""
+        return self.offers[0] if self.offers else None
 
     @property
     def sentence(self) -> str:
         """What there is to restore, in words."""
         if self.offer is None:
             return ""
-        last = self.offer.records[-1]
-        edits = sum(record.kind != RESULT for record in self.offer.records)
+        edits = sum(record.kind != RESULT for replay in self.offers for record in replay.records)
         changes = f"{edits:,} change{'' if edits == 1 else 's'}"
-        return f"You corrected this image before ({changes}, the last on {last.at[:10]}). {self.offer.problem}".strip()
+        where = "this image" if len(self.offers) == 1 else f"{len(self.offers)} parts of this image"
+        problem = next((replay.problem for replay in self.offers if replay.problem), "")
+        last = self.offer.records[-1].at[:10]
+        return f"You corrected {where} before ({changes}, the last on {last}). {problem}".strip()
 
     def look(self) -> None:
-        """See whether the chosen image has a journal that is not open here."""
-        self.offer = None
+        """See whether the chosen image has journals that are not open here: of each part of it the newest."""
+        offers: dict[Region, Replay] = {}
         image = self._image()
         if self._autosave.root is not None and image is not None:
             mark = fingerprint(image)
-            here = any(one.record.image_fingerprint == mark for one in self._corrections)
-            found = [] if here else find_journals(self._autosave.root, mark)
-            self.offer = next((replay for replay in found if replay.path not in self._declined), None)
-        self.offer_changed.emit()
+            here = {tuple(one.record.region) for one in self._corrections if one.record.image_fingerprint == mark}
+            for replay in find_journals(self._autosave.root, mark):
+                if replay.frame.region not in here and replay.path not in self._declined:
+                    offers.setdefault(replay.frame.region, replay)
+        self._set(tuple(offers.values()))
 
     def decline(self) -> None:
-        """Leave the journal where it is; another of the same image is offered next."""
-        if self.offer is not None:
-            self._declined.add(self.offer.path)
+        """Leave the journals where they are; older ones of the same image are offered next."""
+        self._declined |= {replay.path for replay in self.offers}
         self.look()
 
     def accept(self) -> None:
-        """Bring the layers back as they were left, and go on with their journal."""
-        replay, image, size = self.offer, self._image(), self._session.pixel_size
-        self.offer = None
-        self.offer_changed.emit()
-        if replay is None or image is None or size is None:
+        """Bring the layers back as they were left, and go on with their journals."""
+        offers, image, size = self.offers, self._image(), self._session.pixel_size
+        self._set(())
+        if not offers or image is None or size is None:
             return
-        annotated = _annotated(replay, image, size)
-        layers = [one for task in annotated.labels if (one := self._restore(annotated, task, image)) is not None]
-        self._autosave.resume(layers, replay.path)
+        for replay in offers:
+            annotated = _annotated(replay, image, size)
+            layers = [one for task in annotated.labels if (one := self._restore(annotated, task, image)) is not None]
+            self._autosave.resume(layers, replay.path)
         self._corrections.attach_all()
-        self._corrections.said.emit(f"Restored {len(replay.records):,} changes.", False)
+        count = sum(len(replay.records) for replay in offers)
+        self._corrections.said.emit(f"Restored {count:,} changes.", False)
+
+    def _set(self, offers: tuple[Replay, ...]) -> None:
+        self.offers = offers
+        self.offer_changed.emit()
 
     def _restore(self, annotated: AnnotatedImage, task: str, image: Any) -> TrackedLayer | None:
         display, layers = self._session.display, self._corrections.layers

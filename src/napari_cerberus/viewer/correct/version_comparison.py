@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from ...annotation.annotated_image import AnnotatedImage
 from ...annotation.comparison import SAME, Comparison, compare
+from ...annotation.regions import region_of
 from ...annotation.store import load_annotation
 from ...errors import CerberusError
 from ...progress import Job, Progress
@@ -109,7 +110,7 @@ class Comparing:
 
 def _work(before: Path, after: Path | AnnotatedImage) -> Job[Comparison]:
     yield Progress("Comparing", 0, 2)
-    earlier = load_annotation(before)
-    yield Progress("Comparing", 1, 2)
     later = load_annotation(after) if isinstance(after, Path) else after
+    yield Progress("Comparing", 1, 2)
+    earlier = load_annotation(region_of(before, later.frame, later.factors))
     return compare(earlier, later)

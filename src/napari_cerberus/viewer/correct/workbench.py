@@ -7,9 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from ...annotation.effort import effort_of
+from ...annotation.regions import is_part
 from ...errors import CerberusError
 from ..annotate.annotation_result import Answer
 from ..io.annotation_folder import save
+from ..layer_provenance import SAVED_IN
 from ..layers import ViewerLayers
 from ..session import Session
 from ..soon import Soon
@@ -21,6 +23,7 @@ from .restore import Restoring
 from .review_session import Reviewing
 from .sight.overlay import Overlay
 from .toolbox import ToolBox
+from .tracked_layer import TrackedLayer
 from .tracked_layers import Corrections
 from .undo import probability_map
 from .version_comparison import Comparing
@@ -67,15 +70,36 @@ class Correcting:
         self.review.look_for_reasons()
 
     def save(self, folder: Path) -> None:
-        """Write the annotation of the active layer as one folder; what became of it is said."""
+        """Write the annotation of the active layer as one folder; what became of it is said.
+
+        Of an image that is annotated in parts, as a slide, all parts are written.
+        """
         try:
-            active = self.corrections.need_active()
-            layers = [one.layer.as_layer_data_tuple() for one in self.corrections.siblings(active).values()]
-            journal = self.autosave.history(active)
-            (written,) = save(str(folder), layers, journal, by=self.corrections.session.reviewer)
-            self.corrections.said.emit(f"Saved {written}.", False)
+            parts = self._to_save(self.corrections.need_active())
+            for one in parts:
+                siblings = list(self.corrections.siblings(one).values())
+                data = [sibling.layer.as_layer_data_tuple() for sibling in siblings]
+                (written,) = save(str(folder), data, self.autosave.history(one), by=self.corrections.session.reviewer)
+                for sibling in siblings:
+                    sibling.layer.metadata = {**sibling.layer.metadata, SAVED_IN: written}
+            several = f" ({len(parts)} parts of the image)" if len(parts) > 1 else ""
+            self.corrections.said.emit(f"Saved {written}{several}.", False)
         except CerberusError as error:
             self.corrections.said.emit(str(error), True)
+
+    def saved_in(self) -> Path | None:
+        """The folder that the active image was opened from or saved in last; None where there is none."""
+        active = self.corrections.active
+        known = (one.layer.metadata.get(SAVED_IN, "") for one in ([] if active is None else self._to_save(active)))
+        return next((Path(path) for path in known if path), None)
+
+    def _to_save(self, active: TrackedLayer) -> list[TrackedLayer]:
+        """A layer of each part of the image where the active one is of a part; else the active one alone."""
+        if not is_part(self.autosave.frame(active), active.record.factors):
+            return [active]
+        mine = [one for one in self.corrections if one.record.image_fingerprint == active.record.image_fingerprint]
+        of_parts = {one.place: one for one in mine if is_part(self.autosave.frame(one), one.record.factors)}
+        return list({**of_parts, active.place: active}.values())
 
     def effort(self) -> pd.DataFrame | None:
         """What correcting the active annotation has cost so far, a row a model; None before the first change."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from ...annotation.frame import Region
+from ...annotation.regions import is_part
 from ...errors import DataError
 from ...exporting.image_index import INDEX_FILE, Stated, read_index
 from ...exporting.saved_annotations import Found, SavedImage, find_saved
@@ -80,13 +82,17 @@ class SavedImages:
         return " ".join([*sentences, *([look.problem] if look.problem else []), *look.found.problems])
 
 
+def _shown(region: Region) -> str:
+    return f"{region[3] - region[1]} × {region[2] - region[0]} px at {region[0]}, {region[1]}"
+
+
 def _candidate(key: str, image: SavedImage, stated: Stated | None) -> ExportCandidate:
     about = image.about
     ranked = sorted(about.tissue.items(), key=lambda item: -item[1])
     return ExportCandidate(
         key=key,
         image_id="",
-        name=image.name,
+        name=image.name if not is_part(about.frame, about.factors) else f"{image.name} ({_shown(about.frame.region)})",
         tasks=about.tasks,
         layer_names=(),
         size_px=about.frame.shape,

@@ -23,6 +23,10 @@ from .window_keys import WindowKeys
 _COLUMNS = 3
 _NAMED_CLASSES = 2
 """So many class buttons have room for names; of more, the tooltip says the name."""
+_SAVE_TIP = (
+    "Save labels, table, review and history as one folder, all annotated parts of a slide in it; it opens again with "
+    "File ▸ Open. Asks where once; File ▸ Save Selected Layers saves elsewhere."
+)
 _ARMED = "QPushButton:checked { background-color: #2d7dd2; color: white; }"
 
 
@@ -65,7 +69,7 @@ class CorrectPanel(QWidget):
         self.undo.setToolTip("Take the last step back  Key: Ctrl+Z")
         self.redo.setToolTip("Make it again  Key: Ctrl+Shift+Z")
         self.keys.setToolTip("All tools and keys in a table")
-        self.save.setToolTip("Save labels, table, review and history as one folder; it opens again with File ▸ Open.")
+        self.save.setToolTip(_SAVE_TIP)
         self.compare.setToolTip("What was gained, lost or changed since a saved version, or between two of them")
 
     def _lay_out(self) -> None:
@@ -102,6 +106,9 @@ class CorrectPanel(QWidget):
         self._tools.pointer.armed_changed.connect(self._show_armed)
 
     def _ask_and_save(self) -> None:
+        if (known := self._correct.saved_in()) is not None:
+            self._correct.save(known)
+            return
         one = self._correct.corrections.active
         name = "" if one is None else proposed_path(one.record.image_path, one.record.image_name)
         path, _ = QFileDialog.getSaveFileName(self, "Save the annotation", name, f"Cerberus annotation (*{SUFFIX})")
