@@ -73,3 +73,7 @@ def _whole_or_infinite(digits: str) -> float:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
+
+
+PARSERS_WITH_NAN: dict[str, Any] = {"parse_int": _whole_or_infinite, "parse_constant": float}
+"""For a ``json.JSONDecoder`` that takes NaN, as ``read_json`` with leave does."""

@@ -268,13 +268,6 @@ def test_files_that_are_no_json_are_refused(path: Path, text: str) -> None:
         read(path)
 
 
-def test_a_file_that_is_far_too_large_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save(path, [feature()])
-    monkeypatch.setattr("napari_cerberus.strict_json.MAX_BYTES", 10)
-    with pytest.raises(DataError, match="MB"):
-        read(path)
-
-
 def test_an_export_that_is_cancelled_or_fails_keeps_the_old_file(path: Path, tmp_path: Path) -> None:
     path.write_text("old")
     job = write_geojson(path, {"glands": np.arange(1, 26, dtype=np.int32).reshape(5, 5)}, pd.DataFrame())

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +22,8 @@ from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.io import outlines_reader
 from napari_cerberus.viewer.io.outlines_reader import get_reader, read_outlines
 from napari_cerberus.viewer.io.writers import save_geojson
+from napari_cerberus.viewer.layer_provenance import KEY
+from napari_cerberus.viewer.layers import ViewerLayers
 from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState
 
@@ -144,3 +147,57 @@ def test_opened_outlines_can_be_corrected_and_are_the_users_own(desk: Desk, tmp_
     desk.controller.correct.rerun.accept()
     assert int((layer.data[20:28, 30:38] > 0).sum()) == 64, "merging keeps it too"
     assert (layer.data[1:11, 1:11] > 0).all()
+
+
+def on_a_slide(viewer: ViewerModel, side: int = 100_000) -> Any:
+    """A slide that fits into no memory."""
+    levels = [da.zeros((side // step, side // step, 3), dtype=np.uint8, chunks=(1000, 1000, 3)) for step in (1, 64)]
+    return viewer.add_image(levels, multiscale=True, rgb=True, name="slide", scale=(0.25, 0.25), units=("um", "um"))
+
+
+def test_on_a_slide_the_layers_cover_the_outlines_only(viewer: ViewerModel, tmp_path: Path) -> None:
+    image = on_a_slide(viewer)
+    path = write(
+        tmp_path / "a.geojson",
+        feature("Gland", square(70_000, 50_000, 20)),
+        feature("Nucleus", square(70_030, 50_090, 3)),
+    )
+    layers = {meta["name"]: (data, meta) for data, meta, _ in read_outlines(path)}
+    data, meta = layers["slide glands"]
+    assert data.shape == (33, 93)
+    expected = np.zeros((33, 93), bool)
+    expected[:20, :20] = True
+    np.testing.assert_array_equal(data > 0, expected)
+    np.testing.assert_allclose(meta["translate"], (70_000 * 0.25, 50_000 * 0.25))
+    viewer.add_labels(data, **meta)
+    saved = tmp_path / "back.geojson"
+    save_geojson(str(saved), [viewer.layers["slide glands"].as_layer_data_tuple()])
+    ring = json.loads(saved.read_text(encoding="utf-8"))["features"][0]["geometry"]["coordinates"][0]
+    assert sorted(map(tuple, ring[:4])) == sorted(map(tuple, square(70_000, 50_000, 20)))
+    assert image.multiscale
+
+
+def test_outlines_all_over_a_slide_come_in_the_drawn_rectangle(
+    viewer: ViewerModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sentences: list[str] = []
+    monkeypatch.setattr(outlines_reader, "show_warning", sentences.append)
+    image = on_a_slide(viewer)
+    far = [feature("Gland", square(y, x, 20)) for y, x in ((100, 100), (50_000, 60_000), (99_000, 99_000))]
+    path = write(tmp_path / "a.geojson", *far)
+    with pytest.raises(DataError, match="zoom in on a part, or draw a rectangle"):
+        read_outlines(path)
+    layers = ViewerLayers(viewer)
+    layers.draw_rectangle(image)
+    layers.put_rectangle(image, np.array([[49_990, 59_990], [50_089, 60_089]], float))
+    viewer.layers.selection.active = image
+    ((data, meta, _),) = read_outlines(path)
+    assert data.shape == (100, 100)
+    assert np.count_nonzero(data) == 400
+    assert meta["metadata"][KEY]["region"] == (49_990, 59_990, 50_090, 60_090)
+    assert sentences[0].endswith("those in the drawn area were opened.")
+    layers.draw_rectangle(image)
+    layers.put_rectangle(image, np.array([[1000, 1000], [1100, 1100]], float))
+    viewer.layers.selection.active = image
+    with pytest.raises(DataError, match="no outline on this part"):
+        read_outlines(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pandas as pd
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
+from pytestqt.qtbot import QtBot
 
+from napari_cerberus.cli.main import main
 from napari_cerberus.errors import DataError
 from napari_cerberus.inference.annotate import AnnotateSettings
 from napari_cerberus.inference.grid.model_grid import Window
@@ -18,7 +21,7 @@ from napari_cerberus.slides import open_slide
 from napari_cerberus.slides.annotating import annotate_slide
 from napari_cerberus.slides.fields import is_run, least_certain_fields, objects_in
 from napari_cerberus.slides.overviews import Overviews
-from napari_cerberus.viewer.annotate.image_region import take_region
+from napari_cerberus.viewer.annotate.image_region import fingerprint, take_region
 from napari_cerberus.viewer.io.annotation_folder import get_reader
 from napari_cerberus.viewer.io.slide_reader import read_slide
 from napari_cerberus.viewer.io.slide_results import read_slide_result
@@ -139,11 +142,49 @@ def test_a_field_becomes_a_region(run: Path, slide_path: Path) -> None:
     assert sum(layer.name.endswith("(slide)") for layer in viewer.layers) == 5
     slide_run.look(run)
     assert len(viewer.layers) == 6  # shown once
+    objects = [layer for layer in viewer.layers if layer.name.endswith(tuple(f"{task} (slide)" for task in TASKS))]
     slide_run.open_field(0)
     assert asked == [Region.RECTANGLE]
+    assert not any(layer.visible for layer in objects), "what is corrected lies where they do"
+    slide_run.show_field(0)
+    assert all(layer.visible for layer in objects)
+    assert len(objects) == 3
     window = slide_run.fields[0].window
     box = take_region(viewer, image, Region.RECTANGLE, layers.shapes()).box
     assert box.as_tuple() == (window.y0, window.x0, window.y1, window.x1)
     slide_run.look(slide_path.parent)
     assert slide_run.status.state is JobState.FAILED
+    about = run / "run.json"
+    about.write_text(about.read_text(encoding="utf-8").replace(fingerprint(image), "0" * 64), encoding="utf-8")
+    slide_run.look(run)
+    assert "is of another slide, “slide”" in slide_run.status.message
     slide_run.close()
+
+
+def test_all_objects_go_to_qupath_from_the_window(run: Path, qtbot: QtBot) -> None:
+    slide_run = SlideRun(Session(), ViewerLayers(ViewerModel()), lambda _name: tiny_model(), lambda: None)
+    target = run.parent / "all.geojson"
+    slide_run.save_outlines(target)
+    assert slide_run.status.state is JobState.FAILED
+    assert "open a result" in slide_run.status.message
+    slide_run.look(run)
+    assert slide_run.finished == run
+    slide_run.save_outlines(target)
+    qtbot.waitUntil(lambda: slide_run.status.state is JobState.RETURNED, timeout=60_000)
+    features = json.loads(target.read_text(encoding="utf-8"))["features"]
+    assert len(features) == len(pd.read_parquet(run / "objects.parquet"))
+    assert slide_run.status.message.startswith(f"{len(features):,} objects in {target}")
+    (run / "objects.parquet").unlink()
+    slide_run.save_outlines(target)
+    qtbot.waitUntil(lambda: slide_run.status.state is JobState.FAILED, timeout=60_000)
+    assert json.loads(target.read_text(encoding="utf-8"))["features"] == features
+    slide_run.close()
+
+
+def test_all_objects_go_to_qupath_from_the_command_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["convert", "slide", str(run), "--out", str(run.parent / "q")]) == 0
+    features = json.loads((run.parent / "q" / "run.geojson").read_text(encoding="utf-8"))["features"]
+    assert len(features) == len(pd.read_parquet(run / "objects.parquet"))
+    assert f"{len(features)} objects" in capsys.readouterr().out
+    assert main(["convert", "slide", str(run), str(run.parent), "--out", str(run.parent / "q")]) == 1
+    assert "no finished annotation" in capsys.readouterr().err

@@ -34,6 +34,7 @@ from ..tasks import GLANDS, INSTANCE_TASKS
 from .annotate_command import choose_pixel_size, folder_name, output_folders
 from .main import EXIT_FAILED, PROGRAM, one_line
 from .progress_line import ProgressLine
+from .slides.slide_outlines import SLIDE_ACTION, add_slide_action, write_slides
 
 Labels = dict[str, NDArray[np.int32]]
 Found = tuple[Labels, pd.DataFrame, tuple[str, ...]]
@@ -77,10 +78,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--class", nargs=2, action="append", default=[], metavar=("NAME", "TASK"), dest="classes",
         help=f"which task a class stands for: {', '.join(INSTANCE_TASKS)}",
     )  # fmt: skip
+    add_slide_action(actions)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert; 1 if any image failed, the others are written all the same."""
+    if arguments.action == SLIDE_ACTION:
+        return write_slides(arguments)
     return _write(arguments) if arguments.action == "write" else _read(arguments)
 
 

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, SettingsError
 from ..progress import Job, Progress
-from ..strict_json import read_json
 from ..tasks import GLANDS, NUCLEI
+from .feature_stream import read_features
 from .geojson_properties import Words
 from .polygons import Painted, paint_polygon
 
 MAX_COORDINATE = 1e9
+Box = tuple[int, int, int, int]
 _EVERY = 256
 _AREAS = ("Polygon", "MultiPolygon")
 _COLLECTION = "GeometryCollection"
@@ -99,13 +100,11 @@ def read_geojson(path: Path, shape: tuple[int, int], settings: ImportSettings | 
         If the file is no GeoJSON, or a feature's geometry is damaged; says which.
     """
     chosen = settings or ImportSettings()
-    content = read_json(path, allow_nan=True)  # QuPath before 0.5 writes NaN where it could not measure
     notes: Counter[str] = Counter()
     found: list[_Found] = []
-    features = list(_features(content, str(path)))
-    for done, feature in enumerate(features):
+    for done, feature in enumerate(_features(path)):
         if done % _EVERY == 0:
-            yield Progress("Reading outlines", done, len(features))
+            yield Progress(f"Reading outlines: {done:,}")
         one = _found(feature, f"{path}: feature {done + 1}", shape, chosen, notes)
         if one is not None:
             found.append(one)
@@ -123,22 +122,45 @@ class _Found:
         return sum(int(part.mask.sum()) for part in self.parts)
 
 
-def _features(content: object, source: str) -> Iterator[dict[str, Any]]:
+def _features(path: Path) -> Iterator[dict[str, Any]]:
     """All features; those of nested ``childObjects`` follow their parents."""
-    if isinstance(content, dict) and content.get("type") == "FeatureCollection":
-        content = content.get("features")
-    waiting = list(reversed(content)) if isinstance(content, list) else [content]
-    while waiting:
-        feature = waiting.pop()
-        if isinstance(feature, dict) and feature.get("type") in _GEOMETRIES:
-            feature = {"type": "Feature", "geometry": feature}
-        if not isinstance(feature, dict) or feature.get("type") != "Feature":
-            raise DataError(f"{source} is no GeoJSON of objects: it holds something that is no Feature.")
-        yield feature
-        properties = feature.get("properties")
-        if isinstance(properties, dict):
-            children = properties.get("childObjects", properties.get("children"))
-            waiting.extend(reversed(children) if isinstance(children, list) else ())
+    for one in read_features(path):
+        waiting = [one]
+        while waiting:
+            feature = waiting.pop()
+            if isinstance(feature, dict) and feature.get("type") in _GEOMETRIES:
+                feature = {"type": "Feature", "geometry": feature}
+            if not isinstance(feature, dict) or feature.get("type") != "Feature":
+                raise DataError(f"{path} is no GeoJSON of objects: it holds something that is no Feature.")
+            yield feature
+            properties = feature.get("properties")
+            if isinstance(properties, dict):
+                children = properties.get("childObjects", properties.get("children"))
+                waiting.extend(reversed(children) if isinstance(children, list) else ())
+
+
+def extent_of(path: Path) -> Job[Box | None]:
+    """Rectangle (top, left, bottom, right) of all outlines of a file, in whole pixels; None where there is none.
+
+    Raises
+    ------
+    DataError
+        If the file is no GeoJSON, or a feature's geometry is damaged; says which.
+    """
+    low, high = np.full(2, np.inf), np.full(2, -np.inf)
+    settings = ImportSettings()
+    for done, feature in enumerate(_features(path)):
+        if done % _EVERY == 0:
+            yield Progress(f"Looking at outlines: {done:,}")
+        for area in _areas(feature.get("geometry")):
+            for rings in _polygons(area, f"{path}: feature {done + 1}"):
+                points = _ring(rings[0], f"{path}: feature {done + 1}", settings) if rings else np.empty((0, 2))
+                if len(points):
+                    low, high = np.minimum(low, points.min(axis=0)), np.maximum(high, points.max(axis=0))
+    if not np.isfinite(low).all():
+        return None
+    (left, top), (right, bottom) = np.floor(low).astype(int).tolist(), np.ceil(high).astype(int).tolist()
+    return top, left, bottom, right
 
 
 def _found(

@@ -30,6 +30,10 @@ HISTORY = "napari-cerberus journal"
 SAVED_IN = "napari-cerberus folder"
 """Our entry in ``layer.metadata`` with the folder that it was opened from or saved in; missing where there is none."""
 
+RUN_KEY = "napari-cerberus slide run"
+"""Entry of the metadata of layers of an annotated slide: the run's folder, the slide's identity, and the task (empty
+for maps)."""
+
 FINISHED = "napari-cerberus finished areas"
 """Our entry in ``layer.metadata`` with the finished areas of the annotation, as ``FinishedArea.to_json`` gives them."""
 

@@ -13,19 +13,23 @@ from napari.utils.notifications import show_warning
 
 from ...annotation.object_columns import of_task, utc_now
 from ...errors import DataError, ImageError
-from ...interop.geojson_reading import ImportedObjects, read_geojson
+from ...interop.geojson_reading import ImportedObjects, ImportSettings, extent_of, read_geojson
 from ...progress import run_to_end
 from ..annotate.choices import read_pixel_size
-from ..annotate.image_region import fingerprint, image_path, why_not
+from ..annotate.image_region import MAX_PIXELS, fingerprint, image_path, take_region, why_not
 from ..layer_features import features_of, table_from
 from ..layer_provenance import KEY, MODEL_LABELS, LayerRecord
 from ..layers import ViewerLayers, labels_layer
 from ..pixel_size_lookup import find_pixel_size
-from ..placement import placement
+from ..placement import Box, placement
 from ..preferences import Memory
-from ..session import Display
+from ..session import Display, Region
 
 LayerData = tuple[Any, dict[str, Any], str]
+TOO_MANY = (
+    "The outlines reach over more of the slide than can be corrected at once; zoom in on a part, or draw a rectangle "
+    "around it, and open the file again."
+)
 NO_IMAGE = "Open the image first, then its outlines: they are drawn on the grid of its pixels."
 
 
@@ -37,6 +41,9 @@ def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerD
 def read_outlines(path: str | list[str]) -> list[LayerData]:
     """One label layer a task, over the active image or, without one, the topmost.
 
+    On a slide the layers cover the outlines' own part of it; where that is too large to be corrected at once, the drawn
+    rectangle or what is in view.
+
     Raises
     ------
     ImageError
@@ -44,30 +51,64 @@ def read_outlines(path: str | list[str]) -> list[LayerData]:
     DataError
         If the file is damaged, or holds nothing that lies on the image.
     """
-    image = _image()
-    array = image.data[0] if image.multiscale else image.data
-    shape = int(array.shape[0]), int(array.shape[1])
-    found = run_to_end(read_geojson(Path(path if isinstance(path, str) else path[0]), shape))
-    for note in found.notes:
-        show_warning(note)
+    image, file = _image(), Path(path if isinstance(path, str) else path[0])
+    part, note = _part_of_slide(image, file) if image.multiscale else (_whole(image), "")
+    settings = ImportSettings(offset_px=part.origin)
+    found = run_to_end(read_geojson(file, part.shape, settings))
+    for said in filter(None, (note, *found.notes)):
+        show_warning(said)
     if not found.labels:
-        raise DataError(f"{path} holds no outline on “{image.name}”; open the image that it was drawn on.")
-    record = _record(image, shape)
+        where = f"this part of “{image.name}”" if note else f"“{image.name}”; open the image that it was drawn on"
+        raise DataError(f"{file} holds no outline on {where}.")
+    record = _record(image, part)
     return [_layer(image, replace(record, task=task), labels, found) for task, labels in found.labels.items()]
+
+
+def _part_of_slide(image: Any, file: Path) -> tuple[Box, str]:
+    """Where layers of a file's outlines lie, and what to say of it. Raises ``DataError``."""
+    extent = run_to_end(extent_of(file))
+    if extent is None:
+        return Box(y0=0, x0=0, y1=1, x1=1), ""
+    top, left, bottom, right = extent
+    whole = Box(y0=top, x0=left, y1=bottom, x1=right).clipped(*_shape(image))
+    if whole.pixels <= MAX_PIXELS:
+        return whole if whole.pixels else Box(y0=0, x0=0, y1=1, x1=1), ""
+    viewer = current_viewer()
+    layers = ViewerLayers(viewer)
+    drawn = next((one for one in layers.shapes() if len(one.data)), None)
+    chosen = (Region.RECTANGLE, "in the drawn area") if drawn is not None else (Region.VIEW, "in view")
+    try:
+        taken = take_region(viewer, image, chosen[0], layers.shapes())
+    except ImageError as error:
+        raise DataError(f"{TOO_MANY} ({error})") from error
+    if taken.factors != (1.0, 1.0):
+        raise DataError(TOO_MANY)
+    return taken.box, f"The outlines reach over more than can be corrected at once; those {chosen[1]} were opened."
+
+
+def _whole(image: Any) -> Box:
+    height, width = _shape(image)
+    return Box(y0=0, x0=0, y1=height, x1=width)
+
+
+def _shape(image: Any) -> tuple[int, int]:
+    array = image.data[0] if image.multiscale else image.data
+    return int(array.shape[0]), int(array.shape[1])
 
 
 def _layer(image: Any, record: LayerRecord, labels: Any, found: ImportedObjects) -> LayerData:
     """A result layer without a model: a re-run keeps all of it, as it keeps what was drawn by hand."""
     rows = table_from(of_task(found.objects, record.task), labels, record.task, record.pixel_size_um)
     name = f"{image.name} {record.task}"
-    layer = labels_layer(record.task, labels, rows, Display(), name=name, **placement(image, (0, 0)))
+    where = placement(image, record.region[:2])
+    layer = labels_layer(record.task, labels, rows, Display(), name=name, **where)
     layer.features = features_of(rows)
     layer.metadata = {KEY: record.to_metadata(), MODEL_LABELS: np.zeros_like(layer.data)}
     data: LayerData = layer.as_layer_data_tuple()
     return data
 
 
-def _record(image: Any, shape: tuple[int, int]) -> LayerRecord:
+def _record(image: Any, part: Box) -> LayerRecord:
     mark = fingerprint(image)
     size = find_pixel_size(image, mark, Memory.of_napari(), read_pixel_size)
     return LayerRecord(
@@ -75,7 +116,7 @@ def _record(image: Any, shape: tuple[int, int]) -> LayerRecord:
         image_fingerprint=mark,
         image_name=str(image.name),
         image_path=image_path(image),
-        region=(0, 0, *shape),
+        region=part.as_tuple(),
         factors=(1.0, 1.0),
         pixel_size=size,
         model_name="",

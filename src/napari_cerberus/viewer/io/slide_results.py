@@ -16,11 +16,10 @@ from ...slides.run_folder import LABELS, RUN
 from ...slides.run_folder import TISSUE as OVERVIEWS
 from ...strict_json import read_object
 from ..colours import OUTLINE_OPACITY, class_colour
+from ..layer_provenance import RUN_KEY
 
 LayerData = tuple[Any, dict[str, Any], str]
 Colours = dict[int | None, Any]
-RUN_KEY = "napari-cerberus slide run"
-"""Entry of the layer's metadata: the folder of the run, and the slide's identity."""
 _STEPS, _MAP_OPACITY = 10, 0.4
 
 
@@ -55,9 +54,13 @@ def _layer(folder: Path, task: str, about: dict[str, Any]) -> LayerData:
         "scale": tuple(float(side) for side in about["pixel_yx_um"]),
         "units": ("micrometer", "micrometer"),
         "opacity": OUTLINE_OPACITY,
-        "metadata": {RUN_KEY: {"folder": str(folder), "image_key": about["image_key"]}},
+        "metadata": _metadata(folder, about, task),
     }
     return levels if len(levels) > 1 else levels[0], details, "labels"
+
+
+def _metadata(folder: Path, about: dict[str, Any], task: str = "") -> dict[str, Any]:
+    return {RUN_KEY: {"folder": str(folder), "image_key": about["image_key"], "task": task}}
 
 
 def _maps(folder: Path, about: dict[str, Any]) -> list[LayerData]:
@@ -72,7 +75,7 @@ def _maps(folder: Path, about: dict[str, Any]) -> list[LayerData]:
         "units": ("micrometer", "micrometer"),
         "opacity": _MAP_OPACITY,
         "visible": False,
-        "metadata": {RUN_KEY: {"folder": str(folder), "image_key": about["image_key"]}},
+        "metadata": _metadata(folder, about),
     }
     steps = np.ceil(maps.uncertainty / 255 * _STEPS).astype(np.uint8)
     shades: Colours = {step: (1.0, 1.0 - step / _STEPS, 0.0, 1.0) for step in range(1, _STEPS + 1)}

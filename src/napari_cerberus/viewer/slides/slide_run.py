@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from psygnal import Signal
 from ...errors import CerberusError, DataError, ImageError
 from ...pixel_size import PixelSize
 from ...progress import Job, Progress
+from ..annotate.image_region import fingerprint
 from ..correct.sight.camera import camera_of
+from ..layer_provenance import RUN_KEY
 from ..layers import ViewerLayers
 from ..session import JobState, JobStatus, Region, Session
 from ..worker import Cancelled, End, Failed, JobRunner
@@ -39,6 +42,8 @@ class SlideRun:
     status : JobStatus
     fields : tuple of Field
         Of the last finished run, the least certain first.
+    finished : Path or None
+        Folder of the finished run that is shown.
 
     Parameters
     ----------
@@ -60,6 +65,7 @@ class SlideRun:
         self._shown_blocks = -1
         self.status = JobStatus()
         self.fields: tuple[Field, ...] = ()
+        self.finished: Path | None = None
 
     def slide_path(self) -> Path | None:
         """File of the chosen image, where it is a slide that we opened."""
@@ -102,20 +108,61 @@ class SlideRun:
         except CerberusError as error:
             self._say(JobState.FAILED, str(error))
 
+    def show_field(self, number: int) -> None:
+        """Look at a field and the objects of the run in it."""
+        if (layer := self._slide()) is not None:
+            corners = self._corners(number)
+            _look_between(self._layers.viewer, np.array([layer.data_to_world(corner) for corner in corners]))
+            self._show_objects(True)
+
     def open_field(self, number: int) -> None:
-        """Make a field a region: look at it, and annotate it for correction."""
-        layer = self._layers.find(self._image_id) or self._layers.find(self._session.image_id)
-        if layer is None:
-            self._say(JobState.FAILED, "The slide was removed; open it again.")
+        """Make a field a region: look at it, and annotate it for correction.
+
+        The run's own objects are hidden: what is corrected lies where they do.
+        """
+        self.show_field(number)
+        if (layer := self._slide()) is None:
             return
-        window = self.fields[number].window
-        corners = np.array([[window.y0, window.x0], [window.y1 - 1, window.x1 - 1]], dtype=float)
         self._layers.draw_rectangle(layer)
-        self._layers.put_rectangle(layer, corners)
-        _look_between(self._layers.viewer, np.array([layer.data_to_world(corner) for corner in corners]))
+        self._layers.put_rectangle(layer, self._corners(number))
+        self._show_objects(False)
         self._session.image_id = str(layer.unique_id)
         self._session.region = Region.RECTANGLE
         self._annotate()
+
+    def _slide(self) -> Any | None:
+        """The slide's layer; None, and a sentence, where it was removed."""
+        layer = self._layers.find(self._image_id) or self._layers.find(self._session.image_id)
+        if layer is None:
+            self._say(JobState.FAILED, "The slide was removed; open it again.")
+        return layer
+
+    def _corners(self, number: int) -> np.ndarray[Any, Any]:
+        """Centres of a field's first and last pixel."""
+        window = self.fields[number].window
+        return np.array([[window.y0, window.x0], [window.y1 - 1, window.x1 - 1]], dtype=float)
+
+    def _show_objects(self, shown: bool) -> None:
+        """Show or hide the objects of the finished run; its maps stay as they are."""
+        for layer in self._layers.viewer.layers:
+            about = (layer.metadata or {}).get(RUN_KEY)
+            if about and about["folder"] == str(self.finished) and about["task"]:
+                layer.visible = shown
+
+    def save_outlines(self, path: Path) -> None:
+        """Write every object of the finished run as GeoJSON for QuPath, beside the window; a problem is shown."""
+        folder = self.finished
+        try:
+            if folder is None:
+                raise DataError("No finished annotation of a slide is open; annotate the slide, or open a result.")
+            from ...slides.slide_geojson import write_slide_geojson
+
+            ended = partial(self._on_written, path)
+            self._jobs.start(lambda: write_slide_geojson(folder, path), on_progress=self._on_progress, on_end=ended)
+        except CerberusError as error:
+            self._say(JobState.FAILED, str(error))
+            return
+        self._set(JobStatus(state=JobState.RUNNING, stage="Writing outlines"))
 
     def close(self) -> None:
         """Stop the work and wait for it; what was done is kept. Safe to call twice."""
@@ -137,10 +184,16 @@ class SlideRun:
             self.look(self._folder)
             self._say(JobState.RETURNED, _sentence(end.result))
 
+    def _on_written(self, path: Path, end: End) -> None:
+        if isinstance(end, Failed):
+            self._say(JobState.FAILED, str(end.error))
+        elif isinstance(end, Cancelled):
+            self._say(JobState.CANCELLED, f"Stopped; {path.name} was not written.")
+        else:
+            self._say(JobState.RETURNED, f"{end.result:,} objects in {path}; drag it onto the slide in QuPath.")
+
     def _show_so_far(self, blocks: int) -> None:
         """Objects appear while the run goes on; what is in view is drawn again after some blocks."""
-        from ..io.slide_results import RUN_KEY
-
         if blocks - self._shown_blocks < _EVERY_BLOCKS and self._shown_blocks >= 0:
             return
         first, self._shown_blocks = self._shown_blocks < 0, blocks
@@ -154,8 +207,9 @@ class SlideRun:
 
     def _show(self, folder: Path) -> None:
         from ...slides.fields import is_finished, least_certain_fields
-        from ..io.slide_results import RUN_KEY, read_slide_result
+        from ..io.slide_results import read_slide_result
 
+        self._check_slide(folder)
         shown = {
             one.metadata[RUN_KEY]["folder"] for one in self._layers.viewer.layers if RUN_KEY in (one.metadata or {})
         }
@@ -164,8 +218,18 @@ class SlideRun:
             if details["name"] not in names:
                 self._layers.add_beside_the_point(Labels(levels, **details))
         if is_finished(folder):
-            self.fields = least_certain_fields(folder)
+            self.finished, self.fields = folder, least_certain_fields(folder)
             self.changed.emit()
+
+    def _check_slide(self, folder: Path) -> None:
+        """Raises ``DataError`` where the chosen image is another slide."""
+        from ...slides.run_folder import RUN
+        from ...strict_json import read_object
+
+        about, path = read_object(folder / RUN), self.slide_path()
+        layer = self._layers.find(self._session.image_id)
+        if path is not None and fingerprint(layer) != about.get("image_key"):
+            raise DataError(f"{folder} is of another slide, “{about.get('slide')}”; open and choose that one first.")
 
     def _say(self, state: JobState, message: str) -> None:
         self._set(JobStatus(state=state, message=message))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QListWidget, QPushButton, QVBoxLayout, QWidget
 
@@ -10,6 +11,9 @@ from ...viewer.controller import Controller
 from ...viewer.session import JobState
 from ..base.section import Section
 from ..base.style import SPACING_PX, Banner, Tone, small_label
+
+if TYPE_CHECKING:
+    from ...slides.fields import Field
 
 _TONES = {JobState.RETURNED: Tone.GOOD, JobState.FAILED: Tone.BAD, JobState.CANCELLED: Tone.CAUTION}
 _LIST_PX = 110
@@ -35,14 +39,18 @@ class SlidePanel(QWidget):
         self.stage, self.message = small_label(), Banner()
         self.fields = QListWidget()
         self.fields.setMaximumHeight(_LIST_PX)
-        self.fields.setToolTip("The fields that are least certain, the most doubtful first")
+        self.fields.setToolTip("The fields that are least certain, the most doubtful first; click one to look at it")
         self.correct = QPushButton("Open this field for correction")
         self.correct.setToolTip("Open the chosen field at full resolution, with its objects, beside the slide")
+        self.outlines = QPushButton("Save for QuPath …")
+        self.outlines.setToolTip("All objects of the slide as GeoJSON, in its pixels; drag the file into QuPath")
         self._lay_out()
         self.start.clicked.connect(self._choose_and_start)
         self.pause.clicked.connect(self._run.pause)
         self.look.clicked.connect(self._choose_and_look)
         self.correct.clicked.connect(self._open_field)
+        self.outlines.clicked.connect(self._choose_and_save)
+        self.fields.itemClicked.connect(lambda: self._run.show_field(self.fields.currentRow()))
         self.fields.itemDoubleClicked.connect(self._open_field)
         self._run.changed.connect(self.show_run)
         controller.session.events.image_id.connect(self.show_run)
@@ -57,12 +65,15 @@ class SlidePanel(QWidget):
         self.pause.setEnabled(status.state is JobState.RUNNING)
         self.stage.setText(status.stage if status.state.busy else "")
         self.message.say(status.message, _TONES.get(status.state, Tone.INFO))
-        wanted = [f"{place}. doubt {field.doubt:.0%}" for place, field in enumerate(run.fields, start=1)]
+        wanted = [f"{place}. {_shown(field)}" for place, field in enumerate(run.fields, start=1)]
         if wanted != [self.fields.item(row).text() for row in range(self.fields.count())]:
             self.fields.clear()
             self.fields.addItems(wanted)
         self.fields.setVisible(bool(wanted))
         self.correct.setVisible(bool(wanted))
+        for button in (self.look, self.outlines):
+            button.setEnabled(not status.state.busy)
+        self.outlines.setVisible(run.finished is not None)
 
     def _choose_and_start(self) -> None:
         if folder := self._chosen("Folder for the slide's annotation"):
@@ -71,6 +82,13 @@ class SlidePanel(QWidget):
     def _choose_and_look(self) -> None:
         if folder := self._chosen("Folder of a slide's annotation"):
             self._run.look(folder)
+
+    def _choose_and_save(self) -> None:
+        folder = self._run.finished
+        proposed = "" if folder is None else str(folder.with_suffix(".geojson"))
+        path, _ = QFileDialog.getSaveFileName(self, "Save all objects for QuPath", proposed, "GeoJSON (*.geojson)")
+        if path:
+            self._run.save_outlines(Path(path))
 
     def _chosen(self, title: str) -> Path | None:
         path = self._run.slide_path()
@@ -89,8 +107,13 @@ class SlidePanel(QWidget):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(SPACING_PX)
         inner.addLayout(buttons)
-        for widget in (self.stage, self.message, self.fields, self.correct):
+        for widget in (self.stage, self.message, self.fields, self.correct, self.outlines):
             inner.addWidget(widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(Section("Whole slide", content))
+
+
+def _shown(field: Field) -> str:
+    """How doubtful it is, and where on the slide."""
+    return f"{field.doubt:.0%} doubt, at row {field.window.y0:,}, column {field.window.x0:,}"
