@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torchvision.models import swin_t
 
 from medt import MedT
+from napari_cerberus.model.network import Steps
 from napari_cerberus.tasks import TaskSpec
 
 
@@ -157,6 +158,16 @@ class OneTask(nn.Module):
     def decode(self, features: Sequence[Tensor], keys: Iterable[str]) -> dict[str, Tensor]:
         """The same logits, by task."""
         return dict.fromkeys(keys, features[0])
+
+    def encode_in_steps(self, image: Tensor) -> Steps[tuple[Tensor, ...]]:
+        """As ``encode``."""
+        yield from ()
+        return self.encode(image)
+
+    def decode_in_steps(self, features: Sequence[Tensor], key: str) -> Steps[Tensor]:
+        """As ``decode``, of one task."""
+        yield from ()
+        return features[0]
 
     def forward(self, image: Tensor, keys: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Logits by task."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from napari_cerberus.inference.device import Runtime
 from napari_cerberus.model.checkpoint import Model
-from napari_cerberus.model.network import STRIDE_PX
+from napari_cerberus.model.network import STRIDE_PX, Steps
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.tasks import GLANDS, LUMINA, NUCLEI, TaskSpec, instances
 
@@ -90,6 +90,16 @@ class TinyNetwork(nn.Module):
             else:
                 result[key] = self.heads[key](deepest)
         return result
+
+    def encode_in_steps(self, image: Tensor) -> Steps[tuple[Tensor, ...]]:
+        """As ``encode``."""
+        yield from ()
+        return self.encode(image)
+
+    def decode_in_steps(self, features: Sequence[Tensor], key: str) -> Steps[Tensor]:
+        """As ``decode``, of one task."""
+        yield from ()
+        return self.decode(features, [key])[key]
 
     def forward(self, image: Tensor, keys: Iterable[str] | None = None) -> dict[str, Tensor]:
         return self.decode(self.encode(image), [task.key for task in self.tasks] if keys is None else keys)

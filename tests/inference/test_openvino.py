@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from napari_cerberus.inference.device import Runtime
+from napari_cerberus.inference.openvino_network import OpenVinoNetwork
 from napari_cerberus.inference.predict import predict
+from napari_cerberus.inference.prepared_network import fused
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import ModelSpec
@@ -36,3 +38,17 @@ def test_the_same_probabilities_as_torch_at_any_shape() -> None:
         assert ours.tissue is not None
         assert theirs.tissue is not None
         np.testing.assert_allclose(ours.tissue, theirs.tissue, rtol=0, atol=1e-4)
+
+
+def test_a_cancel_stops_it_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is closed while it computes asks OpenVINO to stop, and the next one gives the whole answer."""
+    tasks = (CERBERUS_TASKS[1],)
+    network = OpenVinoNetwork(fused(Cerberus(tasks).eval()), torch.float32)
+    image = torch.from_numpy(spotted((256, 256))).permute(2, 0, 1)[None].float()
+    monkeypatch.setattr("napari_cerberus.inference.openvino_network._LOOK_EVERY_MS", 1)
+    begun = network.encode_in_steps(image)
+    next(begun)
+    begun.close()
+    whole = network.encode(image)
+    assert [part.shape[1] for part in whole] == [64, 64, 128, 256, 512]
+    assert all(bool(torch.isfinite(part).all()) for part in whole)

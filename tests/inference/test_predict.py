@@ -7,13 +7,18 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from torchvision.models.resnet import BasicBlock
 
 from napari_cerberus.errors import CerberusError, DeviceError
 from napari_cerberus.inference.blocks.needed_memory import memory_sentence, needed_bytes
+from napari_cerberus.inference.device import Runtime
 from napari_cerberus.inference.free_memory import free_memory_bytes
 from napari_cerberus.inference.predict import default_tile_px, is_out_of_memory, predict, window_means
 from napari_cerberus.model.checkpoint import Model
+from napari_cerberus.model.network import Cerberus
+from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.progress import Progress, run_to_end
+from napari_cerberus.tasks import instances
 from tiny import EXACT, TinyNetwork, spotted, tiny_model
 
 IMAGE = spotted((96, 144), spots=20)
@@ -86,6 +91,25 @@ def test_closing_the_generator_stops_the_work(monkeypatch: pytest.MonkeyPatch) -
     next(job)
     job.close()
     assert len(calls) == 1
+
+
+def test_a_cancel_need_not_wait_for_the_end_of_a_tile(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = Runtime(device=torch.device("cpu"), dtype=torch.float32, reason="test")
+    tasks = (instances("glands"),)
+    spec = ModelSpec(name="random", tasks=tasks, pixel_size_um=0.5)
+    model = Model(network=Cerberus(tasks).eval(), spec=spec, sha256="")
+    image = spotted((32, 48))
+    steps: list[Progress] = []
+    run_to_end(predict(image, model, runtime), steps.append)
+    assert [step.done for step in steps] == [0] * 17 + [1] * 9 + [2], "stem, 16 blocks; encoded, 8 convolutions; all"
+    blocks = []
+    forward = BasicBlock.forward
+    monkeypatch.setattr(BasicBlock, "forward", lambda self, x: blocks.append(1) or forward(self, x))
+    job = predict(image, model, runtime)
+    for _ in range(3):
+        next(job)
+    job.close()
+    assert len(blocks) == 2
 
 
 def test_the_encoder_runs_once_a_tile(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,10 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..model.network import STRIDE_PX, Cerberus
+from ..model.network import STRIDE_PX, Cerberus, Steps, finish
 from ..tasks import TaskSpec
 
 _DEVICE = "CPU"
+_LOOK_EVERY_MS = 200
 _PRECISION_HINTS = {torch.float32: "f32", torch.bfloat16: "bf16"}
 
 
@@ -58,6 +59,14 @@ class OpenVinoNetwork:
         """As ``Cerberus.encode``."""
         return self._run(self._encoder, [image])
 
+    def encode_in_steps(self, image: Tensor) -> Steps[tuple[Tensor, ...]]:
+        """As ``encode``; it can be stopped at any time."""
+        return (yield from self._run_in_steps(self._encoder, [image]))
+
+    def decode_in_steps(self, features: Sequence[Tensor], key: str) -> Steps[Tensor]:
+        """As ``decode``, of one task; it can be stopped at any time."""
+        return (yield from self._run_in_steps(self._decoders[key], features))[0]
+
     def decode(self, features: Sequence[Tensor], keys: Iterable[str]) -> dict[str, Tensor]:
         """As ``Cerberus.decode``, for dense tasks."""
         return {key: self._run(self._decoders[key], features)[0] for key in keys}
@@ -72,12 +81,24 @@ class OpenVinoNetwork:
             converted = openvino.convert_model(module.eval(), example_input=example, input=shapes)
         return self._core.compile_model(converted, _DEVICE, self._options)
 
+    @classmethod
+    def _run(cls, compiled: Any, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return finish(cls._run_in_steps(compiled, inputs))
+
     @staticmethod
-    def _run(compiled: Any, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def _run_in_steps(compiled: Any, inputs: Sequence[Tensor]) -> Steps[tuple[Tensor, ...]]:
         # A request of its own: two jobs may use the same compiled network at once.
         request = compiled.create_infer_request()
-        answer = request.infer([part.float().contiguous().numpy() for part in inputs])
-        return tuple(torch.from_numpy(answer[place]) for place in range(len(compiled.outputs)))
+        request.start_async([part.float().contiguous().numpy() for part in inputs])
+        try:
+            while not request.wait_for(_LOOK_EVERY_MS):
+                yield
+        except GeneratorExit:
+            request.cancel()
+            raise
+        request.wait()  # raises what went wrong
+        places = range(len(compiled.outputs))
+        return tuple(torch.from_numpy(request.get_output_tensor(place).data.copy()) for place in places)
 
 
 class _Encoding(nn.Module):

@@ -12,7 +12,7 @@ import math
 from collections import deque
 from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ..errors import CerberusError, DeviceError
 from ..model.checkpoint import Model
-from ..model.network import STRIDE_PX, TissueHead
+from ..model.network import STRIDE_PX, Steps, TissueHead
 from ..model.runtime import give_back_memory
 from ..progress import Job, Progress
 from ..tasks import TaskSpec
@@ -42,6 +42,7 @@ WHOLE_BYTES_PER_PX = {2: 1000, 4: 1600, 8: 3200}
 WINDOW_BYTES_PER_PX = {2: 370, 4: 650, 8: 1300}
 """The same for a pixel of a tile with its margins while the encoder runs."""
 _STAGE = "Reading the image"
+Result = TypeVar("Result")
 _OUT_OF_MEMORY = (
     "out of memory",
     "not enough memory",
@@ -219,8 +220,11 @@ class _Reader:
         return half
 
     def _read_tile(self, tile: Tile) -> Generator[int, None, None]:
-        """Fill the results of one tile; yields the number of finished steps. The encoder runs once for all tasks."""
-        features = self._encode(tile.window)
+        """Fill the results of one tile; yields the number of finished steps. The encoder runs once for all tasks.
+
+        It yields within each step too: a cancel does not wait for the end of one.
+        """
+        features = yield from _at(0, self._encode(tile.window))
         self._read_tissue(features[-1], tile)
         seen = self._embedding.part(features[-1], tile)
         yield 1
@@ -228,15 +232,15 @@ class _Reader:
         features = [_crop(level, crop.inside(tile.window), tile.window) for level in features]
         dense = [task for task in self._tasks if task.kind != "tissue"]
         for step, task in enumerate(dense, start=2):
-            self._read_task(task, features, tile.valid, crop)
+            yield from _at(step - 1, self._read_task(task, features, tile.valid, crop))
             yield step
         self._embedding.add(seen)  # not before the tile is done: it may be read again in parts
 
     @torch.inference_mode()
-    def _encode(self, window: Window) -> list[Tensor]:
+    def _encode(self, window: Window) -> Steps[list[Tensor]]:
         pixels = torch.from_numpy(self._image[window.slices].copy()).permute(2, 0, 1)[None]
         pixels = pixels.to(self._runtime.device).to(self._runtime.dtype, memory_format=torch.channels_last)
-        return list(self._network.encode(pixels))
+        return list((yield from self._network.encode_in_steps(pixels)))
 
     @torch.inference_mode()
     def _read_tissue(self, deepest: Tensor, tile: Tile) -> None:
@@ -251,8 +255,8 @@ class _Reader:
         self._tissue[(slice(None), *cells.slices)] = self._softmax(logits, task.key).cpu().numpy()
 
     @torch.inference_mode()
-    def _read_task(self, task: TaskSpec, features: Sequence[Tensor], valid: Window, crop: Window) -> None:
-        logits = self._network.decode(features, [task.key])[task.key]
+    def _read_task(self, task: TaskSpec, features: Sequence[Tensor], valid: Window, crop: Window) -> Steps[None]:
+        logits = yield from self._network.decode_in_steps(features, task.key)
         inner = valid.inside(crop)
         seen = Window(valid.y0, valid.x0, min(valid.y1, self._size[0]), min(valid.x1, self._size[1]))
         height, width = seen.shape
@@ -289,6 +293,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY)
+
+
+def _at(step: int, steps: Steps[Result]) -> Generator[int, None, Result]:
+    """``steps``, telling ``step`` at each of them."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        yield step
 
 
 def _tissue_reach_px(network: Prepared, keys: Collection[str] | None) -> int:

@@ -6,7 +6,8 @@ features. Images are NCHW, RGB, 0..255, any float dtype; the network divides by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from typing import TypeVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -26,6 +27,20 @@ _TISSUE_HIDDEN_CHANNELS = 256
 _TISSUE_DROPOUT = 0.3
 LAST_LAYER = 4
 LAST_BLOCK = len(_DECODER_CHANNELS)
+
+
+Result = TypeVar("Result")
+Steps = Generator[None, None, Result]
+"""A computation that can be stopped, by closing it, between two of its parts."""
+
+
+def finish(steps: Steps[Result]) -> Result:
+    """Run a computation to its end without a stop."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
 
 
 class Encoder(nn.Module):
@@ -77,13 +92,25 @@ class Encoder(nn.Module):
         return self._trains_from
 
     def forward(self, image: Tensor, last: int = LAST_LAYER) -> tuple[Tensor, ...]:
-        return self.go_on([F.relu(self.bn1(self.conv1(image)))], last)
+        return self.go_on([self.stem(image)], last)
+
+    def stem(self, image: Tensor) -> Tensor:
+        """The first map, 64 channels at full size, of (N, 3, H, W), 0..1."""
+        return F.relu(self.bn1(self.conv1(image)))
 
     def go_on(self, maps: Sequence[Tensor], last: int = LAST_LAYER) -> tuple[Tensor, ...]:
         """Maps up to that of layer ``last`` from the first of them (one at least: the stem's)."""
+        return finish(self.go_on_in_steps(maps, last))
+
+    def go_on_in_steps(self, maps: Sequence[Tensor], last: int = LAST_LAYER) -> Steps[tuple[Tensor, ...]]:
+        """As ``go_on``; yields after each block."""
         found = list(maps)
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4)[len(found) - 1 : last]:
-            found.append(layer(self.maxpool(found[-1]) if len(found) == 1 else found[-1]))
+            x = self.maxpool(found[-1]) if len(found) == 1 else found[-1]
+            for block in layer.children():
+                x = block(x)
+                yield
+            found.append(x)
         return tuple(found)
 
 
@@ -138,9 +165,15 @@ class Decoder(nn.Module):
 
     def run(self, x: Tensor, skips: Sequence[Tensor], first: int = 1, last: int = LAST_BLOCK) -> Tensor:
         """Blocks ``first`` .. ``last`` on what enters the first of them; ``skips`` are the maps at 1/1, 1/2, ..."""
+        return finish(self.run_in_steps(x, skips, first, last))
+
+    def run_in_steps(self, x: Tensor, skips: Sequence[Tensor], first: int = 1, last: int = LAST_BLOCK) -> Steps[Tensor]:
+        """As ``run``; yields after each convolution."""
         for number in range(first, last + 1):
-            finer = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-            x = self.stages[number - 1](finer + skips[LAST_BLOCK - number])
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False) + skips[LAST_BLOCK - number]
+            for convolution in self.stages[number - 1].children():
+                x = convolution(x)
+                yield
         return x
 
 
@@ -233,12 +266,28 @@ class Cerberus(nn.Module):
 
     def encode(self, image: Tensor, last: int = LAST_LAYER) -> tuple[Tensor, ...]:
         """Feature maps, up to that of layer ``last``, of (N, 3, H, W) RGB 0..255; sides are multiples of 16 px."""
+        self._check(image)
+        return self.encoder(image / 255.0, last)  # type: ignore[no-any-return]
+
+    def encode_in_steps(self, image: Tensor) -> Steps[tuple[Tensor, ...]]:
+        """As ``encode``; yields so often that whoever waits can stop it."""
+        self._check(image)
+        stem = self.encoder.stem(image / 255.0)
+        yield
+        return (yield from self.encoder.go_on_in_steps([stem]))
+
+    def decode_in_steps(self, features: Sequence[Tensor], key: str) -> Steps[Tensor]:
+        """Logits of one dense task, as by ``decode``; yields so often that whoever waits can stop it."""
+        *skips, deepest = features
+        decoded = yield from self.decoders[key].run_in_steps(self.reduce(deepest), skips)
+        return self.heads[key](decoded)  # type: ignore[no-any-return]
+
+    def _check(self, image: Tensor) -> None:
         height, width = image.shape[-2:]
         if image.ndim != 4 or image.shape[1] != 3 or height % STRIDE_PX or width % STRIDE_PX:
             raise SettingsError(
                 f"The network takes (N, 3, H, W), sides multiples of {STRIDE_PX}, not {tuple(image.shape)}."
             )
-        return self.encoder(image / 255.0, last)  # type: ignore[no-any-return]
 
     def decode(self, features: Sequence[Tensor], keys: Iterable[str]) -> dict[str, Tensor]:
         """Logits of the named tasks: (N, channels, H, W), or (N, classes, 1, 1) for the tissue head."""
