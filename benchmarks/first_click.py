@@ -1,10 +1,9 @@
-"""How much longer does the first click take than a later one, and how long does a cancel take?
+"""How much longer does the first click take than a later one?
 
-    python benchmarks/first_click.py [--ready] [--cancel-side-px 8000]
+    python benchmarks/first_click.py [--ready]
 
 The dock's controller is opened on the shipped sample. With ``--ready`` the click comes when the model was loaded in the
-background; without it, at once. Only ratios are comparable between computers. With ``--cancel-side-px`` the longest
-time between two steps of an annotation of so large an image is printed too: so long a cancel can take.
+background; without it, at once. Only ratios are comparable between computers.
 """
 
 from __future__ import annotations
@@ -13,12 +12,9 @@ import argparse
 import sys
 import time
 
-import numpy as np
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 
-from napari_cerberus.inference.annotate import AnnotateSettings, annotate
-from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.io.sample_data import synthetic_colon
 from napari_cerberus.viewer.preferences import Memory
@@ -60,32 +56,13 @@ def clicks(*, ready: bool) -> None:
     controller.close()
 
 
-def longest_step(side_px: int) -> None:
-    """Print the longest time between two steps on an image of the sample, repeated."""
-    ((pixels, settings, _kind),) = synthetic_colon()
-    times = -(-side_px // pixels.shape[0])
-    image = np.tile(pixels, (times, times, 1))[:side_px, :side_px]
-    model = open_model("starter")
-    longest, stage, before = 0.0, "", ""
-    last = time.perf_counter()
-    for step in annotate(image, model, AnnotateSettings(pixel_size_um=settings["scale"][0])):
-        now = time.perf_counter()
-        if now - last > longest:
-            longest, stage = now - last, f"{before} → {step.stage}"
-        last, before = now, step.stage
-    print(f"longest step {longest:.1f} s ({stage}), {side_px} px")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ready", action="store_true")
-    parser.add_argument("--cancel-side-px", type=int)
     chosen = parser.parse_args(arguments)
     application = QApplication.instance() or QApplication([])
     clicks(ready=chosen.ready)
-    if chosen.cancel_side_px:
-        longest_step(chosen.cancel_side_px)
     del application
     return 0
 

@@ -38,7 +38,8 @@ def in_blocks(
     tables = []
     layout = next(iter(layouts.values()))
     for place in layout.label_blocks():
-        found = cut_block(place, layouts, lambda size, window: part_of(predictions[size], window), model, chosen)
+        job = cut_block(place, layouts, lambda size, window: part_of(predictions[size], window), model, chosen)
+        found = run_to_end(job)
         for task, block in found.labels.items():
             labels.setdefault(task, np.zeros(layout.grid.image_shape, np.uint64))[layout.label_window(place).slices] = (
                 block

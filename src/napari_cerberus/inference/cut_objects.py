@@ -26,6 +26,7 @@ def cut_objects(prediction: Prediction, model: Model, settings: AnnotateSettings
         inner, contour = probabilities.astype(np.float32)
         chosen, size_um = object_settings_of(task, model, settings), model.spec.pixel_size_of(task)
         found = find_objects(task, inner, contour, size_um, chosen)
+        yield Progress(_OBJECTS, done, len(prediction.probabilities))
         cut[task] = repair(task, found, contour, size_um, settings.repair)
     if LUMINA in cut and GLANDS in cut:
         limit = clip_lumina if settings.repair.clip_lumina else drop_outside

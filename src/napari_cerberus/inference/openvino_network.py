@@ -8,6 +8,7 @@ than torch, after a few seconds for compiling.
 from __future__ import annotations
 
 import importlib.util
+import threading
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -20,6 +21,8 @@ from ..tasks import TaskSpec
 
 _DEVICE = "CPU"
 _LOOK_EVERY_MS = 200
+_ENCODER = ""
+"""Name of the part that is no task's."""
 _PRECISION_HINTS = {torch.float32: "f32", torch.bfloat16: "bf16"}
 
 
@@ -49,29 +52,43 @@ class OpenVinoNetwork:
         self.tissue_task = network.tissue_task
         self._core = openvino.Core()
         self._options = {"INFERENCE_PRECISION_HINT": _PRECISION_HINTS[dtype]}
-        image = torch.zeros(1, 3, 2 * STRIDE_PX, 2 * STRIDE_PX)
-        with torch.inference_mode():
-            features = network.encode(image)
-        self._encoder = self._compiled(_Encoding(network), (image,))
-        self._decoders = {key: self._compiled(_Decoding(network, key), features) for key in network.decoders}
+        self._network = network
+        self._parts: dict[str, Any] = {}
+        self._lock = threading.Lock()
 
     def encode(self, image: Tensor) -> tuple[Tensor, ...]:
         """As ``Cerberus.encode``."""
-        return self._run(self._encoder, [image])
+        return finish(self.encode_in_steps(image))
 
     def encode_in_steps(self, image: Tensor) -> Steps[tuple[Tensor, ...]]:
         """As ``encode``; it can be stopped at any time."""
-        return (yield from self._run_in_steps(self._encoder, [image]))
+        compiled = self._compiled(_ENCODER)
+        yield
+        return (yield from self._run_in_steps(compiled, [image]))
 
     def decode_in_steps(self, features: Sequence[Tensor], key: str) -> Steps[Tensor]:
         """As ``decode``, of one task; it can be stopped at any time."""
-        return (yield from self._run_in_steps(self._decoders[key], features))[0]
+        compiled = self._compiled(key)
+        yield
+        return (yield from self._run_in_steps(compiled, features))[0]
 
     def decode(self, features: Sequence[Tensor], keys: Iterable[str]) -> dict[str, Tensor]:
         """As ``Cerberus.decode``, for dense tasks."""
-        return {key: self._run(self._decoders[key], features)[0] for key in keys}
+        return {key: finish(self.decode_in_steps(features, key)) for key in keys}
 
-    def _compiled(self, module: nn.Module, example: tuple[Tensor, ...]) -> Any:
+    def _compiled(self, name: str) -> Any:
+        """The encoder, or the decoder of a task; compiled when it is first needed, which takes seconds for each."""
+        with self._lock:  # two jobs may use the same network at once
+            if name not in self._parts:
+                image = torch.zeros(1, 3, 2 * STRIDE_PX, 2 * STRIDE_PX)
+                with torch.inference_mode():
+                    features = self._network.encode(image)
+                is_encoder = name == _ENCODER
+                module = _Encoding(self._network) if is_encoder else _Decoding(self._network, name)
+                self._parts[name] = self._compile(module, (image,) if is_encoder else features)
+            return self._parts[name]
+
+    def _compile(self, module: nn.Module, example: tuple[Tensor, ...]) -> Any:
         import openvino
 
         shapes = [openvino.PartialShape([1, part.shape[1], -1, -1]) for part in example]
@@ -80,10 +97,6 @@ class OpenVinoNetwork:
             warnings.simplefilter("ignore")
             converted = openvino.convert_model(module.eval(), example_input=example, input=shapes)
         return self._core.compile_model(converted, _DEVICE, self._options)
-
-    @classmethod
-    def _run(cls, compiled: Any, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        return finish(cls._run_in_steps(compiled, inputs))
 
     @staticmethod
     def _run_in_steps(compiled: Any, inputs: Sequence[Tensor]) -> Steps[tuple[Tensor, ...]]:

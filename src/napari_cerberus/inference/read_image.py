@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from ..model.checkpoint import Model
 from ..pixel_size import PixelSize
-from ..progress import Job
+from ..progress import Job, Progress
 from .device import Runtime
 from .grid.model_grid import ModelGrid
 from .grid.rescale import to_model_grid
 from .predict import Prediction, predict
 
 Pixels = NDArray[np.uint8]
+_PREPARING = "Preparing the image"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +68,12 @@ def read_image(
     shape = (rgb.shape[0], rgb.shape[1])
     own = ModelGrid.of(shape, pixel_size, model.spec.pixel_size_um)
     own_image = to_model_grid(rgb, own)
+    yield Progress(_PREPARING)
     whole = Prediction()
     for size_um, tasks in model.spec.tasks_by_pixel_size().items():
         is_own = size_um == model.spec.pixel_size_um
         image = own_image if is_own else to_model_grid(rgb, ModelGrid.of(shape, pixel_size, size_um))
+        yield Progress(_PREPARING)
         keys = None if len(tasks) == len(model.spec.tasks) else [task.key for task in tasks]
         seen = image if turned is None else turned(image)
         part = yield from predict(seen, model, runtime, tile_size_px=tile_size_px, keys=keys)

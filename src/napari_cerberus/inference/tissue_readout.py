@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.glass import glass_min
+from ..model.glass import darkest_channel, glass_min
 from ..model.network import STRIDE_PX
 
 TISSUE_SHARE = 0.1
@@ -41,7 +41,7 @@ def tissue_cells(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
     Measured against the image's own glass.
     """
-    dark, pixels = cell_sums((image.min(axis=2) < glass_min(image)).astype(np.float32))
+    dark, pixels = cell_sums((darkest_channel(image) < glass_min(image)).astype(np.float32))
     return np.asarray(dark >= TISSUE_SHARE * pixels)
 
 

@@ -29,13 +29,20 @@ def glass_brightness(image: NDArray[np.uint8]) -> int:
     if not height or not width:
         return WHITE_GLASS
     part = image[:height, :width]
-    darkest = _blocks(part.min(axis=2))
+    darkest = _blocks(darkest_channel(part))
     mean = darkest.mean(axis=1)
     flat = (darkest.std(axis=1) <= _MOST_UNEVEN) & (mean >= _DARKEST)
-    flat &= _blocks(part.max(axis=2)).mean(axis=1) - mean <= _MOST_COLOUR
+    flat &= (
+        _blocks(np.maximum(np.maximum(part[..., 0], part[..., 1]), part[..., 2])).mean(axis=1) - mean <= _MOST_COLOUR
+    )
     if flat.mean() < _LEAST_SHARE:
         return WHITE_GLASS
     return min(WHITE_GLASS, round(float(np.quantile(mean[flat], _BRIGHT_QUANTILE))))
+
+
+def darkest_channel(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The least of each pixel's three values, (H, W) uint8; many times as fast as ``image.min(axis=2)``."""
+    return np.minimum(np.minimum(image[..., 0], image[..., 1]), image[..., 2])
 
 
 def glass_min(image: NDArray[np.uint8]) -> int:

@@ -105,7 +105,8 @@ class SlideWork:
         window = next(iter(self._layouts.values())).label_window(place)
         objects = empty_table()
         if any(self._near_tissue(window, layout) for layout in self._layouts.values()):
-            found = cut_block(place, self._layouts, self.probabilities, self._model, self._settings)
+            job = cut_block(place, self._layouts, self.probabilities, self._model, self._settings)
+            found = run_to_end(job)
             objects = found.objects
             for task, labels in found.labels.items():
                 if labels.any():

@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from ...annotation.object_columns import MODEL_COLUMNS, empty_table
 from ...model.checkpoint import Model
-from ...progress import run_to_end
+from ...progress import Job, Progress, run_to_end
 from ...tasks import GLANDS, LUMINA, NUCLEI
 from ..annotate_settings import AnnotateSettings
 from ..cut_objects import cut_objects, object_settings_of
@@ -33,6 +33,7 @@ from .layout import Layout, Layouts, Place
 GIANT_PX = 1024
 """In model pixels."""
 _NEAR_PX, _FIRST_CONTEXT_PX, _STEP_PX = 32, 96, 160
+_STEP = Progress("Finding objects")
 _EIGHT = np.ones((3, 3), bool)
 Labels = dict[str, NDArray[np.uint64]]
 Probabilities = Callable[[float, Window], Prediction]
@@ -48,8 +49,8 @@ class BlockObjects:
 
 def cut_block(
     place: Place, layouts: Layouts, probabilities: Probabilities, model: Model, settings: AnnotateSettings
-) -> BlockObjects:
-    """Find the objects of a block of labels.
+) -> Job[BlockObjects]:
+    """Find the objects of a block of labels; yields between tasks, and within them.
 
     Parameters
     ----------
@@ -66,7 +67,8 @@ def cut_block(
     for size_um, tasks in model.spec.tasks_by_pixel_size().items():
         for together in _cut_together([task.key for task in tasks if task.kind == "instances"]):
             part = partial(_only, partial(probabilities, size_um), together)
-            for task, (found, owned) in _cut_at(place, layouts[size_um], part, model, settings).items():
+            cut = yield from _cut_at(place, layouts[size_um], part, model, settings)
+            for task, (found, owned) in cut.items():
                 labels[task] = found
                 tables.append(owned)
     filled = [table for table in tables if len(table)]
@@ -81,14 +83,16 @@ def _cut_at(
     probabilities: Callable[[Window], Prediction],
     model: Model,
     settings: AnnotateSettings,
-) -> dict[str, tuple[NDArray[np.uint64], pd.DataFrame]]:
+) -> Job[dict[str, tuple[NDArray[np.uint64], pd.DataFrame]]]:
     """Labels and table of each task of one pixel size that ``probabilities`` gives."""
     block = layout.label_window(place)
-    window, near, prediction = _window_around(layout.on_model(block), layout, probabilities, model, settings)
-    cut = run_to_end(cut_objects(prediction, model, settings))
+    around = _window_around(layout.on_model(block), layout, probabilities, model, settings)
+    window, near, prediction = yield from around
+    cut = yield from cut_objects(prediction, model, settings)
     inside = near.inside(window).slices
     found = {}
     for task, on_model in cut.items():
+        yield _STEP
         drawn, table = _drawn(task, on_model, near, inside, layout, prediction, model, settings)
         found[task] = _placed(drawn, table, layout.on_image(near), block, layout.grid.image_shape[1])
     return found
@@ -111,7 +115,7 @@ def _window_around(
     probabilities: Callable[[Window], Prediction],
     model: Model,
     settings: AnnotateSettings,
-) -> tuple[Window, Window, Prediction]:
+) -> Job[tuple[Window, Window, Prediction]]:
     """A window that is large enough, the part of it that is right, and its probabilities without giants."""
     context = _FIRST_CONTEXT_PX
     while True:
@@ -121,6 +125,7 @@ def _window_around(
         parted = {}
         parts: list[NDArray[np.int32]] = []
         for task, both in prediction.probabilities.items():
+            yield _STEP
             parted[task], components = _without_giants(task, both, window, model, settings)
             parts.append(components)
         reached = [box for labels in parts for box in _boxes_in(labels, near.inside(window))]

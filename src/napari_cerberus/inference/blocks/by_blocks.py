@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ...annotation.object_columns import MODEL_COLUMNS, empty_table
 from ...model.checkpoint import Model
-from ...progress import Job, Progress
+from ...progress import Job, Progress, as_one_step
 from ..annotate_settings import AnnotateSettings
 from ..grid.model_grid import Window
 from ..predict import Prediction
@@ -41,14 +41,15 @@ def objects_by_blocks(
     layout = next(iter(layouts.values()))
     places = layout.label_blocks()
     for done, place in enumerate(places):
-        yield Progress("Finding objects", done, len(places))
-        found = cut_block(place, layouts, part, model, settings)
+        step = Progress("Finding objects", done, len(places))
+        yield step
+        found = yield from as_one_step(cut_block(place, layouts, part, model, settings), step)
         for task, block in found.labels.items():
             labels[task][layout.label_window(place).slices] = block
         tables.append(found.objects)
     filled = [table for table in tables if len(table)]
     objects = pd.concat(filled, ignore_index=True) if filled else empty_table(MODEL_COLUMNS)
-    return labels, _numbered(labels, objects)
+    return labels, (yield from _numbered(labels, objects))
 
 
 def _part_of(prediction: Prediction, window: Window, tasks: list[str]) -> Prediction:
@@ -59,7 +60,7 @@ def _part_of(prediction: Prediction, window: Window, tasks: list[str]) -> Predic
     )
 
 
-def _numbered(labels: dict[str, NDArray[np.int32]], objects: pd.DataFrame) -> pd.DataFrame:
+def _numbered(labels: dict[str, NDArray[np.int32]], objects: pd.DataFrame) -> Job[pd.DataFrame]:
     """Give the objects of each task the ids 1..n, in place, and in the table."""
     tables = []
     for task, map_ in labels.items():
@@ -67,6 +68,7 @@ def _numbered(labels: dict[str, NDArray[np.int32]], objects: pd.DataFrame) -> pd
         names = np.concatenate([[0], rows["index"].to_numpy()]).astype(np.int32)
         step = max(1, _BAND_PIXELS // map_.shape[1])
         for start in range(0, len(map_), step):
+            yield Progress("Numbering objects", start, len(map_))
             band = map_[start : start + step]
             band[:] = np.searchsorted(names, band)
         tables.append(rows.assign(index=np.arange(1, len(rows) + 1)))
