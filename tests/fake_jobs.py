@@ -28,6 +28,7 @@ STARTER = ModelChoice(
     pixel_size_um=1.0,
     sha256="ab" * 32,
     card="# Card",
+    task_pixel_size_um={"nuclei": 0.5},
 )
 OTHER = ModelChoice(name="other", predicts=("nuclei",), pixel_size_um=0.5, sha256="cd" * 32)
 
@@ -168,7 +169,7 @@ class FakeLearn:
             number = len(self.orders)
             rounds = (*(order.earlier.rounds if order.earlier else ()), number)
             name = "starter, taught in this image"
-            spec = SimpleNamespace(tasks=(), pixel_size_um=1.0)
+            spec = SimpleNamespace(tasks=(), pixel_size_um=1.0, task_pixel_size_um={})
             model = SimpleNamespace(name=name, sha256=f"{number:064x}", spec=spec)
             told = SimpleNamespace(model=model, rounds=rounds, notes=(), sentence="Better where it was checked.")
             if self.labels is None:

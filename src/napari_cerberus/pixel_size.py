@@ -23,7 +23,14 @@ class PixelSizeSource(StrEnum):
     USER = "set by you"
     LAYER = "from the layer"
     FILE = "from the file"
+    FOLDER = "as you set it for this folder"
     ASSUMED = "assumed"
+
+
+def scale_words(pixel_size_um: float, of_tasks: Mapping[str, float]) -> str:
+    """The pixel sizes that a model works at: "1 µm/px, nuclei at 0.5 µm/px"."""
+    others = [f"{task} at {um:g} µm/px" for task, um in of_tasks.items() if um != pixel_size_um]
+    return ", ".join([f"{pixel_size_um:g} µm/px", *others])
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,3 +102,29 @@ def test_a_model_that_cannot_be_loaded_ahead_is_not_an_alarm(qtbot: QtBot) -> No
     qtbot.waitUntil(lambda: not loading.busy, timeout=10_000)
     assert session.model_loading == ""
     loading.close()
+
+
+def test_counts_follow_every_edit_and_its_undo(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk()
+
+    def counts() -> tuple[dict[str, int], dict[str, int]]:
+        readout = desk.session.readout
+        assert readout is not None
+        return dict(readout.counts), dict(readout.classes["nuclei"])
+
+    assert counts() == ({"nuclei": 2, "glands": 1, "lumina": 1}, {"epithelial": 1, "lymphocyte": 1})
+    desk.choose("nuclei", 2)
+    desk.correct.tools.use("delete")
+    assert counts() == ({"nuclei": 1, "glands": 1, "lumina": 1}, {"epithelial": 1})
+    desk.correct.tools.number(3)
+    desk.choose("nuclei", 1)
+    desk.correct.tools.number(3)
+    assert counts()[1] == {"lymphocyte": 1}
+    desk.viewer.add_image(he_like(40, 56, seed=1), rgb=True, name="other", scale=(0.5, 0.5), units=("um", "um"))
+    desk.viewer.layers.selection.active = desk.viewer.layers["other"]
+    desk.viewer.layers.selection.active = desk.viewer.layers["tile"]
+    assert counts()[0]["nuclei"] == 1, "also after another image"
+    desk.choose("nuclei", 1)
+    desk.correct.corrections.undo()
+    desk.correct.corrections.undo()
+    assert counts() == ({"nuclei": 2, "glands": 1, "lumina": 1}, {"epithelial": 1, "lymphocyte": 1})

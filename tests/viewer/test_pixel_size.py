@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.layers import Image
+from napari.layers._source import Source
 
 from fake_jobs import he_like, no_pixel_size
 from napari_cerberus.errors import ImageError, SettingsError
 from napari_cerberus.pixel_size import PixelSize, PixelSizeSource
-from napari_cerberus.viewer.pixel_size_lookup import find_pixel_size, layer_pixel_size
+from napari_cerberus.viewer.pixel_size_lookup import find_pixel_size, layer_pixel_size, siblings_key
 from napari_cerberus.viewer.preferences import Memory, Preferences
 
 
@@ -52,6 +53,25 @@ def test_oblong_pixels_keep_both_sides() -> None:
     size = layer_pixel_size(layer(scale=(0.5, 0.25), units=("um", "um")))
     assert size is not None
     assert size.yx_um == pytest.approx((0.5, 0.25))
+
+
+def test_the_last_answer_stays_for_images_of_the_same_folder_and_size(tmp_path: Path) -> None:
+    def opened(path: Path, height: int = 48, **settings: Any) -> Image:
+        image = Image(he_like(height), rgb=True, name=path.stem, **settings)
+        image._source = Source(path=str(path))
+        return image
+
+    memory = Memory(tmp_path / "memory.json")
+    memory.remember_pixel_size(siblings_key(opened(tmp_path / "a" / "one.png")), 0.37)
+    again = Memory(tmp_path / "memory.json")
+    beside = opened(tmp_path / "a" / "two.png")
+    assert found(beside, again) == PixelSize.square(0.37, PixelSizeSource.FOLDER)
+    assert found(opened(tmp_path / "b" / "two.png"), again).assumed, "another folder"
+    assert found(opened(tmp_path / "a" / "two.png", height=49), again).assumed, "another size"
+    assert found(layer(), again).assumed, "no file"
+    known = opened(tmp_path / "a" / "two.png", scale=(0.5, 0.5), units=("um", "um"))
+    assert found(known, again).source is PixelSizeSource.LAYER, "what an image says of itself wins"
+    assert str(tmp_path) not in (tmp_path / "memory.json").read_text(), "no folder is written down"
 
 
 def test_nobody_knows() -> None:

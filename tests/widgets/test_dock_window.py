@@ -229,7 +229,10 @@ def test_the_form_reaches_the_request(open_window: Callable[..., Window]) -> Non
     panel.sensitivity.slider.setFocus()
     qtbot.keyClick(panel.sensitivity.slider, Qt.Key.Key_End)
     qtbot.keyClick(panel.flips, Qt.Key.Key_Space)
-    assert panel.about.text().startswith("nuclei\nworks at 0.5")
+    assert panel.about.text() == "nuclei\nworks at 0.5 µm/px"
+    window.dock.controller.choose.model("starter")
+    assert panel.about.text().endswith("tissue\nworks at 1 µm/px, nuclei at 0.5 µm/px")
+    window.dock.controller.choose.model("other")
     window.viewer.reset_view()
     window.qtbot.wait(50)
     window.annotate_and_wait()

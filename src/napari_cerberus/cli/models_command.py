@@ -14,6 +14,7 @@ from ..model.library.exchange import export_model, import_model
 from ..model.library.lineage import side_by_side
 from ..model.library.manage import delete, read_record, rename, set_notes
 from ..model.library.promotion import promote, promoted_and_note, promotion_history, roll_back
+from ..pixel_size import scale_words
 from .model_profile import add_profile_arguments, write_profile
 
 Action = Callable[[argparse.Namespace], int]
@@ -66,7 +67,8 @@ def _list(_: argparse.Namespace) -> int:
         sys.stderr.write(f"{note}\n")
     for entry in entries:
         outputs = ", ".join(task.key for task in entry.spec.tasks)
-        line = f"{entry.name}\t{entry.spec.pixel_size_um:g} µm/px\t{outputs}\t{entry.sha256}\t{entry.path}"
+        scales = scale_words(entry.spec.pixel_size_um, entry.spec.task_pixel_size_um)
+        line = f"{entry.name}\t{scales}\t{outputs}\t{entry.sha256}\t{entry.path}"
         sys.stdout.write(line + ("\tpromoted\n" if entry == in_use else "\n"))
     return 0
 

@@ -7,7 +7,7 @@ features. Images are NCHW, RGB, 0..255, any float dtype; the network divides by 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -279,7 +279,7 @@ class Cerberus(nn.Module):
     def decode_in_steps(self, features: Sequence[Tensor], key: str) -> Steps[Tensor]:
         """Logits of one dense task, as by ``decode``; yields so often that whoever waits can stop it."""
         *skips, deepest = features
-        decoded = yield from self.decoders[key].run_in_steps(self.reduce(deepest), skips)
+        decoded = yield from cast(Decoder, self.decoders[key]).run_in_steps(self.reduce(deepest), skips)
         return self.heads[key](decoded)  # type: ignore[no-any-return]
 
     def _check(self, image: Tensor) -> None:

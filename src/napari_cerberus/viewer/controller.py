@@ -23,7 +23,7 @@ from .adapt.learn_jobs import LearnJobs
 from .adapt.learning import Learning
 from .adapt.stain_adapting import StainAdapting
 from .annotate.annotate_jobs import Annotator, Request, list_model_choices
-from .annotate.annotation_result import Answer, added_sentence, readout_of_layers, summary_sentence
+from .annotate.annotation_result import Answer, added_sentence, as_corrected, readout_of_layers, summary_sentence
 from .annotate.choices import NO_IMAGE, Choices
 from .annotate.choices import read_pixel_size as read_size_of_file
 from .annotate.image_region import fingerprint, take_region, why_not
@@ -31,6 +31,7 @@ from .annotate.model_loading import ModelLoading
 from .annotate.older_results import OlderResults
 from .annotate.stain_check import StainCheck
 from .correct.autosave import journals_folder
+from .correct.tracked_layer import TrackedLayer
 from .correct.workbench import Correcting
 from .export.exporter import Exporter
 from .export.open_images import OpenImages
@@ -123,6 +124,7 @@ class Controller:
             self.correct.rerun.offer_changed,
         ):
             changed.connect(self._show_readout)
+        self.correct.corrections.changed.connect(self._show_counts)
         self.watch.image_removed.connect(self._on_image_removed)
         self.session.events.image_id.connect(self._on_image_chosen)
         self.session.events.export.connect(self._on_export)
@@ -187,7 +189,7 @@ class Controller:
         shown = [] if image is None or why_not(image) else self.layers.annotation_of(fingerprint(image))
         waits = self.correct.rerun.offer is not None
         if answer is not None and (not shown or waits or answer.record.made_at in {one.made_at for _, one in shown}):
-            return answer.readout
+            return answer.readout if waits else as_corrected(answer.readout, shown)
         return readout_of_layers(image_id, shown) if shown else None
 
     def close(self) -> None:
@@ -336,6 +338,15 @@ class Controller:
         if self.correct.rerun.offer is None and job.message.endswith(MERGE_FIRST):
             self.session.job = replace(job, message=job.message.removesuffix(MERGE_FIRST).strip())
         self.session.readout = self.readout_of(self.session.image_id)
+
+    def _show_counts(self, one: TrackedLayer) -> None:
+        """Objects came, went or changed their class."""
+        readout = self.session.readout
+        if readout is None or self.correct.rerun.offer is not None:
+            return
+        if self.layers.image_meant_by(one.layer) == self.session.image_id:
+            shown = [(other.layer, other.record) for other in self.correct.corrections.siblings(one).values()]
+            self.session.readout = as_corrected(readout, shown)
 
     def _on_export(self, status: JobStatus) -> None:
         """Remember where pairs went."""

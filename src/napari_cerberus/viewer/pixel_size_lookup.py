@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ def find_pixel_size(
     """The best known pixel size of an image layer.
 
     The user's own answer for this very image (recognised by content) wins, then the layer's scale and units, then the
-    file's metadata. Else the number is assumed, and marked so: the layer's scale where it is not 1 and has no unit,
+    file's metadata, then the user's last answer for an image of the same size in the same folder. Else the number is
+    assumed, and marked so: the layer's scale where it is not 1 and has no unit,
     otherwise ``assumed_um``.
     """
     remembered = memory.pixel_size_um(fingerprint)
@@ -36,9 +38,26 @@ def find_pixel_size(
         _plausible((remembered, remembered), PixelSizeSource.USER)
         or layer_pixel_size(layer)
         or _file_pixel_size(layer, read_from_file)
+        or _folder_pixel_size(layer, memory)
         or _unitless_scale(layer)
         or PixelSize.square(assumed_um, PixelSizeSource.ASSUMED)
     )
+
+
+def siblings_key(layer: Any) -> str:
+    """What images of the same size from the same folder share; "" for an image from no file. It tells no folder."""
+    path = layer.source.path
+    if not path:
+        return ""
+    full = layer.data[0] if layer.multiscale else layer.data
+    height, width = full.shape[:2]
+    place = f"{Path(path).absolute().parent}|{height}|{width}"
+    return "folder " + hashlib.sha256(place.encode(errors="backslashreplace")).hexdigest()[:24]
+
+
+def _folder_pixel_size(layer: Any, memory: Memory) -> PixelSize | None:
+    remembered = memory.pixel_size_um(siblings_key(layer))
+    return _plausible((remembered, remembered), PixelSizeSource.FOLDER)
 
 
 def layer_pixel_size(layer: Any) -> PixelSize | None:

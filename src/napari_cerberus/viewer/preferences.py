@@ -73,7 +73,7 @@ class Memory:
         return self._path is not None
 
     def pixel_size_um(self, fingerprint: str) -> float | None:
-        """What the user once said about this image."""
+        """What the user once said about this image, or about those beside it (``pixel_size_lookup.siblings_key``)."""
         return self._sizes.get(fingerprint)
 
     def remember_pixel_size(self, fingerprint: str, um: float) -> None:

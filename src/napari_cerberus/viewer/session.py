@@ -16,7 +16,7 @@ from psygnal import SignalGroupDescriptor
 
 from ..inference.images.brightness import FullBrightness
 from ..model.stain_profile import ModelStain
-from ..pixel_size import PixelSize
+from ..pixel_size import PixelSize, scale_words
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda", "mps")
@@ -132,6 +132,12 @@ class ModelChoice:
     card: str = ""
     stain: ModelStain | None = None
     adapted_from: str = ""
+    task_pixel_size_um: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def scales(self) -> str:
+        """The pixel sizes it works at, in words."""
+        return scale_words(self.pixel_size_um, self.task_pixel_size_um)
 
 
 @dataclass

@@ -325,4 +325,5 @@ def _choice(name: str, model: Any) -> ModelChoice:
         pixel_size_um=model.spec.pixel_size_um,
         sha256=model.sha256,
         origin="Learned in an open image; not kept in the library.",
+        task_pixel_size_um=dict(model.spec.task_pixel_size_um),
     )

@@ -66,6 +66,7 @@ def list_model_choices() -> Job[tuple[ModelChoice, ...]]:
                 card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else "",
                 stain=stain_of(entry.spec),
                 adapted_from=adapted_from(entry.spec),
+                task_pixel_size_um=dict(entry.spec.task_pixel_size_um),
             )
         )
         yield Progress("Looking for models", len(choices))

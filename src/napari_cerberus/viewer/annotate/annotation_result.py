@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -76,6 +76,21 @@ def readout_of(request: Request, annotation: Any, image_name: str) -> RunSummary
     )
 
 
+def as_corrected(readout: RunSummary, layers: Sequence[tuple[Any, LayerRecord]]) -> RunSummary:
+    """``readout`` with the objects that its layers hold now, after corrections."""
+    counts, classes = _in_layers(layers)
+    kept = {task: typed for task, typed in readout.classes.items() if task not in counts}
+    return replace(readout, counts={**readout.counts, **counts}, classes={**kept, **classes})
+
+
+def _in_layers(layers: Sequence[tuple[Any, LayerRecord]]) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
+    """Objects by task, and for tasks with classes by class, the most frequent first."""
+    tables = {one.task: layer.features for layer, one in layers}
+    typed = {task: table["class"].value_counts() for task, table in tables.items() if "class" in table}
+    classes = {task: {str(name): int(n) for name, n in counts.items() if name} for task, counts in typed.items()}
+    return {task: len(tables[task]) for task in ordered(tables)}, {task: one for task, one in classes.items() if one}
+
+
 def readout_of_layers(image_id: str, layers: Sequence[tuple[Any, LayerRecord]]) -> RunSummary:
     """What result layers say of the run that made them: those of a saved or restored annotation, say.
 
@@ -87,15 +102,14 @@ def readout_of_layers(image_id: str, layers: Sequence[tuple[Any, LayerRecord]]) 
         Of one annotation, at least one.
     """
     record = layers[0][1]
-    tables = {one.task: layer.features for layer, one in layers}
-    typed = {task: table["class"].value_counts() for task, table in tables.items() if "class" in table}
+    counts, classes = _in_layers(layers)
     return RunSummary(
         image_id=image_id,
         image_name=record.image_name,
         tissue=(tissue := next((one.tissue for _, one in layers if one.tissue), {})),
         tissue_doubt=doubt(tissue),
-        counts={task: len(tables[task]) for task in ordered(tables)},
-        classes={task: {str(name): int(n) for name, n in counts.items() if name} for task, counts in typed.items()},
+        counts=counts,
+        classes=classes,
         model_name=record.model_name or "none",
         device=record.device,
         precision=record.precision,

@@ -11,7 +11,7 @@ from ...model.library.opening import promoted
 from ...pixel_size import PixelSize, PixelSizeSource
 from ..layer_events import LayerWatch
 from ..layers import ViewerLayers
-from ..pixel_size_lookup import find_pixel_size
+from ..pixel_size_lookup import find_pixel_size, siblings_key
 from ..preferences import Memory, Preferences
 from ..session import DEVICES, ColourBy, Region, Session
 from .image_region import fingerprint, why_not
@@ -77,7 +77,8 @@ class Choices:
         size = PixelSize.square(um, PixelSizeSource.USER)
         layer = self._layers.find(self._session.image_id)
         if layer is not None:
-            self._memory.remember_pixel_size(fingerprint(layer), um)
+            for key in filter(None, (fingerprint(layer), siblings_key(layer))):
+                self._memory.remember_pixel_size(key, um)
         self._session.pixel_size = size
 
     def model(self, name: str) -> None:

@@ -191,9 +191,7 @@ class AnnotatePanel(QWidget):
         self.model.setPlaceholderText("" if session.models else "looking for models …")
         chosen = session.model
         self.card.setEnabled(chosen is not None)
-        self.about.setText(
-            "" if chosen is None else f"{', '.join(chosen.predicts)}\nworks at {chosen.pixel_size_um:g} µm/px"
-        )
+        self.about.setText("" if chosen is None else f"{', '.join(chosen.predicts)}\nworks at {chosen.scales}")
         self._show_readiness()
 
     def _show_readiness(self) -> None:

@@ -14,6 +14,7 @@ from ...viewer.controller import Controller
 from ...viewer.correct.tools import TOOLS, Needs
 from ..base.section import Section
 from ..base.style import SPACING_PX, Banner, Tone, clear, small_label
+from .canvas_note import CanvasNote
 from .compare_dialog import CompareDialog
 from .key_table import KeyTable, shown_key
 from .layer_buttons import LayerButtons
@@ -49,7 +50,7 @@ class CorrectPanel(QWidget):
         self.small = SmallObjects(self._tools)
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
         self.keys, self.save, self.compare = QPushButton("Keys …"), QPushButton("Save …"), QPushButton("Compare …")
-        self.message = Banner()
+        self.message, self.note = Banner(), CanvasNote(self)
         self._window_keys = WindowKeys(controller.correct, self)
         self._set_up_fields()
         self._lay_out()
@@ -119,6 +120,7 @@ class CorrectPanel(QWidget):
 
     def _say(self, sentence: str, problem: bool) -> None:
         self.message.say(sentence, Tone.CAUTION if problem else Tone.INFO)
+        self.note.say(sentence, problem=problem)
 
     def _show_armed(self, armed: str) -> None:
         for name, button in self.buttons.items():

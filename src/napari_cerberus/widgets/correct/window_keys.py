@@ -44,7 +44,7 @@ class WindowKeys:
     def follow(self, event: Any = None) -> None:
         """Listen in the main window that the panel is in, or not, as the active layer is one of ours or not."""
         panel = self._panel()
-        window = None if panel is None else _main_window(panel)
+        window = None if panel is None else main_window(panel)
         if window is not None and window is not self._window():
             self._window = ref(window)
             self._listen(window)
@@ -87,7 +87,7 @@ def _take_away(shortcuts: list[QShortcut], _destroyed: Any = None) -> None:
         shortcut.deleteLater()
 
 
-def _main_window(widget: QWidget) -> QMainWindow | None:
+def main_window(widget: QWidget) -> QMainWindow | None:
     """The main window around a widget, also of one in a dock that floats."""
     around: QWidget | None = widget
     found = None

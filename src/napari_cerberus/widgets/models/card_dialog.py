@@ -32,15 +32,14 @@ class ModelCardDialog(QDialog):
 
 
 def _card_text(model: ModelChoice) -> str:
-    size = f"{model.pixel_size_um:g} µm/px"
     finds = ", ".join("the tissue type" if one == "tissue" else one for one in model.predicts)
     plain = (
-        f"This model finds {finds} in H&E images and works at {size}; other images are brought to that size first. "
+        f"This model finds {finds} in H&E images and works at {model.scales}; every image is brought to that first. "
         "It proposes, and you decide: it is **not for diagnosis**. What it was trained on and where it is weak stands "
         "below; on other laboratories' slides look at some objects before you rely on its counts."
     )
     facts = (
-        f"**{model.name}** predicts {', '.join(model.predicts)} at {model.pixel_size_um:g} µm/px.  \n"
+        f"**{model.name}** predicts {', '.join(model.predicts)} at {model.scales}.  \n"
         f"SHA-256 of its weights: `{model.sha256}`"
     )
     return f"{plain}\n\n{facts}\n\n{model.card or 'This model came without a card.'}"
