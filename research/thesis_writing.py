@@ -24,7 +24,7 @@ _NAMES = {
     "swinu": "Swin-U",
     FLOOR: "floor: everything is gland",
 }
-_PUBLISHED_DICE = {
+PUBLISHED_DICE = {
     category: dict(zip(("multi", "unet", "segnet", "medt"), dice, strict=True))
     for category, dice in {
         "Normal": ("0.967", "0.411", "0.777", "0.676"),
@@ -113,7 +113,7 @@ def _table_2(reports: Reports, unit: str) -> Iterator[str]:
 
 def _published_dice(category: str, row: str) -> str:
     """The thesis's, split by image."""
-    dice = _PUBLISHED_DICE.get(category, {}).get(row, "")
+    dice = PUBLISHED_DICE.get(category, {}).get(row, "")
     jaccard = _PUBLISHED_JACCARD.get((category, row))
     if jaccard is None:
         return dice
