@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from napari_cerberus.errors import CerberusError, DataError, OutputError
-from napari_cerberus.pairs.layout.manifest import NAME, Entry, entry_json, read_manifest
+from napari_cerberus.pairs.layout.manifest import NAME, Entry, read_manifest
 from napari_cerberus.pairs.write.export_plan import plan_export
 from napari_cerberus.pairs.write.transaction import STAGING, recover
 from napari_cerberus.pairs.write.write_pairs import write_export
@@ -48,7 +48,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def seal(root: Path, entry: Entry, **changes: str) -> None:
-    plan = {"format": "napari-cerberus-export/1", "entries": [{**entry_json(entry), **changes}]}
+    plan = {"format": "napari-cerberus-export/1", "entries": [{**entry.model_dump(), **changes}]}
     (root / STAGING / "plan.json").write_text(json.dumps(plan))
 
 
@@ -68,7 +68,7 @@ def test_what_a_plan_replaces_lies_in_the_folder(strange, victim, replaces, fini
 
 def test_a_manifest_with_such_a_name_is_damaged(strange) -> None:
     (entry,) = read_manifest(strange)
-    (strange / NAME).write_text(json.dumps({**entry_json(entry), "replaces": "Polyp/../../victim/thesis"}) + "\n")
+    (strange / NAME).write_text(json.dumps({**entry.model_dump(), "replaces": "Polyp/../../victim/thesis"}) + "\n")
     with pytest.raises(DataError, match=r"line 1: 'Polyp/../../victim/thesis' cannot be the name of a pair"):
         read_manifest(strange)
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
 
 from ..decode_errors import reason_of
 from ..errors import DataError
-from ..pairs.layout.fields import Fields
+from ..pairs.layout.sidecar import Name, Text
 from ..progress import Job, Progress
-from ..strict_json import read_object
+from ..schemas import Count, Schema, Share, read
+from ..strict_json import MAX_BYTES
 from .polygons import paint_polygon
 from .run_lengths import decode_runs, decompress_runs
 
@@ -42,6 +44,50 @@ class CocoContent:
     notes: tuple[str, ...]
 
 
+class _Foreign(Schema):
+    """A part of a file that other programs write, with fields that are theirs."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class _Image(_Foreign):
+    id: Count
+    file_name: Name
+    height: Annotated[int, Field(ge=1, le=_MAX_PIXELS)]
+    width: Annotated[int, Field(ge=1, le=_MAX_PIXELS)]
+
+
+class _Category(_Foreign):
+    id: Count
+    name: Name
+    supercategory: Text | None = None
+
+    @property
+    def task_and_class(self) -> tuple[str, str]:
+        task = self.supercategory or self.name
+        return task, self.name.removeprefix(task).removeprefix(": ") if self.name != task else ""
+
+
+class _Annotation(_Foreign):
+    image_id: Count
+    category_id: Count
+    segmentation: Any
+    score: Share | None = None
+    review: Name | None = None
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """Columns of the object table that the file says."""
+        known = {"confidence": self.score, "state": self.review}
+        return {name: value for name, value in known.items() if value is not None}
+
+
+class _Coco(_Foreign):
+    images: tuple[_Image, ...]
+    categories: tuple[_Category, ...]
+    annotations: tuple[_Annotation, ...]
+
+
 def read_coco(path: Path) -> Job[list[CocoContent]]:
     """Read a COCO instance file: run lengths (also compressed ones) and polygons.
 
@@ -56,44 +102,41 @@ def read_coco(path: Path) -> Job[list[CocoContent]]:
     DataError
         If the file is missing, damaged, or an annotation does not fit its image; says which.
     """
-    fields = Fields(read_object(path), str(path))
-    images = {one.whole("id"): one for one in fields.objects("images")}
-    categories = {one.whole("id"): one for one in fields.objects("categories")}
-    contents = {number: _Reading(one) for number, one in images.items()}
-    annotations = fields.objects("annotations")
-    for done, annotation in enumerate(annotations):
+    file = read(_Coco, path, max_bytes=MAX_BYTES)
+    categories = {one.id: one for one in file.categories}
+    contents = {one.id: _Reading(one, f"{path}: images[{number}]") for number, one in enumerate(file.images)}
+    for done, annotation in enumerate(file.annotations):
         if done % _EVERY == 0:
-            yield Progress("Reading objects", done, len(annotations))
-        image, category = annotation.whole("image_id"), annotation.whole("category_id")
-        if image not in contents or category not in categories:
-            raise DataError(f"{annotation.source} belongs to an image or a category that the file does not list.")
-        contents[image].add(annotation, categories[category])
+            yield Progress("Reading objects", done, len(file.annotations))
+        where = f"{path}: annotations[{done}]"
+        if annotation.image_id not in contents or annotation.category_id not in categories:
+            raise DataError(f"{where} belongs to an image or a category that the file does not list.")
+        contents[annotation.image_id].add(annotation, categories[annotation.category_id], where)
     return [one.content() for one in contents.values()]
 
 
 class _Reading:
     """Collects the objects of one image."""
 
-    def __init__(self, image: Fields) -> None:
-        self._file_name = image.text("file_name")
-        self._shape = (image.whole("height", 1, _MAX_PIXELS), image.whole("width", 1, _MAX_PIXELS))
-        if self._shape[0] * self._shape[1] > _MAX_PIXELS:
-            raise DataError(f"{image.source} has more than {_MAX_PIXELS} pixels.")
+    def __init__(self, image: _Image, where: str) -> None:
+        self._file_name, self._shape = image.file_name, (image.height, image.width)
+        if image.height * image.width > _MAX_PIXELS:
+            raise DataError(f"{where} has more than {_MAX_PIXELS} pixels.")
         self._labels: dict[str, NDArray[np.int32]] = {}
         self._rows: list[dict[str, Any]] = []
         self._counts: Counter[str] = Counter()
         self._empty = 0
 
-    def add(self, annotation: Fields, category: Fields) -> None:
-        task, class_name = _task_and_class(category)
-        rows, columns = _pixels(annotation, self._shape)
+    def add(self, annotation: _Annotation, category: _Category, where: str) -> None:
+        task, class_name = category.task_and_class
+        rows, columns = _pixels(annotation.segmentation, self._shape, where)
         if not len(rows):
             self._empty += 1
             return
         self._counts[task] += 1
         plane = self._labels.setdefault(task, np.zeros(self._shape, np.int32))
         plane[rows, columns] = self._counts[task]
-        self._rows.append({"task": task, "index": self._counts[task], "class": class_name, **_known(annotation)})
+        self._rows.append({"task": task, "index": self._counts[task], "class": class_name, **annotation.known})
 
     def content(self) -> CocoContent:
         notes = (f"{self._empty} object(s) are empty and were left out.",) if self._empty else ()
@@ -102,24 +145,8 @@ class _Reading:
         )
 
 
-def _task_and_class(category: Fields) -> tuple[str, str]:
-    name = category.text("name")
-    task = category.text_or("supercategory", "") or name
-    return task, name.removeprefix(task).removeprefix(": ") if name != task else ""
-
-
-def _known(annotation: Fields) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    if annotation.has("score"):
-        row["confidence"] = annotation.number("score", 0, 1)
-    if annotation.has("review"):
-        row["state"] = annotation.text("review")
-    return row
-
-
-def _pixels(annotation: Fields, shape: tuple[int, int]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+def _pixels(segmentation: Any, shape: tuple[int, int], where: str) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
     """Rows and columns of an object's pixels."""
-    segmentation = annotation.value("segmentation")
     try:
         if isinstance(segmentation, dict):
             if list(segmentation["size"]) != list(shape):
@@ -128,7 +155,7 @@ def _pixels(annotation: Fields, shape: tuple[int, int]) -> tuple[NDArray[np.int_
             return decode_runs(decompress_runs(counts) if isinstance(counts, str) else counts, shape)
         return _inside(segmentation, shape)
     except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
-        raise DataError(f"{annotation.source}: its segmentation is damaged ({reason_of(error)}).") from error
+        raise DataError(f"{where}: its segmentation is damaged ({reason_of(error)}).") from error
 
 
 def _inside(polygons: Any, shape: tuple[int, int]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:

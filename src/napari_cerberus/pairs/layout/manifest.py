@@ -6,33 +6,41 @@ leaves behind: it counts as not written.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Literal, Self
+
+from pydantic import model_validator
 
 from ...errors import DataError, OutputError, SettingsError
 from ...files import inside
 from ...locks import lock
-from ...strict_json import loads
+from ...schemas import FileSchema, parse, to_bytes
 from .ebhi import parse_name
-from .fields import Fields
 from .names import check_category
+from .sidecar import Digest, Name, Text
 
 NAME = "pairs.jsonl"
-FORMAT = "napari-cerberus-pair/1"
 SIDECAR_FOLDER = "sidecar"
 FILE_KEYS = ("image", "label", "sidecar", "labels")
 _MAX_LINE = 65_536
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
+def _of_a_pair(pair_id: str) -> str:
+    category, _, name = pair_id.partition("/")
+    try:
+        if parse_name(name) is not None and check_category(category) == category:
+            return pair_id
+    except SettingsError:
+        pass
+    raise ValueError(f"{pair_id[:80]!r} cannot be the name of a pair")
+
+
+class Entry(FileSchema):
     """One exported pair.
 
     Attributes
@@ -49,13 +57,22 @@ class Entry:
         ``category/name`` of the pair that this one took the place of, or empty.
     """
 
-    category: str
-    name: str
-    patient_id: str
-    tile_key: str
-    content_sha256: str
-    files: dict[str, str]
-    replaces: str = ""
+    format: Literal["napari-cerberus-pair/1"] = "napari-cerberus-pair/1"
+    category: Name
+    name: Name
+    patient_id: Name
+    tile_key: Name
+    content_sha256: Digest
+    files: dict[str, Digest]
+    replaces: Text = ""
+
+    @model_validator(mode="after")
+    def _names_pairs(self) -> Self:
+        if set(self.files) != set(FILE_KEYS):
+            raise ValueError(f"files must name {', '.join(FILE_KEYS)}")
+        for pair_id in filter(None, (self.id, self.replaces)):
+            _of_a_pair(pair_id)
+        return self
 
     @property
     def id(self) -> str:
@@ -95,7 +112,7 @@ def read_manifest(root: Path) -> list[Entry]:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     whole, _, _torn = content.rpartition(b"\n")
     lines = whole.split(b"\n") if whole else []
-    return [_entry(line, f"{path} line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    return [parse(Entry, line, f"{path} line {number}") for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def live_entries(entries: Sequence[Entry]) -> list[Entry]:
@@ -160,7 +177,7 @@ def append_entries(stream: IO[bytes], entries: Sequence[Entry]) -> None:
         If the disk is full.
     """
     size = _cut_torn_line(stream)
-    lines = "".join(json.dumps(entry_json(entry), ensure_ascii=False) + "\n" for entry in entries)
+    lines = "".join(entry_line(entry) for entry in entries)
     try:
         stream.write(lines.encode("utf-8"))
         stream.flush()
@@ -183,44 +200,6 @@ def _cut_torn_line(stream: IO[bytes]) -> int:
     return size
 
 
-def entry_of(fields: Fields) -> Entry:
-    """An entry from a JSON object. Raises ``DataError``."""
-    form = fields.text("format")
-    if form != FORMAT:
-        raise DataError(f"{fields.source}: format is {form[:60]!r}, but this version reads {FORMAT!r}.")
-    fields.only({"format", *Entry.__dataclass_fields__})
-    files = fields.inner("files")
-    files.only(FILE_KEYS)
-    entry = Entry(
-        category=fields.text("category"),
-        name=fields.text("name"),
-        patient_id=fields.text("patient_id"),
-        tile_key=fields.text("tile_key"),
-        content_sha256=fields.sha256("content_sha256"),
-        files={key: files.sha256(key) for key in FILE_KEYS},
-        replaces=fields.text("replaces", empty=True),
-    )
-    for pair_id in filter(None, (entry.id, entry.replaces)):
-        if not _is_pair_id(pair_id):
-            raise DataError(f"{fields.source}: {pair_id[:80]!r} cannot be the name of a pair.")
-    return entry
-
-
-def _is_pair_id(pair_id: str) -> bool:
-    category, _, name = pair_id.partition("/")
-    try:
-        return parse_name(name) is not None and check_category(category) == category
-    except SettingsError:
-        return False
-
-
-def entry_json(entry: Entry) -> dict[str, Any]:
-    """The JSON object of an entry."""
-    return {"format": FORMAT, **asdict(entry)}
-
-
-def _entry(line: bytes, source: str) -> Entry:
-    try:
-        return entry_of(Fields(loads(line.decode("utf-8"), source), source))
-    except (UnicodeDecodeError, SettingsError) as error:
-        raise DataError(f"{source} is damaged; remove it, or restore the file from a copy.") from error
+def entry_line(entry: Entry) -> str:
+    """The line of an entry, with its end."""
+    return to_bytes(entry, indent=None).decode("utf-8")

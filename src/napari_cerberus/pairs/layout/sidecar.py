@@ -5,26 +5,45 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from ...errors import DataError
 from ...pixel_size import PixelSize
+from ...schemas import Count, FileSchema, HexDigest, Schema, Share, to_bytes
+from ...tasks import INSTANCE_TASKS
 
-FORMAT = "napari-cerberus-sidecar/2"
 FOLDER = "sidecar"
 MAX_ID = 65_535
-OBJECT_CHOICES = ("all", "accepted")
 
 
-@dataclass(frozen=True, kw_only=True)
-class SourceInfo:
+def _whole_characters(text: object) -> object:
+    """Names from other systems may hold halves of characters, which no text file has a code for."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(text, str) else text
+
+
+def _different(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) != len(names):
+        raise ValueError("names a task twice")
+    return names
+
+
+Text = Annotated[str, BeforeValidator(_whole_characters), StringConstraints(max_length=4096)]
+Name = Annotated[Text, StringConstraints(min_length=1)]
+"""Text that is not empty."""
+Digest = Annotated[HexDigest, StringConstraints(min_length=64)]
+"""A SHA-256 that is there."""
+Size = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+Tasks = Annotated[tuple[Name, ...], AfterValidator(_different)]
+
+
+class SourceInfo(Schema):
     """Where a tile was cut.
 
     Attributes
@@ -43,16 +62,15 @@ class SourceInfo:
         Made-up rows and columns of the tile, in its own pixels.
     """
 
-    name: str
-    sha256: str
-    size_px: tuple[int, int]
+    name: Text
+    sha256: Digest
+    size_px: Size
     pixel_size: PixelSize
     crop_px: tuple[float, float, float, float]
     padding_px: tuple[int, int, int, int]
 
 
-@dataclass(frozen=True, kw_only=True)
-class SidecarObject:
+class SidecarObject(Schema):
     """One object of one task in the tile.
 
     Attributes
@@ -74,20 +92,19 @@ class SidecarObject:
         Whether no part of it was cut off by the tile.
     """
 
-    task: str
-    id: int
-    source_id: int
-    class_name: str
-    class_probability: float | None
-    confidence: float | None
-    review: str
+    task: Name
+    id: Annotated[int, Field(ge=1, le=MAX_ID)]
+    source_id: Annotated[int, Field(ge=1)]
+    class_name: Text
+    class_probability: Share | None
+    confidence: Share | None
+    review: Text
     in_mask: bool
     whole: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sidecar:
-    """What is known of a pair.
+class Sidecar(FileSchema):
+    """What is known of a pair; built or read, it is checked alike.
 
     Attributes
     ----------
@@ -123,30 +140,47 @@ class Sidecar:
         ISO 8601 with time zone.
     """
 
-    name: str
-    category: str
-    patient_id: str
+    format: Literal["napari-cerberus-sidecar/2"] = "napari-cerberus-sidecar/2"
+    name: Name
+    category: Name
+    patient_id: Name
     patient_known: bool
     category_confirmed: bool
-    block: int
-    magnification: int
-    number: int
-    pixel_size_um: float
-    size_px: tuple[int, int]
-    mask_task: str
-    mask_objects: str
+    block: Count
+    magnification: Count
+    number: Count
+    pixel_size_um: Annotated[float, Field(ge=1e-6, le=1e6)]
+    size_px: Size
+    mask_task: Name
+    mask_objects: Literal["all", "accepted"]
     source: SourceInfo
-    model_name: str = ""
-    model_sha256: str = ""
-    annotator: str = ""
-    effort: Mapping[str, float] = field(default_factory=dict)
-    tissue: Mapping[str, float] = field(default_factory=dict)
-    tasks: tuple[str, ...]
-    checked: tuple[str, ...]
-    labels_sha256: str
+    model_name: Text = ""
+    model_sha256: HexDigest = ""
+    annotator: Text = ""
+    effort: Mapping[str, float] = Field(default_factory=dict)
+    tissue: Mapping[str, float] = Field(default_factory=dict)
+    tasks: Annotated[Tasks, Field(min_length=1)]
+    checked: Tasks
+    labels_sha256: Digest
     objects: tuple[SidecarObject, ...]
     versions: Mapping[str, str]
-    created: str
+    created: Name
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        keys = [(one.task, one.id) for one in self.objects]
+        if len(set(keys)) != len(keys):
+            raise ValueError("objects lists an id of one task twice")
+        if self.mask_task not in self.tasks:
+            raise ValueError(f"mask_task is {self.mask_task!r}, which has no labels")
+        for task in self.checked:
+            if task not in INSTANCE_TASKS:
+                raise ValueError(f"checked names {task[:60]!r}, which is none of {', '.join(INSTANCE_TASKS)}")
+            if task not in self.tasks:
+                raise ValueError(f"checked names {task!r}, which has no labels here")
+        if strange := {one.task for one in self.objects} - set(self.tasks):
+            raise ValueError(f"objects name a task {min(strange)!r} that has no labels")
+        return self
 
 
 def sidecar_paths(category_folder: Path, name: str) -> tuple[Path, Path]:
@@ -157,8 +191,7 @@ def sidecar_paths(category_folder: Path, name: str) -> tuple[Path, Path]:
 
 def sidecar_json(sidecar: Sidecar) -> str:
     """The text of the JSON file."""
-    content = {"format": FORMAT, **asdict(sidecar)}
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return to_bytes(sidecar, indent=1).decode("utf-8")
 
 
 def write_label_stack(path: Path, planes: Mapping[str, NDArray[np.integer]], pixel_size_um: float) -> None:

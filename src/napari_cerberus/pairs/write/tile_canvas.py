@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,7 @@ class Tile:
         for task in sorted(self.planes):
             digest.update(task.encode())
             digest.update(np.ascontiguousarray(self.planes[task]).data)
-        known = [asdict(one) for one in sorted(self.objects, key=lambda one: (one.task, one.id))]
+        known = [one.model_dump() for one in sorted(self.objects, key=lambda one: (one.task, one.id))]
         digest.update(json.dumps(known, sort_keys=True).encode())
         return digest.hexdigest()
 

@@ -10,27 +10,32 @@ An error in step 3 or 4 (a full disk, a file that appeared) undoes them instead.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from ...errors import DataError, OutputError
 from ...files import inside, sha256_of, write_text
-from ...strict_json import read_object
-from ..layout.fields import Fields
-from ..layout.manifest import Entry, append_entries, entry_json, entry_of, locked_manifest, pair_paths, read_manifest
+from ...schemas import FileSchema, read, to_bytes
+from ..layout.manifest import Entry, append_entries, entry_line, locked_manifest, pair_paths, read_manifest
 from ..words import counted
 
 STAGING = ".pairs-export"
 _OLD = ".replaced"
 _PLAN = "plan.json"
-_FORMAT = "napari-cerberus-export/1"
+_MAX_PLAN_BYTES = 1 << 30
 _LOG = logging.getLogger(__name__)
+
+
+class _Plan(FileSchema):
+    """An export that is whole in the staging folder."""
+
+    format: Literal["napari-cerberus-export/1"] = "napari-cerberus-export/1"
+    entries: tuple[Entry, ...]
 
 
 @contextmanager
@@ -94,8 +99,7 @@ def seal(root: Path, entries: Sequence[Entry]) -> None:
         If the disk is full.
     """
     _require_inside(root, entries)
-    plan = {"format": _FORMAT, "entries": [entry_json(entry) for entry in entries]}
-    write_text(root / STAGING / _PLAN, json.dumps(plan, ensure_ascii=False))
+    write_text(root / STAGING / _PLAN, to_bytes(_Plan(entries=tuple(entries)), indent=None).decode("utf-8"))
 
 
 def commit(root: Path, stream: IO[bytes], entries: Sequence[Entry]) -> None:
@@ -147,9 +151,7 @@ def _finish(root: Path, stream: IO[bytes]) -> str:
     if not (staging / _PLAN).exists():
         discard(root)
         return "An export that was cut off was cleaned away; nothing of it had been written."
-    fields = Fields(read_object(staging / _PLAN), str(staging / _PLAN))
-    fields.choice("format", (_FORMAT,))
-    entries = [entry_of(one) for one in fields.objects("entries")]
+    entries = read(_Plan, staging / _PLAN, max_bytes=_MAX_PLAN_BYTES).entries
     _require_inside(root, entries)
     try:
         _roll_forward(root, stream, entries)
@@ -171,8 +173,8 @@ def _require_inside(root: Path, entries: Sequence[Entry]) -> None:
 
 def _roll_forward(root: Path, stream: IO[bytes], entries: Sequence[Entry]) -> None:
     """Every step may have been done already, by a run that was cut off."""
-    written = {json.dumps(entry_json(entry)) for entry in read_manifest(root)}
-    missing = [entry for entry in entries if json.dumps(entry_json(entry)) not in written]
+    written = {entry_line(entry) for entry in read_manifest(root)}
+    missing = [entry for entry in entries if entry_line(entry) not in written]
     for entry in missing:
         _retire(root, entry)
         for key, path in entry.paths.items():

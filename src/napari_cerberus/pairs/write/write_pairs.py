@@ -155,8 +155,7 @@ def _stage(plan: ExportPlan, order: _Order) -> Entry:
     Image.fromarray(tile.mask.astype(np.uint8) * 255).save(paths["label"])
     write_label_stack(paths["labels"], tile.planes, plan.canvas.pixel_size_um)
     sidecar = _sidecar(plan, order, tile, sha256_of(paths["labels"]))
-    # Names from other systems may hold halves of characters, which UTF-8 has no code for but JSON has.
-    paths["sidecar"].write_bytes(sidecar_json(sidecar).encode("utf-8", "backslashreplace"))
+    paths["sidecar"].write_text(sidecar_json(sidecar), encoding="utf-8")
     return Entry(
         category=category,
         name=order.name,
