@@ -5,8 +5,8 @@ its domain together (up to 16 fields of 256 µm; nobody's labels are looked at).
 Dice, PQ and Dice, mean over fields. Domains are those of ``corner.py``; ``--side validation`` takes fields of
 validation patients, which is where the share that is the default was chosen.
 
-    python benchmarks/stain_adaptation.py --base FOLDER_OF_THE_STARTER_BEFORE --domains prostate nucls
-    python benchmarks/stain_adaptation.py --domains ebhi "ebhi faded" "ebhi brown" --side validation --document
+    python benchmarks/stain_adaptation.py --base FOLDER_OF_THE_STARTER_BEFORE --domains prostate --side validation
+    python benchmarks/stain_adaptation.py --base FOLDER_OF_THE_STARTER_BEFORE starter --document
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def main() -> int:
     arguments = _arguments()
     torch.set_num_threads(arguments.threads)
     corner.SIDE = arguments.side
-    model = open_model(arguments.base)
     lines = _head(arguments.side)
-    for domain in arguments.domains:
-        if SEEN_BY.get(domain) in model.spec.provenance.get("data", {}):
-            print(f"{domain}: {model.name} has learned from this domain; left out", flush=True)
-            continue
-        fields = list(_fields(domain, arguments.side))[: arguments.fields]
-        lines += list(_rows(domain, fields, model, arguments.shares))
+    for model in map(open_model, arguments.base):
+        for domain in arguments.domains:
+            if SEEN_BY.get(domain) in model.spec.provenance.get("data", {}):
+                print(f"{domain}: {model.name} has learned from this domain; left out", flush=True)
+                continue
+            fields = list(_fields(domain, arguments.side))[: arguments.fields]
+            lines += list(_rows(domain, fields, model, arguments.shares))
     if arguments.document:
         _write(lines)
     return 0
@@ -126,7 +126,7 @@ def _write(lines: Sequence[str]) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base", default="starter")
+    parser.add_argument("--base", nargs="+", default=["starter"])
     domains = ["prostate", "nucls", "tnbc", "ebhi", "ebhi faded", "ebhi brown", "ebhi other laboratory"]
     parser.add_argument("--domains", nargs="+", choices=domains, default=domains)
     parser.add_argument("--side", choices=("test", "validation"), default="test")
