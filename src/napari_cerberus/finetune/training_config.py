@@ -181,7 +181,7 @@ def _course(recipe: Recipe) -> dict[str, Any]:
         "split_file": SPLIT_FILE,
         "sampling": recipe.settings.sampling if len(_grids(recipe)) == 1 else "fixed",
         "dice_weight": 0.5,
-        "threads": max(1, cores() - 1),
+        "threads": cores(),
     }
 
 
