@@ -54,7 +54,8 @@ def test_steps_and_validations_are_scaled_and_the_first_step_does_not_count(plan
     write_config(tmp_path / "config.toml", plan.config)
     config = read_config(tmp_path / "config.toml")
     validations = -(-plan.steps // config.validate_every)
-    judging = 2.0 * plan.sides["validation"][0] / min(3, plan.sides["validation"][0])
+    judged = (plan.sides["train"][0] + plan.sides["validation"][0]) // config.folds  # those that a model has not seen
+    judging = 2.0 * judged / min(3, plan.sides["validation"][0])
     choosing = 2 * judging * (len(config.blend_shares) + 2)  # base model, its statistics, and every share
     seconds = 5 + 1 + 2 + plan.steps * 2.0 + validations * (judging + 0.5) + choosing + 2.0
     assert run_to_end(estimate(plan)).minutes == pytest.approx(seconds / 60)

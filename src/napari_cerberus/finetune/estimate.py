@@ -90,7 +90,7 @@ def _prepare(folder: Path, plan: Plan, config: TrainConfig) -> None:
     few = _few(plan.split, config)
     # Every share would be tried on the validation tiles; what that takes is reckoned from one validation.
     write_config(
-        folder / CONFIG_FILE, replace(ending_at(config, min(TRIAL_STEPS, plan.steps), "last"), blend_shares=())
+        folder / CONFIG_FILE, replace(ending_at(config, min(TRIAL_STEPS, plan.steps), "last"), blend_shares=(), folds=0)
     )
     write_split(folder / SPLIT_FILE, few)
     write_plan(folder, replace(plan, usable=(*few.train, *few.validation)))
@@ -157,7 +157,9 @@ def _scaled(measured: Mapping[str, Any], plan: Plan, config: TrainConfig) -> Est
     scaled += by_train * sum(seconds for name, seconds in stages.items() if name not in known)
     step = statistics.median(measured["steps"][1:] or measured["steps"])
     validated = math.ceil(plan.steps / config.validate_every)
-    judging = float(measured["judging_s"]) * min(validation, config.validation_tiles) / max(1, len(few.validation))
+    look = float(measured["judging_s"]) / max(1, len(few.validation))
+    members_a_look = (train + validation) // config.folds if config.folds else validation
+    judging = look * min(members_a_look, config.validation_tiles)
     choosing = _SLOWER_TO_CHOOSE * judging * (len(config.blend_shares) + 2) if config.blend_shares else 0.0
     training = plan.steps * step + validated * (judging + float(measured["writing_s"]))
     seconds = once + scaled + training + choosing + stages["End"]

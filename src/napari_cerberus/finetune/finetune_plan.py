@@ -201,10 +201,10 @@ def _worth_knowing(found: CheckReport) -> tuple[str, ...]:
 def _last_kept(recipe: Recipe) -> tuple[str, ...]:
     if recipe.keep == "best":
         return ()
-    number = counted(recipe.validation_patients, "patient")
+    number = counted(recipe.train_patients + recipe.validation_patients, "patient")
     return (
-        f"Only {number} to choose by, so training goes to its end, and {recipe.shares[0]:.0%} of what was learned is "
-        "kept unless that makes the model clearly worse.",
+        f"{number} are too few to set some aside for choosing, so {recipe.folds} models are trained, each without some "
+        "of them; together they choose how much is kept, and the mean of the models is the new one.",
     )
 
 

@@ -24,11 +24,9 @@ VALIDATION_TILES: Mapping[str, int] = {"quick": 16, "standard": 40, "thorough": 
 _VALIDATIONS: Mapping[str, int] = {"quick": 4, "standard": 8, "thorough": 12}
 _PATIENCE = 4
 ENOUGH_TO_CHOOSE = 5
-"""Validation patients below which the last weights are kept, at a share that was good everywhere."""
+"""Validation patients below which each patient is left out of one of several models, and all of them choose."""
+MOST_FOLDS = 3
 SHARES = (0.25, 0.5, 0.75, 1.0)
-SAFE_SHARE = 0.75
-"""Of the new weights where too few patients could choose it; for everyone less of them."""
-SAFE_SHARE_FOR_EVERYONE = 0.5
 _KEEP_ANSWERS = 2.0
 _CHECKPOINT_EVERY_S = 60
 CACHE_MB = 1024
@@ -56,6 +54,7 @@ class Recipe:
     learning_rate: float
     train_from_layer: int
     train_tiles: int
+    train_patients: int
     validation_patients: int
 
     @property
@@ -69,11 +68,9 @@ class Recipe:
         return "best" if self.validation_patients >= ENOUGH_TO_CHOOSE else "last"
 
     @property
-    def shares(self) -> tuple[float, ...]:
-        """Shares of the new weights to try; one alone where too few patients could choose."""
-        if self.keep == "best":
-            return SHARES
-        return (SAFE_SHARE if self.settings.purpose == "laboratory" else SAFE_SHARE_FOR_EVERYONE,)
+    def folds(self) -> int:
+        """Models that each leave out some of the patients; 0 where enough validate."""
+        return 0 if self.keep == "best" else _folds(self.train_patients + self.validation_patients, self.steps)
 
     @property
     def cache_views(self) -> int:
@@ -100,9 +97,12 @@ def recipe_of(
     values, split = settings.values, sides.split
     batch_size = settings.batch_size or values.batch_size
     an_epoch = max(1, math.ceil(len(split.train) / batch_size))
-    steps = (settings.epochs or values.epochs) * an_epoch
+    steps = max(2, (settings.epochs or values.epochs) * an_epoch)
     if settings.epochs is None:
         steps = min(steps, values.most_steps)
+    teach, validate = (sides.counts[side][1] for side in ("train", "validation"))
+    folds = _folds(teach + validate, steps) if validate < ENOUGH_TO_CHOOSE else 1
+    steps = math.ceil(steps / folds) * folds
     return Recipe(
         settings=settings,
         training=training,
@@ -114,8 +114,14 @@ def recipe_of(
         learning_rate=settings.learning_rate or values.learning_rate,
         train_from_layer=settings.train_from_layer or max(values.train_from_layer, settings.aim.first_layer),
         train_tiles=len(split.train),
-        validation_patients=sides.counts["validation"][1],
+        train_patients=teach,
+        validation_patients=validate,
     )
+
+
+def _folds(patients: int, steps: int) -> int:
+    """As many as there are patients, at most ``MOST_FOLDS``; a step at least for each."""
+    return max(2, min(MOST_FOLDS, patients, steps))
 
 
 def training_config(recipe: Recipe, name: str, pixel_size_um: float | None) -> TrainConfig:
@@ -161,7 +167,8 @@ def _start_of(recipe: Recipe) -> dict[str, Any]:
         "start_sha256": recipe.base.sha256,
         "train_from_layer": recipe.train_from_layer,
         "keep_statistics": aim.keep_statistics or recipe.train_from_layer > LAST_LAYER,
-        "blend_shares": recipe.shares,
+        "blend_shares": SHARES,
+        "folds": recipe.folds,
         "most_forgotten": aim.most_forgotten,
         "keep_answers": _KEEP_ANSWERS if recipe.train_from_layer <= LAST_LAYER else 0.0,
         "distillation": aim.distillation if recipe.train_from_layer > 1 else 0.0,

@@ -50,6 +50,10 @@ class TrainConfig:
         Shares of the trained weights that are tried on the validation tiles once training is over, as a user would
         see them; the best is kept, or the base model's weights where none is better (``engine.share_search``).
         Empty: ``blend`` stands.
+    folds : int
+        With ``blend_shares``: so many models share the steps, each without some of the patients of both sides; these
+        choose the share, and the mean of the models is kept (``engine.folds``). 0: one model, and the validation side
+        chooses.
     most_forgotten : float or None
         With ``blend_shares``: shares that cost more of the old domain's Dice than this are not kept.
     keep_answers : float
@@ -114,6 +118,7 @@ class TrainConfig:
     keep_statistics: bool = False
     blend: float = 1.0
     blend_shares: tuple[float, ...] = ()
+    folds: int = 0
     most_forgotten: float | None = None
     keep_answers: float = 0.0
     distillation: float = 0.0
@@ -172,6 +177,8 @@ class TrainConfig:
             not self.blend_shares or (self.has_base and min(self.blend_shares) > 0 and max(self.blend_shares) <= 1),
             "blend_shares must lie in 0..1, above 0, and need a model to start from.",
         )
+        require(self.folds in (0, *range(2, self.steps + 1)), "folds must be 0, or 2 or more and not above steps.")
+        require(not self.folds or bool(self.blend_shares), "folds needs blend_shares.")
         require(self.most_forgotten is None or self.most_forgotten >= 0, "most_forgotten must not be negative.")
         require(self.keep_answers >= 0, "keep_answers must not be negative.")
         require(not self.keep_answers or self.has_base, "keep_answers needs a model to start from.")

@@ -33,6 +33,21 @@ FEATURES_FOLDER = "features"
 LOCK_FILE = "train.lock"
 
 
+def fold_folder(folder: Path, number: int) -> Path:
+    """Where a fold of a grouped cross-validation trains."""
+    return folder / f"fold-{number}"
+
+
+def training_folders(folder: Path) -> list[Path]:
+    """A run's own folder and those of its folds."""
+    return [folder, *sorted(folder.glob("fold-*"))]
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is something to go on from."""
+    return any((one / CHECKPOINT_FILE).is_file() for one in training_folders(folder))
+
+
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Keep a run folder to this process; it is let go of at the end, however that comes.

@@ -18,7 +18,14 @@ from ...training.data.precheck import CheckedTiles
 from ...training.early_stopping import Keep
 from ...training.engine.callbacks import Callback, ValidationResult
 from ...training.engine.training_run import run_training
-from ...training.run_folder import CHECKPOINT_FILE, FEATURES_FOLDER, MODEL_FOLDER, read_metrics
+from ...training.run_folder import (
+    CHECKPOINT_FILE,
+    FEATURES_FOLDER,
+    MODEL_FOLDER,
+    has_checkpoint,
+    read_metrics,
+    training_folders,
+)
 from ...training.torch_errors import DeviceLostError, MemoryRanOutError
 from ...training.transfer.initial_weights import open_base
 from ..pairs_fingerprint import changes, fingerprint
@@ -78,6 +85,8 @@ def _keep_the_parent(reporter: Reporter, sentence: str) -> None:
 def _tidy(training: Path) -> None:
     """Remove what is large and no longer of use: the model is in the library."""
     (training / CHECKPOINT_FILE).unlink(missing_ok=True)
+    for one in training_folders(training)[1:]:
+        shutil.rmtree(one, ignore_errors=True)
     for name in (FEATURES_FOLDER, MODEL_FOLDER, CALIBRATED_FOLDER):
         shutil.rmtree(training / name, ignore_errors=True)
 
@@ -121,7 +130,7 @@ def _train(reporter: Reporter, worker_callback: WorkerCallback, plan: RunPlan, b
     config, training = folder / CONFIG_FILE, folder / TRAINING_FOLDER
     checked = CheckedTiles(usable=frozenset(plan.usable))
     while True:
-        going_on = (training / CHECKPOINT_FILE).is_file()
+        going_on = has_checkpoint(training)
         if not going_on:
             shutil.rmtree(training, ignore_errors=True)
         reporter.go_back_to(_last_step(training) if going_on else 0)
@@ -142,7 +151,7 @@ def _train(reporter: Reporter, worker_callback: WorkerCallback, plan: RunPlan, b
 
 def _last_step(training: Path) -> int:
     """Step of the last batch on record; the checkpoint may be a little older."""
-    return max((row["step"] for row in read_metrics(training)), default=0)
+    return sum(max((row["step"] for row in read_metrics(one)), default=0) for one in training_folders(training))
 
 
 def drive(job: Job[Result], reporter: Reporter) -> Result:

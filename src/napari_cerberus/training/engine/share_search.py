@@ -27,6 +27,7 @@ from ..evaluation.scoring import ScoreSettings, TileScore, score_tile
 from ..transfer.image_statistics import with_statistics
 from ..transfer.weight_interpolation import WeightInterpolation
 from ..validation import chosen_tiles, on_model_grid
+from .folds import FoldModel
 from .old_domain import reference_set
 
 MOST_TILES = 16
@@ -36,8 +37,6 @@ LEAST_GAIN = 0.005
 """Of quality (0..1), below which nothing was gained."""
 WORTH = 0.003
 """A larger share must be better by this than a smaller one."""
-CHANCE = 0.05
-"""With too few patients to choose by, a loss up to this may be chance."""
 STATISTICS_SHARE = 0.5
 _STATISTICS_TILES = 16
 
@@ -94,8 +93,7 @@ def choose_share(
     config: TrainConfig,
     base: Model,
     trained: Model,
-    train: Sequence[Tile],
-    validation: Sequence[Tile],
+    parts: Sequence[FoldModel],
     loaded: Mapping[str, LoadedTile],
 ) -> Job[tuple[Cerberus, ShareChoice]]:
     """Try every share of ``config.blend_shares`` and keep the best.
@@ -104,8 +102,9 @@ def choose_share(
     ----------
     config : TrainConfig
     base, trained : Model
-        ``trained`` with the thresholds and temperatures that it will have.
-    train, validation : sequence of Tile
+        ``trained`` with the thresholds and temperatures that it will have; its weights are those that are kept in part.
+    parts : sequence of FoldModel
+        What was trained, each with the tiles that judge it.
     loaded : mapping of tile id to LoadedTile
 
     Returns
@@ -115,35 +114,35 @@ def choose_share(
     choice : ShareChoice
     """
     line = WeightInterpolation(config, base)
-    tiles = [replace(tile, load=_at_hand(tile, loaded)) for tile in chosen_tiles(validation, MOST_TILES)]
-    forgetting = config.most_forgotten is not None
-    old = chosen_tiles(reference_set(base, ()).tiles, MOST_OLD_TILES) if forgetting else []
-    networks = _Networks(config, trained, line, train, loaded)
+    old = chosen_tiles(reference_set(base, ()).tiles, MOST_OLD_TILES) if config.most_forgotten is not None else []
+    whole = _Networks(config, trained.network, line, [tile for part in parts for tile in part.train], loaded)
+    judged = [(_Networks(config, part.network, line, part.train, loaded), _few(part, parts, loaded)) for part in parts]
     statistics_alone = () if line.fresh else ((0.0, STATISTICS_SHARE),)
     places = [(0.0, 0.0), *statistics_alone, *((share, 0.0) for share in config.blend_shares)]
     tried: list[Candidate] = []
     for number, (share, statistics) in enumerate(places):
         step = Progress("Choosing how much to keep", number, len(places))
-        model = replace(trained, network=networks.at(share, statistics))
-        mine = yield from _scored(model, tiles, config, step)
-        others = (yield from _scored(model, old, config, step)) if old else []
-        value = _old_dice(others) if old else None
+        mine: list[TileScore] = []
+        for networks, tiles in judged:
+            model = replace(trained, network=networks.at(share, statistics))
+            mine += yield from _scored(model, tiles, config, step)
+        kept = replace(trained, network=whole.at(share, statistics))
+        value = _old_dice((yield from _scored(kept, old, config, step))) if old else None
         tried.append(Candidate(share=share, statistics=statistics, quality=quality(mine, config), old=value))
     choice = chosen(tried, most_forgotten=config.most_forgotten)
-    return networks.at(choice.kept.share, choice.kept.statistics), choice
+    return whole.at(choice.kept.share, choice.kept.statistics), choice
+
+
+def _few(part: FoldModel, parts: Sequence[FoldModel], loaded: Mapping[str, LoadedTile]) -> list[Tile]:
+    """Of a part's tiles those that judge, at hand."""
+    most = max(1, MOST_TILES // len(parts))
+    return [replace(tile, load=_at_hand(tile, loaded)) for tile in chosen_tiles(part.validation, most)]
 
 
 def chosen(tried: Sequence[Candidate], *, most_forgotten: float | None = None) -> ShareChoice:
-    """The best of what was tried; the first is the base model.
-
-    Where one share alone was tried, few patients validate: it is kept unless it is worse by more than chance.
-    """
+    """The best of what was tried; the first is the base model."""
     base, *others = tried
     allowed = [one for one in others if most_forgotten is None or not _forgets(base, one, most_forgotten)]
-    shares = [one for one in allowed if one.share]
-    if len({one.share for one in others if one.share}) == 1:
-        kept = next((one for one in shares if one.quality >= base.quality - CHANCE), base)
-        return ShareChoice(kept=kept, tried=tuple(tried), gained=kept is not base)
     best = base
     for one in sorted(allowed, key=lambda one: one.share):
         if one.quality >= best.quality + (LEAST_GAIN if best is base else WORTH):
@@ -173,7 +172,7 @@ class _Networks:
     """Networks on the line, made when asked for."""
 
     config: TrainConfig
-    trained: Model
+    trained: Cerberus
     line: WeightInterpolation
     train: Sequence[Tile]
     loaded: Mapping[str, LoadedTile]
@@ -181,7 +180,7 @@ class _Networks:
 
     def at(self, share: float, statistics: float) -> Cerberus:
         """The network with this share of the trained weights, or the base model with statistics of the tiles."""
-        network = self.line.blended(self.trained.network, share)
+        network = self.line.blended(self.trained, share)
         return self._adapted(network, statistics) if statistics else network
 
     def _adapted(self, network: Cerberus, share: float) -> Cerberus:

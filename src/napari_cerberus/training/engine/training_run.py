@@ -28,19 +28,20 @@ from ..data.tile_sources import Tile, collect, in_memory
 from ..process_group import on_rank_zero
 from ..run_folder import (
     CHECK_FILE,
-    CHECKPOINT_FILE,
     CONFIG_FILE,
     MODEL_FOLDER,
     RUN_FILE,
     SPLIT_FILE,
     data_hash,
     environment,
+    has_checkpoint,
     held,
 )
 from ..run_settings import SourceSettings
 from ..transfer.initial_weights import ancestors, base_record, inherited_licences, open_base
 from ..transfer.stain_record import measure_stain
 from .callbacks import Callback
+from .folds import FoldModel, train_folds
 from .loop import TrainingData, train
 from .share_search import choose_share
 from .trainer import Trained
@@ -93,7 +94,7 @@ def run_training(
     config = read_config(config_path)
     if resume:
         refuse_other_config(config, folder)
-    if not resume and (folder / CHECKPOINT_FILE).exists():
+    if not resume and has_checkpoint(folder):
         raise OutputError(f"{folder} already holds a run; add --resume to go on with it, or name another folder.")
     # Under torchrun the leader holds the folder for all of them.
     with held(folder) if on_rank_zero() else nullcontext():
@@ -129,14 +130,19 @@ def _trained(
     yield Progress("Loading tiles", message=f"{len(learning['train'])} tiles to learn from")
     loaded = in_memory([*learning["train"], *learning["validation"]])
     data = TrainingData(train=learning["train"], validation=learning["validation"], loaded=loaded)
-    trained = yield from train(config, data, folder, resume=resume, callback=callback, base=base)
+    parts: list[FoldModel] = []
+    if config.folds:
+        trained, parts = yield from train_folds(config, data, folder, callback=callback, base=base)
+    else:
+        trained = yield from train(config, data, folder, resume=resume, callback=callback, base=base)
+        parts = [FoldModel(network=trained.network, train=data.train, validation=data.validation)]
     stain = yield from measure_stain(learning["train"], loaded, base.spec if base is not None else None)
     if not on_rank_zero():
         return folder / MODEL_FOLDER
     spec = _spec(folder, config, sides, trained, leaks, stain, base)
     if config.blend_shares and base is not None:
         made = Model(network=trained.network, spec=spec, sha256="")
-        network, choice = yield from choose_share(config, base, made, data.train, data.validation, loaded)
+        network, choice = yield from choose_share(config, base, made, parts, loaded)
         spec = replace(spec, provenance={**spec.provenance, "share": {**asdict(choice), "sentence": choice.sentence}})
         trained = replace(trained, network=network)
     save_model(folder / MODEL_FOLDER, trained.network, spec)
