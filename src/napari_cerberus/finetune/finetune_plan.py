@@ -141,7 +141,7 @@ def _complete(plan: Plan, base: Model, found: CheckReport) -> Job[Plan]:
         plan,
         config=training_config(recipe, plan.name, pixel_size_um),
         sides=sides.counts,
-        warnings=(*plan.warnings, *_one_class(training, learning, sides), *_last_kept(recipe)),
+        warnings=(*plan.warnings, *_one_class(training, learning, sides, recipe.folds), *_last_kept(recipe)),
         stops=(room,) if room else (),
         learns=_learns(recipe, training),
         new_head=training.new_head,
@@ -217,10 +217,10 @@ def _disk_stop() -> str:
     return f"{existing} has {free / 2**20:.0f} MB free; a run needs {ROOM_BYTES / 2**20:.0f} MB. Free some room."
 
 
-def _one_class(training: Training, tiles: Sequence[Tile], sides: PatientSplit) -> tuple[str, ...]:
+def _one_class(training: Training, tiles: Sequence[Tile], sides: PatientSplit, folds: int) -> tuple[str, ...]:
     """A sentence where the tissue type learns, but tiles of one type alone choose the weights."""
-    validation = set(sides.split.validation)
-    types = {tile.stratum for tile in tiles if tile.id in validation}
+    choosing = {*sides.split.validation, *(sides.split.train if folds else ())}
+    types = {tile.stratum for tile in tiles if tile.id in choosing}
     if TISSUE not in training.tasks or len(types) != 1 or len(training.tasks) == 1:
         return ()
     return (
