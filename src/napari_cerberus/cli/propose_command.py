@@ -64,4 +64,5 @@ def _images(folder: Path, model: Model, pixel_size_um: float | None) -> Sequence
 def _load(path: Path, model: Model, pixel_size_um: float | None) -> tuple[NDArray[np.uint8], PixelSize]:
     stored = read_image(path)
     usual = model.spec.provenance.get("acquisition_pixel_size_um", model.spec.pixel_size_um)
-    return as_rgb8(stored.pixels), PixelSize.square(pixel_size_um or stored.pixel_size_um or float(usual))
+    stated = PixelSize.square(pixel_size_um) if pixel_size_um else stored.pixel_size
+    return as_rgb8(stored.pixels), stated or PixelSize.square(float(usual))
