@@ -154,7 +154,7 @@ def test_a_model_that_was_not_proven_is_proven_when_asked_and_only_once(computer
 
 
 def test_a_stop_that_keeps_something_waits_with_a_resumed_run_for_its_turn(computer, pairs, monkeypatch):
-    folder = process.begin(planned(pairs, epochs=3))
+    folder = process.begin(planned(pairs, epochs=9))
     with monkeypatch.context() as patch:
         patch.setattr(loop, "append_metrics", dies_at(3))
         assert "cut off" in failed(computer, folder)
@@ -211,7 +211,7 @@ def test_a_checkpoint_that_was_swapped_is_refused(computer, pairs, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(loop, "save_checkpoint", save_and_die)
         assert "cut off" in failed(computer, folder)
-    checkpoint = folder / "training" / "checkpoint.pt"
+    checkpoint = folder / "training" / "fold-0" / "checkpoint.pt"
     checkpoint.write_bytes(checkpoint.read_bytes() + b"\0")
     assert "is not what this run has written" in failed(computer, folder)
 
@@ -298,7 +298,7 @@ def test_what_is_said_of_a_stage_goes_when_training_begins(computer, pairs):
     assert reporter.state.message == said
 
 
-def test_nothing_is_said_while_all_goes_well(computer, pairs, monkeypatch):
+def test_nothing_is_said_while_all_goes_well(computer, monkeypatch):
     heard, trained = set(), Reporter.trained
 
     def hear(self, step, losses):
@@ -307,12 +307,13 @@ def test_nothing_is_said_while_all_goes_well(computer, pairs, monkeypatch):
         trained(self, step, losses)
 
     monkeypatch.setattr(Reporter, "trained", hear)
+    pairs = make_pairs(computer / "pairs", patients=13)
     assert child.main([str(process.begin(planned(pairs)))]) == 0
     assert heard == {""}
 
 
-def test_early_stop_gives_its_reason_and_ends(computer, pairs, monkeypatch):
-    folder = process.begin(planned(pairs, epochs=40))
+def test_early_stop_gives_its_reason_and_ends(computer, monkeypatch):
+    folder = process.begin(planned(make_pairs(computer / "pairs", patients=13), epochs=40))
     config = read_config(folder / "config.toml")
     patient = replace(config, early_stopping=replace(config.early_stopping, patience=1))
     write_config(folder / "config.toml", patient)

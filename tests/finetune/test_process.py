@@ -123,7 +123,7 @@ def test_pause_go_on_and_stop_keeping_the_last_weights_while_another_waits(compu
     wait_for(folder, lambda state: state.step > 1, "first steps")
     process.pause(folder)
     paused = wait_for(folder, status("paused"), "pause")
-    assert (folder / "training" / "checkpoint.pt").is_file()
+    assert (folder / "training" / "fold-0" / "checkpoint.pt").is_file()
     second = begun(pairs, name="second")
     waiting = wait_for(second, lambda state: state.message.startswith("Waiting for mine"), "queue")
     assert waiting.status == "queued"
