@@ -16,6 +16,7 @@ from napari_cerberus.finetune.run import child, process
 from napari_cerberus.finetune.run_state import RunState, find_runs
 from napari_cerberus.model.library.opening import list_models
 from napari_cerberus.progress import Progress
+from napari_cerberus.training.engine import share_search
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +34,7 @@ def in_this_process(computer, monkeypatch):
     )
     monkeypatch.setattr(process, "_start", lambda folder: child.main([str(folder)]))
     monkeypatch.setattr(child, "lower_priority", lambda: None)
+    monkeypatch.setattr(share_search, "LEAST_GAIN", -1.0)  # a network of random weights learns nothing in one pass
 
 
 def test_a_model_is_made_and_named_last(computer, pairs, capsys):

@@ -2,8 +2,9 @@
 
 With a handful of patients a validation side of one or two says little, and what validates does not teach. Here each
 patient who learns or validates is left out of one model (grouped cross-validation) and judges that one; all of them
-together choose how much is kept (``share_search``). The new model is the mean of the models' weights (Wortsman et al.
-2022, "Model soups"): they started from the same base, so their mean is as good as one of them, and has seen everybody.
+together choose how much is kept (``share_search``). The new model is the mean of the models' weights, which has seen
+everybody. Models that start from the same base can often be averaged without loss (Wortsman et al. 2022, "Model
+soups"); whether that holds here is for ``benchmarks/learning_loop.py`` to say.
 """
 
 from __future__ import annotations
