@@ -156,7 +156,7 @@ def test_a_model_that_was_not_proven_is_proven_when_asked_and_only_once(computer
 def test_a_stop_that_keeps_something_waits_with_a_resumed_run_for_its_turn(computer, pairs, monkeypatch):
     folder = process.begin(planned(pairs, epochs=9))
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "append_metrics", dies_at(3))
+        patch.setattr(loop, "append_metrics", dies_at(5))
         assert "cut off" in failed(computer, folder)
     process.stop(folder, "best")
     waited = []

@@ -190,7 +190,8 @@ def test_the_users_numbers_go_into_the_config(computer, pairs):
     write_config(computer / "plan.toml", plan.config)
     config = read_config(computer / "plan.toml")
     assert (config.batches[0].size, config.optimiser.learning_rate, config.seed) == (3, 5e-5, 9)
-    assert config.steps == 2 * -(-plan.sides["train"][0] // 3)
+    batches = 2 * -(-plan.sides["train"][0] // 3)
+    assert config.steps == -(-batches // config.folds) * config.folds, "each of the models gets as many"
     assert (config.augment.flip, config.augment.rotation) == (0.0, 0.5)
     assert config.train_from_layer == 3
     assert "The whole network learns" in plan.learns

@@ -30,6 +30,7 @@ def main() -> int:
         compare_models=compare_models
     )
     module = import_module(f"napari_cerberus.finetune.{sys.argv[1]}")
+    module.lower_priority = lambda: None  # a test waits for it, however busy the computer is
     if sys.argv[1] == "run.child":
         wait = module._wait_for_turn
         module._wait_for_turn = lambda *given: (wait(*given), make_tiny())

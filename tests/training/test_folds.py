@@ -8,6 +8,7 @@ import torch
 from finetune import tiny_net
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.early_stopping import EarlyStopping
+from napari_cerberus.training.engine import folds
 from napari_cerberus.training.engine.callbacks import Callback
 from napari_cerberus.training.engine.folds import dealt, train_folds
 from napari_cerberus.training.engine.loop import TrainingData
@@ -108,3 +109,19 @@ def test_a_wish_to_end_leaves_out_the_models_after_it(base, data, tmp_path):
     again, others = run_to_end(train_folds(repeated, data, tmp_path / "b"))
     assert (again.step, len(others)) == (3, 2)
     assert all(torch.equal(v, again.network.state_dict()[k]) for k, v in stopped.network.state_dict().items())
+
+
+def test_a_head_made_anew_starts_from_the_same_weights_in_every_model(base, data, tmp_path, monkeypatch):
+    starts = []
+    monkeypatch.setattr(folds, "train", recording(folds.train, starts))
+    run_to_end(train_folds(config(base), data, tmp_path / "run"))
+    assert len(starts) == 3
+    assert len(set(starts)) == 1, "the mean of heads from different starts is noise"
+
+
+def recording(train, seeds):
+    def watched(course, *given, **options):
+        seeds.append(course.seed)
+        return (yield from train(course, *given, **options))
+
+    return watched

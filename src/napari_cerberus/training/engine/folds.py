@@ -87,7 +87,7 @@ def train_folds(
     models: list[FoldModel] = []
     done = 0
     for number, part in enumerate(parts):
-        course = _course_of(config, number, len(parts), done)
+        course = _course_of(config, len(parts), done)
         if course is None:
             break
         left_out = {tile.id for tile in part}
@@ -106,8 +106,12 @@ def train_folds(
     return _together(config, results, done), models
 
 
-def _course_of(config: TrainConfig, number: int, folds: int, done: int) -> TrainConfig | None:
-    """The config of one fold; None where the run was ended before it."""
+def _course_of(config: TrainConfig, folds: int, done: int) -> TrainConfig | None:
+    """The config of one fold; None where the run was ended before it.
+
+    All have the run's seed: a head that is made anew must start from the same weights in each, or their mean is noise.
+    Each keeps its last weights: the patients who judge it must not also have chosen its moment.
+    """
     steps = -(-config.steps // folds)
     ended = config.early_stopping.at_step
     if ended and ended <= done:
@@ -115,10 +119,9 @@ def _course_of(config: TrainConfig, number: int, folds: int, done: int) -> Train
     return replace(
         config,
         folds=0,
-        seed=config.seed + number,
         steps=steps,
         validate_every=min(steps, config.validate_every),
-        early_stopping=replace(config.early_stopping, at_step=min(steps, ended - done) if ended else 0),
+        early_stopping=replace(config.early_stopping, at_step=min(steps, ended - done) if ended else 0, keep="last"),
     )
 
 
@@ -140,7 +143,7 @@ class _Shifted(Callback):
 
     def wants_end(self, step: int) -> Keep | None:
         """Not at the first step of a later fold: there is nothing of it yet to keep."""
-        return self._callback.wants_end(self._done + step) if step else None
+        return "last" if step and self._callback.wants_end(self._done + step) else None
 
 
 def _together(config: TrainConfig, results: Sequence[Trained], steps: int) -> Trained:
