@@ -38,6 +38,17 @@ def test_without_tissue_nothing_is_proposed_and_none_twice():
         propose(seen, 0)
 
 
+def test_each_has_a_reason_in_words():
+    seen = [field("a", 0.9, 1, 0), field("twin of a", 0.8, 1, 0.01), field("other", 0.3, 0, 1)]
+    assert [one.sentence for one in propose(seen, 3)] == [
+        "a: The model is least sure of this one.",
+        "other: The model is surest of this one, and it looks unlike those above.",
+        "twin of a: The model is less sure of it than of 1 of the 2 others, but it looks like one of those above.",
+    ]
+    (only,) = propose([field("a", 0.9, 1, 0)], 3, [np.array([0, 1], np.float32)])
+    assert only.reason == "It is the only image with tissue, and it looks unlike the labelled images."
+
+
 def test_pixels_near_a_half_are_unsure_and_plain_background_says_nothing():
     sure, torn = np.zeros((2, 2, 8, 8), np.float32)
     sure[0, :4], torn[0, :4] = 1.0, 0.5

@@ -42,6 +42,7 @@ from .preferences import Memory
 from .problem_report import SessionLog
 from .runs.fine_tuning import FineTuning
 from .runs.model_library import Library
+from .runs.next_images import NextImages
 from .session import JobState, JobStatus, ModelChoice, RunSummary, Session
 from .slides.batch_run import BatchRun
 from .slides.slide_run import SlideRun
@@ -131,6 +132,7 @@ class Controller:
         self.finetuning.model_made.connect(self.library.look)
         self.library.changed.connect(self._on_library)
         self.batch_run = BatchRun(self.session)
+        self.next_images = NextImages(self.session, self.layers, annotator.open)
         self.slide_run = SlideRun(self.session, self.layers, annotator.open, self.annotate)
         self.learning.kept.connect(self.library.look)
         self.adapting.kept.connect(self.library.look)
@@ -203,6 +205,7 @@ class Controller:
         self.slide_run.close()
         self.why.close()
         self.batch_run.close()
+        self.next_images.close()
         self.export.close()
         self.finetuning.close()
         self.library.close()

@@ -23,6 +23,7 @@ from .correct.review_panel import ReviewPanel
 from .export.export_panel import ExportPanel
 from .finetune.closing import ClosingQuestion
 from .finetune.finetune_panel import FinetunePanel
+from .finetune.next_images_panel import NextImagesPanel
 from .help.help_row import HelpRow
 from .help.tour import Tour
 from .slides.batch_panel import BatchPanel
@@ -60,12 +61,14 @@ class CerberusDock(QWidget):
         self.learn = LearnPanel(self.controller)
         self.export = ExportPanel(self.controller)
         self.finetune = FinetunePanel(self.controller)
+        self.next_images = NextImagesPanel(self.controller)
         self.closing = ClosingQuestion(self.controller.finetuning, self)
         self.tour = Tour(self.controller)
         self.help = HelpRow(self.controller, self.tour)
         self.nothing_yet = small_label(_NOTHING_YET)
         self._lay_out()
         self.controller.correct.corrections.active_changed.connect(self._show_tools)
+        self.controller.next_images.opened.connect(lambda: self.steps.show_step("annotate"))
         self._show_tools()
         # a bound method of self is not called any more when self is destroyed
         self.destroyed.connect(partial(_close, self.controller))
@@ -112,7 +115,8 @@ class CerberusDock(QWidget):
         steps.add("annotate", "Annotate", "Choose image and model, and annotate", *first)
         steps.add("correct", "Review & correct", "Look at what is least certain, and mend it", *self._review_panels())
         steps.add("export", "Export", "Write training pairs from corrected images", self.export)
-        steps.add("learn", "Learn", "Fine-tune a model on your pairs, and compare it with the old one", self.finetune)
+        teaches = self.finetune, self.next_images
+        steps.add("learn", "Learn", "Fine-tune a model on your pairs, and compare it with the old one", *teaches)
         below = QVBoxLayout()
         below.setContentsMargins(SPACING_PX, SPACING_PX, SPACING_PX, SPACING_PX)
         below.setSpacing(SPACING_PX)

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ...errors import DataError
+from ...inference.doubts.folder_images import field_images, image_paths, usual_size
 from ...inference.doubts.next_fields import FieldImage, propose, see
-from ...inference.images.image_files import read_image
-from ...inference.images.rgb import as_rgb8
 from ...model.checkpoint import Model
 from ...model.library.opening import open_model
 from ...pixel_size import PixelSize
 from ...progress import run_to_end
 from ..progress_line import ProgressLine
-
-_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,17 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _images(folder: Path, model: Model, pixel_size_um: float | None) -> Sequence[FieldImage]:
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder.")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _PICTURES)
-    if not paths:
-        raise DataError(f"{folder} holds no image.")
-    return [FieldImage(name=path.name, load=partial(_load, path, model, pixel_size_um)) for path in paths]
-
-
-def _load(path: Path, model: Model, pixel_size_um: float | None) -> tuple[NDArray[np.uint8], PixelSize]:
-    stored = read_image(path)
-    usual = model.spec.provenance.get("acquisition_pixel_size_um", model.spec.pixel_size_um)
-    stated = PixelSize.square(pixel_size_um) if pixel_size_um else stored.pixel_size
-    return as_rgb8(stored.pixels), stated or PixelSize.square(float(usual))
+def _images(folder: Path, model: Model, pixel_size_um: float | None) -> list[FieldImage]:
+    said = PixelSize.square(pixel_size_um) if pixel_size_um else None
+    return field_images(image_paths(folder), assumed=usual_size(model), pixel_size=said)

@@ -19,12 +19,15 @@ from ...model.checkpoint import Model
 from ...model.reference_tiles import cosine_distances
 from ...pixel_size import PixelSize
 from ...progress import Job, Progress, as_one_step
+from ..annotate_settings import DeviceChoice
 from ..device import choose_runtime
 from ..read_image import read_image
 
 Vector = NDArray[np.float32]
 _MOST = 0.25
 """p (1 - p) at its highest."""
+_UNLIKE = 0.5
+"""Of the usual distance between two images of the folder: what is nearer looks alike."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +58,45 @@ class ProposedField:
     unsure : float
     unlike : float
         1 - cosine to the nearest of what was labelled or proposed before it; 1 for the first of all.
+    surer, others : int
+        Other images that the model is surer of, and how many others there are.
+    beside : str
+        What it was compared with, in words; "" where there was nothing.
+    stands_out : bool
+        Whether it is farther from that than half of what lies between two images of the folder, usually.
     """
 
     name: str
     unsure: float
     unlike: float
+    surer: int
+    others: int
+    beside: str
+    stands_out: bool
+
+    @property
+    def reason(self) -> str:
+        """Why this one, for the user."""
+        if not self.beside:
+            return f"{self._sureness}."
+        if self.stands_out:
+            return f"{self._sureness}, and it looks unlike {self.beside}."
+        return f"{self._sureness}, but it looks like one of {self.beside}."
+
+    @property
+    def _sureness(self) -> str:
+        if not self.others:
+            return "It is the only image with tissue"
+        if self.surer == self.others:
+            return "The model is least sure of this one"
+        if not self.surer:
+            return "The model is surest of this one"
+        return f"The model is less sure of it than of {self.surer} of the {self.others} others"
 
     @property
     def sentence(self) -> str:
-        """For the user."""
-        return f"{self.name}: {self.unsure:.0%} unsure, {self.unlike:.0%} unlike the images before it."
+        """Its name and why it was chosen."""
+        return f"{self.name}: {self.reason}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +107,19 @@ class FieldImage:
     load: Callable[[], tuple[NDArray[np.uint8], PixelSize]]
 
 
-def see(images: Sequence[FieldImage], model: Model) -> Job[tuple[list[SeenField], tuple[str, ...]]]:
+def see(
+    images: Sequence[FieldImage], model: Model, *, device: DeviceChoice = "auto", stage: str = "Looking at the images"
+) -> Job[tuple[list[SeenField], tuple[str, ...]]]:
     """Look at images one after another.
+
+    Parameters
+    ----------
+    images : sequence of FieldImage
+    model : Model
+    device : str
+        As for ``choose_runtime``.
+    stage : str
+        What progress says.
 
     Returns
     -------
@@ -89,10 +132,10 @@ def see(images: Sequence[FieldImage], model: Model) -> Job[tuple[list[SeenField]
     DeviceError, CerberusError
         As ``predict``.
     """
-    runtime = choose_runtime("auto")
+    runtime = choose_runtime(device)
     found, problems = [], []
     for place, image in enumerate(images):
-        step = Progress("Looking at the images", place, len(images))
+        step = Progress(stage, place, len(images))
         yield step
         try:
             rgb, size = image.load()
@@ -139,16 +182,40 @@ def propose(seen: Sequence[SeenField], most: int, known: Sequence[Vector] = ()) 
         raise SettingsError(f"At least one image must be asked for, not {most}.")
     left = {place: one for place, one in enumerate(seen) if one.vector is not None}
     ranks = {place: rank for rank, place in enumerate(sorted(left, key=lambda place: left[place].unsure), 1)}
+    usual = _usual_distance([one.vector for one in left.values() if one.vector is not None])
     taken: list[Vector] = list(known)
     proposed: list[ProposedField] = []
     while left and len(proposed) < most:
         away = {place: _nearest(one.vector, taken) for place, one in left.items()}
         best = max(left, key=lambda place: (ranks[place] * away[place], ranks[place]))
         one = left.pop(best)
-        proposed.append(ProposedField(name=one.name, unsure=one.unsure, unlike=away[best]))
+        proposed.append(
+            ProposedField(
+                name=one.name,
+                unsure=one.unsure,
+                unlike=away[best],
+                surer=ranks[best] - 1,
+                others=len(ranks) - 1,
+                beside=_beside(bool(known), bool(proposed)) if taken else "",
+                stands_out=away[best] >= _UNLIKE * usual,
+            )
+        )
         if one.vector is not None:
             taken.append(one.vector)
     return proposed
+
+
+def _beside(labelled: bool, above: bool) -> str:
+    """What a field is compared with."""
+    return " and ".join([*(["the labelled images"] if labelled else []), *(["those above"] if above else [])])
+
+
+def _usual_distance(vectors: Sequence[Vector]) -> float:
+    """Median over pairs of vectors of 1 - cosine; 0 where there is no pair."""
+    if len(vectors) < 2:
+        return 0.0
+    distances = cosine_distances(np.stack(vectors), np.stack(vectors))
+    return float(np.median(distances[np.triu_indices(len(vectors), k=1)]))
 
 
 def _nearest(vector: Vector | None, others: Sequence[Vector]) -> float:
