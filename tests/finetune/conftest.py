@@ -8,6 +8,7 @@ import pytest
 
 from finetune import tiny_net
 from finetune.pairs_folder import make_pairs
+from napari_cerberus.finetune import training_config
 
 
 @pytest.fixture
@@ -18,6 +19,7 @@ def computer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("CERBERUS_DATA", raising=False)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "1")
+    monkeypatch.setattr(training_config, "cores", lambda: 1)  # two threads on a busy computer wait for each other
     tiny_net.shrink(monkeypatch.setattr)
     tiny_net.save_base(tmp_path / "models" / "base")
     return tmp_path
