@@ -19,6 +19,7 @@ from napari_cerberus.finetune.run_state import find_runs, is_alive, read_state
 from napari_cerberus.model.checkpoint import load_model
 from napari_cerberus.model.library.opening import list_models, open_model
 from napari_cerberus.progress import run_to_end
+from napari_cerberus.training.engine import share_search
 
 PATIENCE_S = 240
 """A child loads torch, which takes a busy machine its time."""
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes by s
 @pytest.fixture(autouse=True)
 def tiny_children(computer, monkeypatch):
     monkeypatch.setattr(process, "CHILD", CHILD)
+    monkeypatch.setattr(share_search, "LEAST_GAIN", -1.0)  # as in the children
     yield
     for state in find_runs():
         if is_alive(state.folder):
