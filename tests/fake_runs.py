@@ -108,6 +108,12 @@ def write_comparison(folder: Path, verdict: str = "better", tries: int = 1) -> M
         rows=(row(), row(category="Polyp", primary=False, low=None, high=None)),
         gained={"glands": 12},
         lost={"glands": 3},
+        drawn={"glands": 41},
+        found_before={"glands": 27},
+        found_after={"glands": 36},
+        wrong_before={"glands": 9},
+        wrong_after={"glands": 4},
+        held_out=("GTTUB11", "GTTUB12", "GTTUB14", "GTTUB19", "GTTUB23"),
         forgetting=(row(difference=-0.002, low=-0.01, high=0.004),),
         forgetting_sentence="Nothing was forgotten.",
         tries=tries,
@@ -129,6 +135,7 @@ def fake_plan(**changes: Any) -> Any:
         "learns": "Heads and last decoder blocks learn.",
         "base_name": "starter",
         "new_head": "",
+        "folds": 0,
     }
     return SimpleNamespace(**{**known, **changes})
 

@@ -65,7 +65,7 @@ def test_few_validation_patients_do_not_choose_the_weights(computer, patients, k
     assert (early_stopping.keep, early_stopping.patience) == (kept, patience)
     assert (plan.sides["validation"][1] >= 5) == (kept == "best")
     assert plan.config.folds == (3 if kept == "last" else 0)
-    assert any("3 models are trained, each without some" in one for one in plan.warnings) == (kept == "last")
+    assert any("3 models are trained, each judged by" in one for one in plan.warnings) == (kept == "last")
 
 
 def test_pairs_without_sidecars_say_which_pixel_size_is_assumed(computer, pairs):

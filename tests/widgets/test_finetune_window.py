@@ -193,7 +193,7 @@ def test_a_run_is_followed_paused_and_stopped(
     steps, values = live.curves.metrics.lines["glands"].getData()
     assert (list(steps), values[-1]) == ([10, 20, 30, 40, 50, 60], pytest.approx(0.62))
     assert "Polyp" in live.metrics.texts()
-    assert live.tiles.caption.text() == "Validation tiles, step 60 (1 of 1)"
+    assert live.tiles.caption.text() == "Tiles that judge it, step 60 (1 of 1)"
     desk.click(live.pause)
     working_again = write_run(status="paused")
     desk.finetuning.poll()
@@ -233,6 +233,10 @@ def test_a_better_model_is_promoted_in_one_click_and_annotate_uses_it(open_desk:
     write_comparison(run.folder)
     desk.show(run)
     comparison = desk.panel.comparison
+    assert comparison.story.text() == (
+        "On your 5 patients it now finds 36 of 41 glands instead of 27, and draws 4 wrongly instead of 9."
+    )
+    assert comparison.story.y() < comparison.verdict.y(), "told before any figure"
     assert comparison.verdict.text() == "Better"
     assert "+0.041\n+0.012 to +0.070" in comparison.table.texts()
     assert comparison.exchanged.text() == "Found by the new model alone: 12 glands. By the old one alone: 3 glands."

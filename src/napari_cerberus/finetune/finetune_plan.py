@@ -87,6 +87,11 @@ class Plan:
     usable: tuple[str, ...] = ()
     steps: int = 0
 
+    @property
+    def folds(self) -> int:
+        """Models that each leave out some of the patients; 0: one, and the validation side chooses."""
+        return 0 if self.config is None else self.config.folds
+
 
 def prepare(settings: FinetuneSettings) -> Job[Plan]:
     """Check the pairs and say what a fine-tune would do; nothing is written.
@@ -203,8 +208,8 @@ def _last_kept(recipe: Recipe) -> tuple[str, ...]:
         return ()
     number = counted(recipe.train_patients + recipe.validation_patients, "patient")
     return (
-        f"{number} are too few to set some aside for choosing, so {recipe.folds} models are trained, each without some "
-        "of them; together they choose how much is kept, and the mean of the models is the new one.",
+        f"{number} are too few to set some aside for choosing, so {recipe.folds} models are trained, each judged by "
+        "the patients that it has not seen; their mean is the new model.",
     )
 
 

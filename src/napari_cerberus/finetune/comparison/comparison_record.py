@@ -104,6 +104,8 @@ class ModelComparison:
         Drawn objects that only the candidate finds, and that only the base finds (IoU above 0.5).
     drawn, found_before, found_after : mapping of task key to int
         Drawn objects on the held-out tiles, and how many of them base and candidate find.
+    wrong_before, wrong_after : mapping of task key to int
+        Objects of base and candidate that are none of the drawn ones.
     forgetting : tuple of Row
         On the reference set.
     forgetting_sentence : str
@@ -128,6 +130,8 @@ class ModelComparison:
     drawn: Mapping[str, int] = field(default_factory=dict)
     found_before: Mapping[str, int] = field(default_factory=dict)
     found_after: Mapping[str, int] = field(default_factory=dict)
+    wrong_before: Mapping[str, int] = field(default_factory=dict)
+    wrong_after: Mapping[str, int] = field(default_factory=dict)
     forgetting: tuple[Row, ...] = ()
     forgetting_sentence: str = ""
     gallery: tuple[Pair, ...] = ()
@@ -198,6 +202,8 @@ def _comparison(content: Mapping[str, Any], folder: Path) -> ModelComparison:
         drawn=_mapping(content, "drawn", int),
         found_before=_mapping(content, "found_before", int),
         found_after=_mapping(content, "found_after", int),
+        wrong_before=_mapping(content, "wrong_before", int),
+        wrong_after=_mapping(content, "wrong_after", int),
         forgetting=tuple(_row(item) for item in _typed(content, "forgetting", list)),
         forgetting_sentence=_typed(content, "forgetting_sentence", str),
         gallery=tuple(_pair(item, folder) for item in _typed(content, "gallery", list)),

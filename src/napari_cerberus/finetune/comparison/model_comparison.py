@@ -42,6 +42,7 @@ from .verdict import NOTHING_HELD_OUT, verdict_of
 
 CONFIG_FILE = "config.toml"
 SCORES_FOLDER = "proof_scores"
+_COUNTS = ("found_before", "found_after", "wrong_before", "wrong_after")
 Labels = Mapping[str, NDArray[np.int32]]
 
 
@@ -195,14 +196,14 @@ def _validated(
 
 
 def _found_counts(pairs: Sequence[PairedScores]) -> dict[str, dict[str, int]]:
-    """Drawn objects of each task that both models predict, and how many of them each finds."""
-    counts: dict[str, Counter[str]] = {name: Counter() for name in ("drawn", "found_before", "found_after")}
+    """Drawn objects of each task that both models predict, how many of them each finds, and what else it finds."""
+    counts: dict[str, Counter[str]] = {name: Counter() for name in ("drawn", *_COUNTS)}
     for pair in pairs:
         for task in pair.base.tasks.keys() & pair.candidate.tasks.keys():
             before, after = pair.base.tasks[task].objects, pair.candidate.tasks[task].objects
             counts["drawn"][task] += after.matched + after.missed
-            counts["found_before"][task] += before.matched
-            counts["found_after"][task] += after.matched
+            for name, number in zip(_COUNTS, (before.matched, after.matched, before.extra, after.extra), strict=True):
+                counts[name][task] += number
     return {name: dict(sorted(one.items())) for name, one in counts.items()}
 
 

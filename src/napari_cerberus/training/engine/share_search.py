@@ -83,10 +83,10 @@ class ShareChoice:
     def sentence(self) -> str:
         """For the user."""
         if not self.gained:
-            return "Nothing that was learned made it better on your validation patients, so the old model stays."
+            return "Nothing that was learned made it better on the patients who judged it, so the old model stays."
         if self.kept.share == 0:
-            return "Best on your validation patients: the old weights, with the colours of your own images."
-        return f"Best on your validation patients: {self.kept.share:.0%} of what was learned."
+            return "Best on the patients who judged it: the old model, accustomed to the colours of your images."
+        return f"Best on the patients who judged it: {self.kept.share:.0%} of what was learned."
 
 
 def choose_share(

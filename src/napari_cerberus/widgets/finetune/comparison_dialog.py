@@ -10,7 +10,7 @@ from ...finetune.run_state import RunState
 from ..base.section import Section
 from ..base.style import SPACING_PX, Banner, Tone, small_label
 from .comparison_table import ComparisonTable
-from .comparison_words import TONES, exchanged, signed
+from .comparison_words import STORY, TONES, exchanged, signed, story
 from .pictures import FittedPicture
 
 _SIZE_PX = 900, 780
@@ -70,9 +70,13 @@ def _verdict(comparison: ModelComparison) -> list[QWidget]:
     verdict.setStyleSheet(f"font-size: 22px; font-weight: 700; color: {tone.value};")
     sentence.setStyleSheet("font-size: 14px;")
     sentence.setWordWrap(True)
+    told = QLabel(story(comparison))
+    told.setStyleSheet(STORY)
+    told.setWordWrap(True)
+    first = [*([told] if told.text() else []), verdict, sentence]
     said = [*filter(None, [comparison.tries_sentence]), *comparison.notes]
     if not said:
-        return [verdict, sentence]
+        return first
     # told to say it once it has a parent: a label shown before would open a window of its own
     notes.setText("\n".join(said))
     holder = QWidget()
@@ -80,7 +84,7 @@ def _verdict(comparison: ModelComparison) -> list[QWidget]:
     layout.setContentsMargins(0, 0, 0, 0)
     layout.addWidget(notes)
     notes.say(notes.text(), Tone.CAUTION)
-    return [verdict, sentence, holder]
+    return [*first, holder]
 
 
 def _under(table: QWidget, *words: str) -> QWidget:

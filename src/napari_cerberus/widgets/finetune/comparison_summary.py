@@ -13,7 +13,7 @@ from ..base.forms import button_row
 from ..base.style import PRIMARY_BUTTON, SPACING_PX, Banner, Tone, small_label
 from .comparison_dialog import ComparisonDialog
 from .comparison_table import ComparisonTable
-from .comparison_words import TONES, exchanged, primary, question_before, story
+from .comparison_words import STORY, TONES, exchanged, primary, question_before, story
 
 _SAID = {
     Decision.PROMOTED: "Promoted: Annotate uses it.",
@@ -36,6 +36,7 @@ class ComparisonSummary(QWidget):
         self._controller, self._finetuning = controller, controller.finetuning
         self.story, self.verdict, self.sentence = QLabel(), QLabel(), QLabel()
         self.story.setWordWrap(True)
+        self.story.setStyleSheet(STORY)
         self.sentence.setWordWrap(True)
         self.table = ComparisonTable(brief=True)
         self.exchanged, self.tries, self.forgetting, self.said = small_label(), Banner(), Banner(), Banner()

@@ -11,7 +11,7 @@ from ...finetune.comparison.comparison_record import Row
 from ..base.style import SMALL, SPACING_PX, clear
 from .comparison_words import interval, number, signed, task_of, tone_of
 
-_SHORT = ("", "old", "new", "difference")
+_SHORT = ("agreement, 0 to 1", "old", "new", "difference")
 _LONG = ("", "Figure", "Old", "New", "Difference", "95 % interval", "Tiles", "Patients")
 
 

@@ -13,6 +13,9 @@ TONES = {
     "worse": Tone.BAD,
     "too few patients": Tone.CAUTION,
 }
+STORY = "font-size: 15px; font-weight: 600;"
+"""Look of what comes first."""
+
 _AGAINST = {
     "worse": "The comparison says that the new model is worse. Use it all the same?",
     "no difference shown": "The comparison shows no difference to the model in use. Use the new one all the same?",
@@ -75,7 +78,10 @@ def exchanged(comparison: ModelComparison) -> str:
 
 
 def story(comparison: ModelComparison) -> str:
-    """ "On your 5 patients it now finds 9 of 10 glands instead of 7."; empty where no objects were drawn."""
+    """What the new model finds, and what it draws wrongly; empty where no objects were drawn.
+
+    "On your 5 patients it now finds 9 of 10 glands instead of 7, and draws 2 wrongly instead of 4."
+    """
     tasks = [task for task, number in comparison.drawn.items() if number and not _weak(comparison, task)]
     if not tasks or not comparison.held_out:
         return ""
@@ -86,8 +92,15 @@ def story(comparison: ModelComparison) -> str:
 
 def _finds(comparison: ModelComparison, task: str) -> str:
     drawn, before, after = comparison.drawn[task], comparison.found_before[task], comparison.found_after[task]
-    told = ", as many as before" if before == after else f" instead of {before}"
-    return f"{after} of {drawn} {task}{told}"
+    found = f"{after:,} of {drawn:,} {task}{_instead_of(before, after)}"
+    wrong_before, wrong = comparison.wrong_before.get(task, 0), comparison.wrong_after.get(task, 0)
+    if not wrong and not wrong_before:
+        return found
+    return f"{found}, and draws {wrong or 'none'} wrongly{_instead_of(wrong_before, wrong)}"
+
+
+def _instead_of(before: int, after: int) -> str:
+    return ", as before" if before == after else f" instead of {before:,}"
 
 
 def _weak(comparison: ModelComparison, task: str) -> bool:

@@ -22,8 +22,8 @@ _WORDS = {
 }
 _PURPOSES = (("My laboratory", "laboratory"), ("All laboratories", "everyone"))
 _PURPOSE_WORDS = {
-    "laboratory": "As good as possible on patients like yours. How it does on the old ones is shown.",
-    "everyone": "It learns from your patients, and stays as good as it was on the old ones.",
+    "laboratory": "As good as possible on patients like yours. What it loses on other tissue is shown, not prevented.",
+    "everyone": "Learns less from your patients, so that it stays as good as it was on other tissue.",
 }
 
 

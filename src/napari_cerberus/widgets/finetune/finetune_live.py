@@ -75,7 +75,7 @@ class FinetuneLive(QWidget):
         self.skip = QPushButton("Stop the comparison")
         self.skip.setToolTip("The new model is in the library already; it stays there, not compared.")
         self.stop.setMenu(self._stop_menu())
-        self.curves, self.metrics, self.tiles = Curves(), MetricTable(), Pictures("Validation tiles", _LEGEND)
+        self.curves, self.metrics, self.tiles = Curves(), MetricTable(), Pictures("Tiles that judge it", _LEGEND)
         self._lay_out()
         self._connect()
 
@@ -150,6 +150,8 @@ class FinetuneLive(QWidget):
 
 def stage_sentence(state: RunState) -> str:
     """ "Training: step 120 of 400, about 6 min left"."""
+    if state.status == "stopped" and state.step >= state.steps > 0:
+        return "Ended without a new model"
     parts = [_WORDS[state.status]]
     if state.status not in ("queued", "proving", "finished") and state.steps:
         parts[0] += f": step {state.step:,} of {state.steps:,}"

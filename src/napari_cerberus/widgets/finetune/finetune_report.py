@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from ...viewer.runs.run_jobs import Checked
 
 _SIDES = {
-    "train": ("Learn from", "The model is changed to fit these."),
-    "validation": ("Choose with", "The best moment of the training is chosen on these."),
-    "held_out": ("Prove with", "Never seen while training; the comparison rests on these alone."),
+    ("train",): ("Learn from", "The model is changed to fit these."),
+    ("validation",): ("Choose with", "How much of what was learned is kept is chosen on these."),
+    ("held_out",): ("Compare on", "Never seen while training; the comparison rests on these alone."),
+}
+_SIDES_OF_FOLDS = {
+    ("train", "validation"): ("Learn and choose", "Each of the models learns without some of these, who judge it."),
+    ("held_out",): _SIDES[("held_out",)],
 }
 _MOST_LINES = 8
 _HERE = "on this computer, and the comparison afterwards."
@@ -71,8 +75,8 @@ class FinetuneReport(QWidget):
         self.cost.setVisible(checked.estimate is not None)
 
     def _show_sides(self, plan: Plan) -> None:
-        for row, (side, (words, why)) in enumerate(_SIDES.items()):
-            pairs, patients = plan.sides.get(side, (0, 0))
+        for row, (sides, (words, why)) in enumerate((_SIDES_OF_FOLDS if plan.folds else _SIDES).items()):
+            pairs, patients = (sum(plan.sides.get(side, (0, 0))[place] for side in sides) for place in (0, 1))
             texts = words, counted(pairs, "pair"), counted(patients, "patient")
             for column, text in enumerate(texts):
                 label = QLabel(text)

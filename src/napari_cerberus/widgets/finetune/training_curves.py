@@ -27,7 +27,7 @@ _GREY = (128, 128, 128)
 _MARK = (45, 125, 210)
 _LIBRARY = "pyqtgraph"
 _PIECE_EVERY_MS = 100
-_TITLES = ("Training: loss", "Validation: 1 is perfect")
+_TITLES = ("Error on the tiles it learns from", "Agreement with your outlines on the others: 1 is perfect")
 
 
 _loader = threading.Thread(target=importlib.import_module, args=(_LIBRARY,), daemon=True)
