@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from napari.layers import Image, Labels, Shapes
 
-from ..errors import ImageError
 from ..tasks import GLANDS, LUMINA, NUCLEI
 from .colours import FILLED_OPACITY, OUTLINE_OPACITY, OUTLINE_PX, class_colour, colormap_for, direct_colormap
 from .layer_provenance import KEY, LayerRecord, checksum_of, record_of, was_edited
@@ -173,25 +171,6 @@ class ViewerLayers:
         """Add an image, such as a sample, and make it the active layer."""
         self.viewer.add_layer(Image(pixels, **settings))
 
-    def open_picture(self, path: Path) -> None:
-        """Open an image file, or make it the active layer where it is open already.
-
-        Raises
-        ------
-        ImageError
-            If the file is gone or cannot be opened.
-        """
-        there = next((one for one in self.viewer.layers if isinstance(one, Image) and _is_file(one, path)), None)
-        if there is not None:
-            self.viewer.layers.selection.active = there
-            return
-        if not path.is_file():
-            raise ImageError(f"{path} is not there any more.")
-        try:
-            self.viewer.open(str(path), plugin="napari")
-        except (OSError, ValueError) as error:
-            raise ImageError(f"{path} cannot be opened: {error}") from error
-
     def add_beside_the_point(self, layer: Any) -> None:
         """Put a helper layer on top and leave the active layer active."""
         active = self.viewer.layers.selection.active
@@ -263,10 +242,6 @@ _BOTTOM_UP = (GLANDS, LUMINA, NUCLEI)
 
 def _drawing_order(task: str) -> int:
     return _BOTTOM_UP.index(task) if task in _BOTTOM_UP else len(_BOTTOM_UP)
-
-
-def _is_file(layer: Any, path: Path) -> bool:
-    return bool(layer.source.path) and Path(layer.source.path) == path
 
 
 def _is_rectangle_layer(layer: Any) -> bool:

@@ -13,6 +13,7 @@ from ...errors import CerberusError, DataError, ImageError
 from ...pairs.words import counted
 from ...pixel_size import PixelSize
 from ...progress import Job, Progress
+from ..io.open_picture import open_picture
 from ..layers import ViewerLayers
 from ..session import Device, JobState, JobStatus, Session
 from ..worker import Cancelled, End, Failed, JobRunner
@@ -140,7 +141,7 @@ class NextImages:
             return
         path = self.proposal.folder / self.proposal.fields[number].name
         try:
-            self._layers.open_picture(path)
+            open_picture(self._layers.viewer, path)
         except ImageError as error:
             self._say(JobStatus(state=JobState.FAILED, message=str(error)))
             return
