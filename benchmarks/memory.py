@@ -57,7 +57,7 @@ def one(side: int, *, free_gb: float, two_scale: bool, model_name: str) -> None:
         peaks[step.stage] = _peak()
     row = {
         "side_px": side,
-        "precision": result.precision,
+        "precision": result.run.precision,
         "objects": len(result.objects),
         "seconds": round(time.perf_counter() - started),
         "loaded_gb": base,

@@ -2,8 +2,7 @@
 
 Peak memory, in bytes per pixel of the model grid: 3 for the image, 3 for a padded copy where one is needed, 4 per
 instance task and 1 per type task for the results; 4·classes/256 for the tissue. Features live only as long as their
-tile: 0.65 kB per pixel of the tile with its margins while the encoder runs, 1.6 kB per pixel of the tile while a
-decoder runs (float32).
+tile, and cost ``WINDOW_BYTES_PER_PX`` while the encoder runs and ``WHOLE_BYTES_PER_PX`` while a decoder runs.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from torch import Tensor
 
 from ..errors import CerberusError, DeviceError
 from ..model.checkpoint import Model
-from ..model.network import STRIDE_PX, Steps, TissueHead
+from ..model.network import STRIDE_PX, Cerberus, Steps, TissueHead
 from ..model.runtime import give_back_memory
 from ..progress import Job, Progress
 from ..tasks import TaskSpec
@@ -37,10 +36,11 @@ DEFAULT_TILE_PX = 1024
 SMALLEST_TILE_PX = 64
 SMALLEST_DEFAULT_PX = 256
 """Smaller tiles are mostly margin; they are taken only when memory has run short."""
-WHOLE_BYTES_PER_PX = {2: 1000, 4: 1600, 8: 3200}
-"""By bytes of a number: a pixel whose features are kept while a decoder runs; measured on a CPU."""
-WINDOW_BYTES_PER_PX = {2: 370, 4: 650, 8: 1300}
+WHOLE_BYTES_PER_PX = {2: 840, 4: 1330, 8: 2660}
+"""By bytes of a number: a pixel that a decoder sees, while it runs, the encoder's features included; on a CPU."""
+WINDOW_BYTES_PER_PX = {2: 390, 4: 860, 8: 1720}
 """The same for a pixel of a tile with its margins while the encoder runs."""
+_DECODER_REACH_PX = Cerberus.decoder_reach_px
 _STAGE = "Reading the image"
 Result = TypeVar("Result")
 _OUT_OF_MEMORY = (
@@ -123,19 +123,28 @@ def predict(
 
 
 def default_tile_px(shape: tuple[int, int], free_bytes: int | None, margin: int, bytes_per_value: int) -> int:
-    """Side of the tiles for a padded image: all of it where that fits a third of the free memory.
+    """Side of the tiles for a padded image: all of it where that fits a quarter of the free memory.
 
-    Otherwise the tiles take no more than a sixth, so that a laptop has room for the results.
+    Otherwise a tile takes no more than an eighth, so that a laptop has room for the results.
     """
     height, width = shape
     whole, window = (costs[bytes_per_value] for costs in (WHOLE_BYTES_PER_PX, WINDOW_BYTES_PER_PX))
     largest = (DEFAULT_TILE_PX + 2 * margin) ** 2
-    if height * width <= (largest if free_bytes is None else min(largest, free_bytes // 3 // whole)):
+    if height * width <= (largest if free_bytes is None else min(largest, free_bytes // 4 // whole)):
         return max(height, width)
     side = DEFAULT_TILE_PX
     if free_bytes is not None:
-        side = min(side, math.isqrt(free_bytes // 6 // window) - 2 * margin, math.isqrt(free_bytes // 6 // whole))
+        budget = free_bytes // 8
+        side = min(side, math.isqrt(budget // window) - 2 * margin, math.isqrt(budget // whole) - 2 * _DECODER_REACH_PX)
     return max(SMALLEST_DEFAULT_PX, side // STRIDE_PX * STRIDE_PX)
+
+
+def tile_bytes(tile_px: int, shape: tuple[int, int], margin: int, bytes_per_value: int) -> int:
+    """Memory of the features of one tile of an image of ``shape``: of the encoder, or of a decoder if that is more."""
+    window, seen = (
+        math.prod(min(tile_px + 2 * beyond, side) for side in shape) for beyond in (margin, _DECODER_REACH_PX)
+    )
+    return max(window * WINDOW_BYTES_PER_PX[bytes_per_value], seen * WHOLE_BYTES_PER_PX[bytes_per_value])
 
 
 def margin_px(network: Prepared, keys: Collection[str] | None = None) -> int:
@@ -168,7 +177,11 @@ class _Reader:
         while pending:
             tile = pending.popleft()
             try:
+                finished = 0
                 for step in self._read_tile(tile):
+                    if step > finished and (pending or done):  # a single tile is done sooner with the memory it has
+                        give_back_memory()
+                    finished = step
                     yield Progress(_STAGE, done * steps + step, (done + 1 + len(pending)) * steps)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
@@ -180,8 +193,6 @@ class _Reader:
                 yield Progress(_STAGE, done * steps, (done + len(pending)) * steps, message=self._notes[-1])
             else:
                 done += 1
-                if pending:
-                    give_back_memory()
         return Prediction(
             probabilities=self._probabilities,
             type_maps=self._type_maps,
@@ -227,9 +238,9 @@ class _Reader:
         features = yield from _at(0, self._encode(tile.window))
         self._read_tissue(features[-1], tile)
         seen = self._embedding.part(features[-1], tile)
-        yield 1
         crop = tile.valid.grown(round_up(self._network.decoder_reach_px), tile.window)
         features = [_crop(level, crop.inside(tile.window), tile.window) for level in features]
+        yield 1
         dense = [task for task in self._tasks if task.kind != "tissue"]
         for step, task in enumerate(dense, start=2):
             yield from _at(step - 1, self._read_task(task, features, tile.valid, crop))

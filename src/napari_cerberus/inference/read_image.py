@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.checkpoint import Model
+from ..model.runtime import give_back_memory
 from ..pixel_size import PixelSize
 from ..progress import Job, Progress
 from .device import Runtime
@@ -77,6 +78,7 @@ def read_image(
         keys = None if len(tasks) == len(model.spec.tasks) else [task.key for task in tasks]
         seen = image if turned is None else turned(image)
         part = yield from predict(seen, model, runtime, tile_size_px=tile_size_px, keys=keys)
+        give_back_memory()  # what the features took, before the next grid needs as much
         whole = _joined(whole, part)
     order = [task.key for task in model.spec.tasks if task.key in whole.probabilities]
     whole = replace(whole, probabilities={key: whole.probabilities[key] for key in order})

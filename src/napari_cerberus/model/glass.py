@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 WHITE_GLASS = 245
 """Brightness of glass where an image shows none."""
 _DARKER = 25
-_BLOCK_PX = 8
+_BLOCK_PX, _BAND_ROWS = 8, 512
 _LEAST_SHARE = 0.05
 _MOST_UNEVEN, _DARKEST, _MOST_COLOUR = 3.5, 180, 25
 _BRIGHT_QUANTILE = 0.9
@@ -28,16 +28,11 @@ def glass_brightness(image: NDArray[np.uint8]) -> int:
     height, width = (side // _BLOCK_PX * _BLOCK_PX for side in image.shape[:2])
     if not height or not width:
         return WHITE_GLASS
-    part = image[:height, :width]
-    darkest = _blocks(darkest_channel(part))
-    mean = darkest.mean(axis=1)
-    flat = (darkest.std(axis=1) <= _MOST_UNEVEN) & (mean >= _DARKEST)
-    flat &= (
-        _blocks(np.maximum(np.maximum(part[..., 0], part[..., 1]), part[..., 2])).mean(axis=1) - mean <= _MOST_COLOUR
-    )
-    if flat.mean() < _LEAST_SHARE:
+    parts = [_flat_blocks(image[row : min(row + _BAND_ROWS, height), :width]) for row in range(0, height, _BAND_ROWS)]
+    flat = np.concatenate(parts)
+    if len(flat) < _LEAST_SHARE * (height // _BLOCK_PX) * (width // _BLOCK_PX):
         return WHITE_GLASS
-    return min(WHITE_GLASS, round(float(np.quantile(mean[flat], _BRIGHT_QUANTILE))))
+    return min(WHITE_GLASS, round(float(np.quantile(flat, _BRIGHT_QUANTILE))))
 
 
 def darkest_channel(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -48,6 +43,16 @@ def darkest_channel(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def glass_min(image: NDArray[np.uint8]) -> int:
     """The value of a pixel's darkest channel from which it is plain glass; 220 where the glass is white."""
     return glass_brightness(image) - _DARKER
+
+
+def _flat_blocks(band: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Brightness of the blocks of some rows that are flat, colourless and bright."""
+    darkest = _blocks(darkest_channel(band))
+    mean = darkest.mean(axis=1)
+    flat = (darkest.std(axis=1) <= _MOST_UNEVEN) & (mean >= _DARKEST)
+    brightest = np.maximum(np.maximum(band[..., 0], band[..., 1]), band[..., 2])
+    flat &= _blocks(brightest).mean(axis=1) - mean <= _MOST_COLOUR
+    return np.asarray(mean[flat])
 
 
 def _blocks(values: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Sequence
 from typing import TypeVar, cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -96,7 +97,7 @@ class Encoder(nn.Module):
 
     def stem(self, image: Tensor) -> Tensor:
         """The first map, 64 channels at full size, of (N, 3, H, W), 0..1."""
-        return F.relu(self.bn1(self.conv1(image)))
+        return _relu(self.bn1(self.conv1(image)))
 
     def go_on(self, maps: Sequence[Tensor], last: int = LAST_LAYER) -> tuple[Tensor, ...]:
         """Maps up to that of layer ``last`` from the first of them (one at least: the stem's)."""
@@ -114,6 +115,11 @@ class Encoder(nn.Module):
         return tuple(found)
 
 
+def _relu(fresh: Tensor) -> Tensor:
+    """ReLU of a map that nobody else holds: in its place where nothing is learned, which halves the memory."""
+    return F.relu(fresh, inplace=not torch.is_grad_enabled())
+
+
 class ConvBnRelu(nn.Module):
     """Convolution with bias, batch normalisation, ReLU; the size of the map stays."""
 
@@ -123,7 +129,7 @@ class ConvBnRelu(nn.Module):
         self.bn = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.bn(self.conv(x)))
+        return _relu(self.bn(self.conv(x)))
 
 
 class Decoder(nn.Module):

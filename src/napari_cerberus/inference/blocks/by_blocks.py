@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ...annotation.object_columns import MODEL_COLUMNS, empty_table
 from ...model.checkpoint import Model
+from ...model.runtime import give_back_memory
 from ...progress import Job, Progress, as_one_step
 from ..annotate_settings import AnnotateSettings
 from ..grid.model_grid import Window
@@ -47,6 +48,7 @@ def objects_by_blocks(
         for task, block in found.labels.items():
             labels[task][layout.label_window(place).slices] = block
         tables.append(found.objects)
+        give_back_memory()
     filled = [table for table in tables if len(table)]
     objects = pd.concat(filled, ignore_index=True) if filled else empty_table(MODEL_COLUMNS)
     return labels, (yield from _numbered(labels, objects))

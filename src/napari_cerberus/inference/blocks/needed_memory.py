@@ -7,7 +7,7 @@ import math
 from ...model.spec import ModelSpec
 from ...pixel_size import PixelSize
 from ..grid.model_grid import ModelGrid
-from ..predict import WHOLE_BYTES_PER_PX, WINDOW_BYTES_PER_PX, default_tile_px
+from ..predict import default_tile_px, tile_bytes
 
 _RGB_BYTES, _LABEL_BYTES = 3, 4
 _CUTTING_BYTES = 300 << 20
@@ -63,6 +63,4 @@ def memory_sentence(needed: int, free_bytes: int | None) -> str:
 
 def _features(shape: tuple[int, int], free_bytes: int | None, margin: int, bytes_per_value: int) -> int:
     tile = default_tile_px(shape, free_bytes, margin, bytes_per_value)
-    sides = [min(tile, side) for side in shape]
-    window = math.prod(min(tile + 2 * margin, side) for side in shape)
-    return max(window * WINDOW_BYTES_PER_PX[bytes_per_value], math.prod(sides) * WHOLE_BYTES_PER_PX[bytes_per_value])
+    return tile_bytes(tile, shape, margin, bytes_per_value)
