@@ -1,10 +1,16 @@
 """Peak memory of annotating one large field, against its side, with the need that is told beforehand.
 
 Each field is painted, and annotated in a process of its own that believes that ``--free-gb`` are free, as on a laptop
-of 8 GB; printed is the process's peak (``ru_maxrss``), loaded libraries and the model included.
+of 8 GB; printed is the process's peak (``ru_maxrss``), loaded libraries and the model included, and the ratio of what
+was told beforehand to what was needed beside them. With ``--limit-gb`` the system refuses the process more private memory
+than that (``RLIMIT_DATA``: what is reserved counts, used or not); Linux only.
 
-    python benchmarks/memory.py --sides 2048 4096 8192
+    python benchmarks/memory.py --sides 2048 4096 8192 --limit-gb 4
     python benchmarks/memory.py --sides 4096 --two-scale     # nuclei at half of the model's pixel size
+
+Under a limit of what is really used, where systemd runs:
+
+    systemd-run --user --scope -p MemoryMax=2500M -p MemorySwapMax=0 python benchmarks/memory.py --here --sides 4096
 """
 
 from __future__ import annotations
@@ -53,7 +59,7 @@ def one(side: int, *, free_gb: float, two_scale: bool, model_name: str) -> None:
         except StopIteration as end:
             result = end.value
             break
-        told = step.message if "memory" in step.message else told
+        told = step.message if "GB of memory" in step.message else told
         peaks[step.stage] = _peak()
     row = {
         "side_px": side,
@@ -64,6 +70,7 @@ def one(side: int, *, free_gb: float, two_scale: bool, model_name: str) -> None:
         "peak_gb": _peak(),
         "peak_gb_by_stage": peaks,
         "told": told,
+        "told_over_needed": round(float(told.split("about ")[1].split()[0]) / (_peak() - base), 2) if told else None,
     }
     print(json.dumps(row))
 
@@ -77,16 +84,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sides", type=int, nargs="+", default=[2048, 4096, 8192])
     parser.add_argument("--free-gb", type=float, default=5.0)
+    parser.add_argument("--limit-gb", type=float, default=0.0, help="0: none")
     parser.add_argument("--two-scale", action="store_true")
     parser.add_argument("--model", default="starter")
     parser.add_argument("--here", action="store_true", help="in this process")
     given = parser.parse_args()
     if given.here:
+        if given.limit_gb:
+            resource.setrlimit(resource.RLIMIT_DATA, (int(given.limit_gb * 1e9),) * 2)
         one(given.sides[0], free_gb=given.free_gb, two_scale=given.two_scale, model_name=given.model)
         return
     for side in given.sides:
         command = [sys.executable, __file__, "--here", "--sides", str(side), "--model", given.model]
-        command += ["--free-gb", str(given.free_gb), *(["--two-scale"] if given.two_scale else [])]
+        command += ["--free-gb", str(given.free_gb), "--limit-gb", str(given.limit_gb)]
+        command += ["--two-scale"] if given.two_scale else []
         print(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip(), flush=True)
 
 

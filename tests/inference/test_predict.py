@@ -198,6 +198,7 @@ def test_memory_is_told_before_it_is_taken() -> None:
     ]
     assert needs[0] < needs[1]
     assert needs[1] > 8192**2 * (3 + 3 * 4 + 1 + 3 * 4)  # image, probabilities, types, labels
-    assert memory_sentence(1 << 20, 1 << 33) == ""
-    assert "2.0 GB" in memory_sentence(2_000_000_000, 1 << 33)
-    assert "close other programs" in memory_sentence(2_000_000_000, 1_000_000_000)
+    assert memory_sentence(1 << 20, 1 << 33, is_large=False) == ""
+    assert "0.9 GB" in memory_sentence(900_000_000, 1 << 33, is_large=True)
+    for is_large in (False, True):
+        assert "close other programs" in memory_sentence(2_000_000_000, 1_000_000_000, is_large=is_large)

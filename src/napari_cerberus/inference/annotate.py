@@ -37,7 +37,7 @@ MAX_MODEL_PIXELS = 400_000_000
 """An image is refused if it were larger than this on the model grid (20,000 px square)."""
 _COARSE = 2.5
 _LARGE_PIXELS = 4 << 20
-"""An image is cut in blocks if its finest model grid has more pixels than this."""
+"""An image is cut in blocks, and its need of memory is told, if its finest model grid has more pixels than this."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,6 +116,7 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings, frame:
     from .doubts.scale_check import check_scale
     from .grid.model_grid import ModelGrid
     from .images.rgb import to_rgb8
+    from .prepared_network import forget_prepared
     from .read_image import read_image
     from .reasons.tissue_answer import tissue_answer
 
@@ -129,7 +130,7 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings, frame:
     grid = ModelGrid.of((rgb.shape[0], rgb.shape[1]), settings.pixel_size_um, finest_um)
     notes += _check_grid(grid, settings, model)
     runtime = choose_runtime(settings.device, model_pixels=grid.shape[0] * grid.shape[1])
-    yield Progress("Preparing the image", message=_memory_sentence(rgb.shape[:2], model, settings, runtime))
+    yield Progress("Preparing the image", message=_memory_sentence(grid, model, settings, runtime))
     reading = yield from read_image(rgb, model, runtime, settings.pixel_size_um, tile_size_px=settings.tile_size_px)
     readings: list[Mapping[str, NDArray[np.int32]]] = []
     if settings.flips:
@@ -137,6 +138,8 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings, frame:
     tissue = tissue_answer(reading, model)
     prediction, known = reading.prediction, frame or Frame.of_image(rgb)
     del rgb, reading  # the labels need the room
+    if _is_large(grid):
+        forget_prepared()
     give_back_memory()
     labels, objects = yield from _all_objects(prediction, model, settings, grid, readings)
     scale = check_scale(objects, settings.mean_pixel_um)
@@ -172,7 +175,7 @@ def _run(model: Model, settings: AnnotateSettings, runtime: Runtime, *, seconds:
     )
 
 
-def _memory_sentence(shape: tuple[int, ...], model: Model, settings: AnnotateSettings, runtime: Runtime) -> str:
+def _memory_sentence(grid: ModelGrid, model: Model, settings: AnnotateSettings, runtime: Runtime) -> str:
     from .blocks.needed_memory import memory_sentence, needed_bytes
     from .free_memory import free_memory_bytes
     from .predict import margin_px
@@ -182,14 +185,18 @@ def _memory_sentence(shape: tuple[int, ...], model: Model, settings: AnnotateSet
         return ""
     free = free_memory_bytes(runtime.device)
     needed = needed_bytes(
-        (shape[0], shape[1]),
+        grid.image_shape,
         settings.pixel_size_um,
         model.spec,
         free_bytes=free,
         margin=margin_px(prepare(model, runtime)),
         bytes_per_value=runtime.dtype.itemsize,
     )
-    return memory_sentence(needed, free)
+    return memory_sentence(needed, free, is_large=_is_large(grid))
+
+
+def _is_large(grid: ModelGrid) -> bool:
+    return grid.shape[0] * grid.shape[1] > _LARGE_PIXELS
 
 
 def _all_objects(
@@ -202,8 +209,8 @@ def _all_objects(
     """In one piece, or block by block where the image is large; ``grid`` is the finest. Flips need one piece."""
     from .blocks.by_blocks import MAX_PIXELS, objects_by_blocks
 
-    (height, width), image = grid.shape, grid.image_shape
-    if readings or height * width <= _LARGE_PIXELS or image[0] * image[1] > MAX_PIXELS:
+    image = grid.image_shape
+    if readings or not _is_large(grid) or image[0] * image[1] > MAX_PIXELS:
         return (yield from objects_from(prediction, model, settings, grid, readings))
     return (yield from objects_by_blocks(prediction, model, settings, image))
 

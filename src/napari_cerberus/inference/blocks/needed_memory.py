@@ -10,9 +10,10 @@ from ..grid.model_grid import ModelGrid
 from ..predict import default_tile_px, tile_bytes
 
 _RGB_BYTES, _LABEL_BYTES = 3, 4
-_CUTTING_BYTES = 300 << 20
+_CUTTING_BYTES = 250 << 20
 """Of a block of objects while it is cut."""
-_WORTH_SAYING_BYTES = 1 << 30
+_PREPARED_BYTES = 200 << 20
+"""The network as it runs, and what is loaded to run it."""
 _GB = 1e9
 
 
@@ -48,17 +49,17 @@ def needed_bytes(
         kept += math.prod(grid.shape) * (bytes_per_px + (0 if grid.identical else _RGB_BYTES))
         features = max(features, _features(grid.shape, free_bytes, margin, bytes_per_value))
     labels = image * _LABEL_BYTES * sum(task.kind == "instances" for task in spec.tasks) + _CUTTING_BYTES
-    return kept + max(features, labels)
+    return _PREPARED_BYTES + kept + max(features, labels)
 
 
-def memory_sentence(needed: int, free_bytes: int | None) -> str:
+def memory_sentence(needed: int, free_bytes: int | None, *, is_large: bool) -> str:
     """For the user: nothing for an ordinary image, the need of a large one, a warning where it will not fit."""
     if free_bytes is not None and needed > free_bytes:
         return (
             f"This image will need about {needed / _GB:.1f} GB of memory and {free_bytes / _GB:.1f} GB are free; "
             "close other programs or annotate a smaller region."
         )
-    return f"This image will need about {needed / _GB:.1f} GB of memory." if needed > _WORTH_SAYING_BYTES else ""
+    return f"This image will need about {needed / _GB:.1f} GB of memory." if is_large else ""
 
 
 def _features(shape: tuple[int, int], free_bytes: int | None, margin: int, bytes_per_value: int) -> int:
