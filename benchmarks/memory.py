@@ -2,8 +2,8 @@
 
 Each field is painted, and annotated in a process of its own that believes that ``--free-gb`` are free, as on a laptop
 of 8 GB; printed is the process's peak (``ru_maxrss``), loaded libraries and the model included, and the ratio of what
-was told beforehand to what was needed beside them. With ``--limit-gb`` the system refuses the process more private memory
-than that (``RLIMIT_DATA``: what is reserved counts, used or not); Linux only.
+was told beforehand to what was needed beside them. With ``--limit-gb`` the system refuses the process more private
+memory than that (``RLIMIT_DATA``: what is reserved counts, used or not); Linux only.
 
     python benchmarks/memory.py --sides 2048 4096 8192 --limit-gb 4
     python benchmarks/memory.py --sides 4096 --two-scale     # nuclei at half of the model's pixel size

@@ -13,7 +13,8 @@ from napari_cerberus.errors import CerberusError, DeviceError
 from napari_cerberus.inference.blocks.needed_memory import memory_sentence, needed_bytes
 from napari_cerberus.inference.device import Runtime
 from napari_cerberus.inference.free_memory import free_memory_bytes
-from napari_cerberus.inference.predict import default_tile_px, is_out_of_memory, predict, tile_bytes, window_means
+from napari_cerberus.inference.predict import is_out_of_memory, predict, window_means
+from napari_cerberus.inference.tile_memory import default_tile_px, tile_bytes
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import ModelSpec
@@ -171,10 +172,14 @@ def test_tiles_are_smaller_where_little_memory_is_free(monkeypatch: pytest.Monke
     assert default_tile_px(large, None, 288, 4) == default_tile_px(large, 1 << 40, 288, 4) == 1024
     assert default_tile_px((1024, 1600), 1 << 40, 288, 4) == 1600
     tile = default_tile_px(large, 6 << 30, 288, 4)
-    assert 512 <= tile < 1024
-    assert tile_bytes(tile, large, 288, 4) <= (6 << 30) // 8 < tile_bytes(tile + 32, large, 288, 4)
+    assert tile == 448
+    assert (6 << 30) // 8 < tile_bytes(tile, large, 288, 4) <= (6 << 30) // 3
+    assert default_tile_px(large, 2 << 30, 288, 4) < 448
+    tile = default_tile_px(large, 6 << 30, 288, 2)
+    assert tile_bytes(tile, large, 288, 2) <= (6 << 30) // 8 < tile_bytes(tile + 32, large, 288, 2)
     assert default_tile_px((1024, 1024), 6 << 30, 288, 4) == 1024
-    monkeypatch.setattr("napari_cerberus.inference.predict.SMALLEST_DEFAULT_PX", 64)
+    for smallest in ("SMALLEST_DEFAULT_PX", "_LEAST_MODEST_PX"):
+        monkeypatch.setattr(f"napari_cerberus.inference.tile_memory.{smallest}", 64)
     monkeypatch.setattr("napari_cerberus.inference.predict.free_memory_bytes", lambda _device: 1 << 20)
     steps: list[Progress] = []
     tiled = run_to_end(predict(IMAGE, tiny_model(), EXACT), steps.append)

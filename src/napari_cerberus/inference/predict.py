@@ -2,12 +2,11 @@
 
 Peak memory, in bytes per pixel of the model grid: 3 for the image, 3 for a padded copy where one is needed, 4 per
 instance task and 1 per type task for the results; 4·classes/256 for the tissue. Features live only as long as their
-tile, and cost ``WINDOW_BYTES_PER_PX`` while the encoder runs and ``WHOLE_BYTES_PER_PX`` while a decoder runs.
+tile, and cost what ``tile_memory`` says.
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from ..errors import CerberusError, DeviceError
 from ..model.checkpoint import Model
-from ..model.network import STRIDE_PX, Cerberus, Steps, TissueHead
+from ..model.network import STRIDE_PX, Steps, TissueHead
 from ..model.runtime import give_back_memory
 from ..progress import Job, Progress
 from ..tasks import TaskSpec
@@ -30,17 +29,10 @@ from .embedding import EmbeddingSum
 from .free_memory import free_memory_bytes
 from .grid.model_grid import Tile, Window, checked_tile_size, pad_to_stride, plan, round_up, tiles
 from .prepared_network import Prepared, prepare
+from .tile_memory import default_tile_px
 from .tissue_readout import tissue_cells
 
-DEFAULT_TILE_PX = 1024
 SMALLEST_TILE_PX = 64
-SMALLEST_DEFAULT_PX = 256
-"""Smaller tiles are mostly margin; they are taken only when memory has run short."""
-WHOLE_BYTES_PER_PX = {2: 840, 4: 1330, 8: 2660}
-"""By bytes of a number: a pixel that a decoder sees, while it runs, the encoder's features included; on a CPU."""
-WINDOW_BYTES_PER_PX = {2: 390, 4: 860, 8: 1720}
-"""The same for a pixel of a tile with its margins while the encoder runs."""
-_DECODER_REACH_PX = Cerberus.decoder_reach_px
 _STAGE = "Reading the image"
 Result = TypeVar("Result")
 _OUT_OF_MEMORY = (
@@ -120,31 +112,6 @@ def predict(
         return (yield from _Reader(image, model, runtime, keys).read(tile_size_px))
     except RuntimeError as error:  # napari's workers swallow RuntimeError, and torch raises little else
         raise CerberusError(f"The computation failed on {runtime.name}: {_first_line(error)}") from error
-
-
-def default_tile_px(shape: tuple[int, int], free_bytes: int | None, margin: int, bytes_per_value: int) -> int:
-    """Side of the tiles for a padded image: all of it where that fits a quarter of the free memory.
-
-    Otherwise a tile takes no more than an eighth, so that a laptop has room for the results.
-    """
-    height, width = shape
-    whole, window = (costs[bytes_per_value] for costs in (WHOLE_BYTES_PER_PX, WINDOW_BYTES_PER_PX))
-    largest = (DEFAULT_TILE_PX + 2 * margin) ** 2
-    if height * width <= (largest if free_bytes is None else min(largest, free_bytes // 4 // whole)):
-        return max(height, width)
-    side = DEFAULT_TILE_PX
-    if free_bytes is not None:
-        budget = free_bytes // 8
-        side = min(side, math.isqrt(budget // window) - 2 * margin, math.isqrt(budget // whole) - 2 * _DECODER_REACH_PX)
-    return max(SMALLEST_DEFAULT_PX, side // STRIDE_PX * STRIDE_PX)
-
-
-def tile_bytes(tile_px: int, shape: tuple[int, int], margin: int, bytes_per_value: int) -> int:
-    """Memory of the features of one tile of an image of ``shape``: of the encoder, or of a decoder if that is more."""
-    window, seen = (
-        math.prod(min(tile_px + 2 * beyond, side) for side in shape) for beyond in (margin, _DECODER_REACH_PX)
-    )
-    return max(window * WINDOW_BYTES_PER_PX[bytes_per_value], seen * WHOLE_BYTES_PER_PX[bytes_per_value])
 
 
 def margin_px(network: Prepared, keys: Collection[str] | None = None) -> int:

@@ -7,7 +7,7 @@ import math
 from ...model.spec import ModelSpec
 from ...pixel_size import PixelSize
 from ..grid.model_grid import ModelGrid
-from ..predict import default_tile_px, tile_bytes
+from ..tile_memory import default_tile_px, tile_bytes
 
 _RGB_BYTES, _LABEL_BYTES = 3, 4
 _CUTTING_BYTES = 250 << 20
