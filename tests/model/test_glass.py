@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_cerberus.inference.tissue_readout import tissue_cells
+from napari_cerberus.model import glass as measuring
 from napari_cerberus.model.glass import WHITE_GLASS, glass_brightness, glass_min
 from napari_cerberus.model.stain_profile import profile_of
 from napari_cerberus.pairs.write.tile_windows import tissue_share
@@ -29,6 +30,14 @@ def test_grey_glass_is_glass_and_tissue_on_it_is_tissue(glass: int) -> None:
     cells = tissue_cells(image)
     assert cells[:, :3].all()
     assert not cells[:, 3:].any()
+
+
+@pytest.mark.parametrize("height", [96, 93])
+def test_glass_is_the_same_however_many_rows_are_looked_at(monkeypatch: pytest.MonkeyPatch, height: int) -> None:
+    image = slide(219)[:height]
+    at_once = glass_brightness(image)
+    monkeypatch.setattr(measuring, "_BAND_ROWS", 24)
+    assert glass_brightness(image) == at_once < WHITE_GLASS
 
 
 @pytest.mark.parametrize("glass", [250, 219, 190])
