@@ -92,7 +92,7 @@ class OpenVinoNetwork:
         import openvino
 
         shapes = [openvino.PartialShape([1, part.shape[1], -1, -1]) for part in example]
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.no_grad():
             # The converter still traces with torch.jit, which torch calls deprecated.
             warnings.simplefilter("ignore")
             converted = openvino.convert_model(module.eval(), example_input=example, input=shapes)
