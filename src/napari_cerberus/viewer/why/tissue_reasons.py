@@ -150,6 +150,12 @@ class TissueReasons:
         except CerberusError as error:
             self._set(replace(self.why, problem=str(error)))
 
+    def put_away(self) -> None:
+        """The panel was closed: show everything again, and read no more."""
+        self._again = False
+        self._jobs.cancel()
+        self.parts.clear()
+
     def close(self) -> None:
         """Stop, and let go of the viewer. Safe to call twice."""
         self._jobs.close()
@@ -182,9 +188,7 @@ class TissueReasons:
             self._jobs.cancel()
 
     def _start_afresh(self, *_: Any) -> None:
-        self._again = False
-        self._jobs.cancel()
-        self.parts.clear()
+        self.put_away()
         self._set(Why())
 
     def _start(self) -> None:

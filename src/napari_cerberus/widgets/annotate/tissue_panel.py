@@ -65,4 +65,4 @@ class ReadoutPanel(QWidget):
         if wanted:
             self._reasons.ask()
         else:
-            self._reasons.parts.clear()
+            self._reasons.put_away()
