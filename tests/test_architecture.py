@@ -215,6 +215,9 @@ def test_only_the_jobs_room_uses_napari_threading() -> None:
         f"{PACKAGE}.finetune.run_state",
         f"{PACKAGE}.finetune.run.process",
         f"{PACKAGE}.finetune.run.child",
+        f"{PACKAGE}.slides.fields",
+        f"{PACKAGE}.slides.overviews",
+        f"{PACKAGE}.slides.slide_geojson",
     ],
 )
 def test_importing_loads_neither_torch_nor_qt(module: str) -> None:
@@ -222,6 +225,14 @@ def test_importing_loads_neither_torch_nor_qt(module: str) -> None:
     code = f"import sys, {module}; print(*[name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("module", ["slide_reader", "annotation_folder", "outlines_reader"])
+def test_opening_a_file_in_the_window_loads_no_torch(module: str) -> None:
+    """It takes seconds, and the window would stand still; a job beside the window may."""
+    code = f"import sys, {PACKAGE}.viewer.io.{module}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["False"]
 
 
 def test_pillow_is_told_which_formats_it_may_take_a_file_for() -> None:

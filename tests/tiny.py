@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from napari_cerberus.inference.device import Runtime
 from napari_cerberus.model.checkpoint import Model
-from napari_cerberus.model.network import STRIDE_PX, Steps
-from napari_cerberus.model.spec import ModelSpec
+from napari_cerberus.model.network import Steps
+from napari_cerberus.model.spec import STRIDE_PX, ModelSpec
 from napari_cerberus.tasks import GLANDS, LUMINA, NUCLEI, TaskSpec, instances
 
 TINY_TASKS = (

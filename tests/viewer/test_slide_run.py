@@ -90,6 +90,9 @@ def test_a_run_opens_as_lazy_layers_over_the_slide(run: Path) -> None:
         assert kind == "labels"
         assert details["scale"] == (UM, UM)
         assert labels.shape == (420, 400)
+        layer = Labels(labels, **details)
+        colours = {tuple(layer.get_color(index)) for index in (1, 70_000, 4_000_000_000)}
+        assert len(colours) == 1, "a task has one colour, however many objects there are"
         assert not isinstance(labels, np.ndarray)
 
 

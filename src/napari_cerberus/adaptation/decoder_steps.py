@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from ..inference.device import Runtime
 from ..inference.grid.model_grid import Window
-from ..model.network import STRIDE_PX, Cerberus
+from ..model.network import Cerberus
+from ..model.spec import STRIDE_PX
 from ..progress import Job, Progress
 from ..training.engine.losses import dense_loss
 from .kept_features import Features

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..inference.grid.model_grid import ModelGrid, Window
-from ..model.network import STRIDE_PX
-from ..model.spec import ModelSpec
+from ..model.spec import STRIDE_PX, ModelSpec
 from ..training.data.targets import instance_target, neighbour_weights
 
 Mask = NDArray[np.bool_]

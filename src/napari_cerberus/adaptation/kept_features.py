@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..inference.device import Runtime
 from ..inference.grid.model_grid import Window, pad_to_stride, plan, round_up
-from ..model.network import STRIDE_PX, Cerberus
+from ..model.network import Cerberus
+from ..model.spec import STRIDE_PX
 from ..progress import Job, Progress
 
 Axes = tuple[int, ...]

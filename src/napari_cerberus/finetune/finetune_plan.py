@@ -13,7 +13,8 @@ from ..errors import CerberusError
 from ..model.checkpoint import Model
 from ..model.library.manage import checked_name
 from ..model.library.opening import open_model, promoted
-from ..model.network import LAST_LAYER, STRIDE_PX
+from ..model.network import LAST_LAYER
+from ..model.spec import STRIDE_PX
 from ..pairs.check.data_check import CheckReport, check_data
 from ..pairs.split import Split
 from ..pairs.words import counted

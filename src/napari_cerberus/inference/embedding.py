@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..model.network import STRIDE_PX
+from ..model.spec import STRIDE_PX
 from .grid.model_grid import Tile
 
 

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..model.network import STRIDE_PX, Cerberus, Steps, finish
+from ..model.network import Cerberus, Steps, finish
+from ..model.spec import STRIDE_PX
 from ..tasks import TaskSpec
 
 _DEVICE = "CPU"

@@ -20,8 +20,9 @@ from torch import Tensor
 
 from ..errors import CerberusError, DeviceError
 from ..model.checkpoint import Model
-from ..model.network import STRIDE_PX, Steps, TissueHead
+from ..model.network import Steps, TissueHead
 from ..model.runtime import give_back_memory
+from ..model.spec import STRIDE_PX
 from ..progress import Job, Progress
 from ..tasks import TaskSpec
 from .device import Runtime

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.glass import darkest_channel, glass_min
-from ..model.network import STRIDE_PX
+from ..model.spec import STRIDE_PX
 
 TISSUE_SHARE = 0.1
 """A cell with at least this share of pixels darker than glass holds tissue."""

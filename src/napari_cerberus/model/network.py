@@ -15,10 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import SettingsError
 from ..tasks import TaskSpec
-from .spec import TISSUE_WINDOW_CELLS
-
-STRIDE_PX = 16
-"""Input sides must be multiples of this; it is also the spacing of the deepest features."""
+from .spec import STRIDE_PX, TISSUE_WINDOW_CELLS
 
 _SKIP_CHANNELS = (64, 64, 128, 256, 512)
 _REDUCED_CHANNELS = 256

@@ -16,6 +16,9 @@ from ..errors import ModelError, SettingsError
 from ..tasks import TaskSpec
 from ..whole_folders import settle
 
+STRIDE_PX = 16
+"""Input sides of the network must be multiples of this; it is also the spacing of its deepest features."""
+
 TISSUE_WINDOW_CELLS = 9
 """Published window of the tissue head: 9 cells of 16 px = 144 px = 72 µm at 0.5 µm/px."""
 

@@ -22,8 +22,8 @@ from ..inference.grid.model_grid import Window, round_up
 from ..inference.predict import Prediction, margin_px, predict
 from ..inference.prepared_network import prepare
 from ..model.checkpoint import Model
-from ..model.network import STRIDE_PX
 from ..model.runtime import give_back_memory
+from ..model.spec import STRIDE_PX
 from ..progress import run_to_end
 from ..tasks import TaskSpec
 from .files.slide import Slide

@@ -14,8 +14,7 @@ from ..files import atomic_path
 from ..inference.blocks.layout import Layouts, NetworkPlace
 from ..inference.grid.model_grid import ModelGrid, Window
 from ..inference.tissue_readout import cell_sums
-from ..model.network import STRIDE_PX
-from ..model.spec import ModelSpec
+from ..model.spec import STRIDE_PX, ModelSpec
 from .damage import readable
 from .run_folder import TISSUE, RunFolder
 from .tissue import TissueMask

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,10 +24,12 @@ from ..errors import DataError, OutputError
 from ..files import atomic_path, write_text
 from ..inference.blocks.layout import LABEL_CHUNK_PX, Layout, NetworkPlace, Place
 from ..inference.grid.model_grid import Window
-from ..inference.predict import Prediction
 from ..locks import lock, open_lock_file
 from ..strict_json import read_object
 from .damage import readable
+
+if TYPE_CHECKING:
+    from ..inference.predict import Prediction
 
 LABELS, OBJECTS, RUN, TISSUE = "labels.ome.zarr", "objects.parquet", "run.json", "overviews.npz"
 _WORK = ".blocks"

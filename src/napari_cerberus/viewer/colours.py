@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import pandas as pd
-from napari.utils.colormaps import DirectLabelColormap, label_colormap
+from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap, label_colormap
 from napari.utils.colormaps.standardize_color import transform_color
 
 from ..tasks import CLASS_COLOURS, GLANDS, LUMINA, NUCLEI, TASK_COLOURS
@@ -70,6 +70,12 @@ def direct_colormap(default: str, classes: Iterable[tuple[Any, Any]]) -> DirectL
         if index <= most:
             colours[int(index)] = table[name]
     return DirectLabelColormap(color_dict=colours)
+
+
+def one_colour(task: str) -> CyclicLabelColormap:
+    """Background clear, every object in its task's colour: for any number of objects, without a table of them."""
+    colour = _rgba(task_colour(task))
+    return CyclicLabelColormap(colors=[_rgba("transparent"), colour, colour], background_value=0)
 
 
 def _rgba(colour: str) -> Any:

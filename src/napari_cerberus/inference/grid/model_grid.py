@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SettingsError
-from ...model.network import STRIDE_PX
+from ...model.spec import STRIDE_PX
 from ...pixel_size import PixelSize
 
 SNAP = 0.02

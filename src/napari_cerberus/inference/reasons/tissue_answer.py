@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ...model.checkpoint import Model
-from ...model.network import STRIDE_PX
 from ...model.reference_tiles import read_references
+from ...model.spec import STRIDE_PX
 from ..doubts.tissue_doubt import doubt, least_share_of
 from ..read_image import Reading
 from ..tissue_readout import TissueMap, deserves_map, read_out, tissue_cells

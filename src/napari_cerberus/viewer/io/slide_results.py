@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import zarr
 from napari.utils.colormaps import DirectLabelColormap
@@ -15,7 +14,7 @@ from ...slides.overviews import Overviews
 from ...slides.run_folder import LABELS, RUN
 from ...slides.run_folder import TISSUE as OVERVIEWS
 from ...strict_json import read_object
-from ..colours import OUTLINE_OPACITY, class_colour
+from ..colours import FILLED_OPACITY, class_colour, one_colour
 from ..layer_provenance import RUN_KEY
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -46,14 +45,15 @@ def read_slide_result(path: str | list[str]) -> list[LayerData]:
 def _layer(folder: Path, task: str, about: dict[str, Any]) -> LayerData:
     group = folder / LABELS / "labels" / task
     numbers = sorted((one.name for one in group.iterdir() if one.name.isdigit()), key=int)
-    levels = [da.from_zarr(str(group / number)) for number in numbers]
+    levels = [zarr.open_array(group / number, mode="r") for number in numbers]  # dask would cost more than reading
     details = {
         "name": f"{about['slide']} {task} (slide)",
         "multiscale": len(levels) > 1,
         "cache": False,  # a run that goes on writes what napari would remember as empty
         "scale": tuple(float(side) for side in about["pixel_yx_um"]),
         "units": ("micrometer", "micrometer"),
-        "opacity": OUTLINE_OPACITY,
+        "opacity": FILLED_OPACITY,
+        "colormap": one_colour(task),
         "metadata": _metadata(folder, about, task),
     }
     return levels if len(levels) > 1 else levels[0], details, "labels"
