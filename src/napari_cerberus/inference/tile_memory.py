@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ..model.network import STRIDE_PX, Cerberus
+from ..model.network import Cerberus
+from ..model.spec import STRIDE_PX
 
 DEFAULT_TILE_PX = 1024
 SMALLEST_DEFAULT_PX, _LEAST_MODEST_PX = 256, 448
