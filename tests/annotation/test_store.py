@@ -49,6 +49,7 @@ def annotation_of(labels, model_labels=None, **maps):
         model_labels={task: map_ if model_labels is None else model_labels for task, map_ in maps.items()},
         objects=pd.concat(rows, ignore_index=True),
         tissue={"Normal": 0.7, "Polyp": 0.3},
+        tissue_doubt="The image is unlike all that the model learned its tissue types from.",
         runs={"nuclei": ModelRun(model_name="starter", model_sha256="f" * 64, sensitivity=0.5)},
         image_path="some/where/Köln 1.png",
         notes=("A note.",),
@@ -72,7 +73,7 @@ def check_same(loaded, annotation):
         assert np.array_equal(loaded.labels[task], labels)
         assert np.array_equal(loaded.model_labels_of(task), annotation.model_labels_of(task))
     pd.testing.assert_frame_equal(loaded.objects, annotation.objects, check_exact=True)
-    for name in ("pixel_size", "tissue", "runs", "image_path", "notes", "factors"):
+    for name in ("pixel_size", "tissue", "tissue_doubt", "runs", "image_path", "notes", "factors"):
         assert getattr(loaded, name) == getattr(annotation, name)
 
 

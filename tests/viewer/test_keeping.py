@@ -22,6 +22,8 @@ from napari_cerberus.viewer.io.annotation_folder import get_reader, save
 from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState
 
+DOUBT = "The image is unlike all that the model learned its tissue types from."
+
 
 class Sitting:
     """One opening of napari on an image."""
@@ -33,7 +35,7 @@ class Sitting:
         self.controller = Controller(
             self.viewer,
             Memory(folder / "memory.json"),
-            annotate=FakeAnnotate(),
+            annotate=FakeAnnotate(tissue_doubt=DOUBT),
             list_models=two_models,
             read_pixel_size=no_pixel_size,
         )
@@ -272,7 +274,7 @@ def test_napari_saves_the_history_and_the_readout_too(sit_down: Callable[..., Si
     layers = [layer.as_layer_data_tuple() for layer in first.viewer.layers]
     assert save(str(tmp_path / "a"), layers) == [str(tmp_path / "a.cerberus")]
     saved = load_annotation(tmp_path / "a.cerberus")
-    assert dict(saved.tissue) == TISSUE
+    assert (dict(saved.tissue), saved.tissue_doubt) == (TISSUE, DOUBT)
     replay = read_journal(tmp_path / "a.cerberus" / "journal.jsonl")
     np.testing.assert_array_equal(replay.labels["nuclei"], labels["nuclei"])
 
@@ -294,9 +296,12 @@ def test_the_readout_comes_back_with_a_folder_and_with_a_journal(
         readout = sitting.controller.session.readout
         assert readout is not None
         assert dict(readout.tissue) == TISSUE
+        assert readout.tissue_doubt == DOUBT, "a doubt is not lost"
         assert dict(readout.counts) == {"glands": 1, "lumina": 1, "nuclei": 2}
         (snapshot,) = sitting.controller.export._candidates.snapshots().values()
-        assert dict(snapshot.annotated.tissue) == TISSUE
+        assert (dict(snapshot.annotated.tissue), snapshot.annotated.tissue_doubt) == (TISSUE, DOUBT)
+        (candidate,) = sitting.controller.export._candidates.list()
+        assert candidate.suggestion == "", "what is doubted is not proposed"
 
 
 def test_a_second_dock_of_one_window_goes_on_with_the_journal(sit_down: Callable[..., Sitting], tmp_path: Path) -> None:

@@ -73,6 +73,8 @@ class AnnotatedImage:
         What the model made of a task, in the same ids; a task that is not there is as the model left it.
     tissue : mapping of class to probability
         The readout; empty where the model has none.
+    tissue_doubt : str
+        Why the readout should not be relied on; "" where it is clear.
     runs : mapping of task key to ModelRun
         A task that is not there was annotated by hand.
     finished : tuple of FinishedArea
@@ -100,6 +102,7 @@ class AnnotatedImage:
     objects: pd.DataFrame
     model_labels: Mapping[str, Labels] = field(default_factory=dict)
     tissue: Mapping[str, float] = field(default_factory=dict)
+    tissue_doubt: str = ""
     runs: Mapping[str, ModelRun] = field(default_factory=dict)
     finished: tuple[FinishedArea, ...] = ()
     factors: tuple[float, float] = (1.0, 1.0)

@@ -136,6 +136,7 @@ def load_what_is_whole(folder: Path) -> tuple[AnnotatedImage, tuple[str, ...]]:
         model_labels={**made, **{task: np.zeros_like(labels[task]) for task in lost}},
         objects=_objects(folder / OBJECTS_FILE, labels, about.pixel_size.mean_um, problems),
         tissue=about.tissue,
+        tissue_doubt=about.tissue_doubt,
         finished=about.finished,
         runs=about.runs,
         factors=about.factors,

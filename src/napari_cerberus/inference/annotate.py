@@ -46,8 +46,6 @@ class Annotation(AnnotatedImage):
 
     Attributes
     ----------
-    tissue_doubt : str
-        Why the readout should not be relied on; "" where it is clear.
     resemblance : Resemblance or None
         Tiles that the model learned from and the image resembles; None where it keeps none.
     tissue_map : TissueMap or None
@@ -58,7 +56,6 @@ class Annotation(AnnotatedImage):
         Inner and contour on the model grid.
     """
 
-    tissue_doubt: str = ""
     resemblance: Resemblance | None = None
     tissue_map: TissueMap | None = None
     embedding: NDArray[np.float32] | None = None

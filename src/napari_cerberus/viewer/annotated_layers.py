@@ -54,6 +54,7 @@ def annotated_of(layer_data: Sequence[tuple[Any, Mapping[str, Any], str]]) -> An
         model_labels={task: _model_labels(labels, attributes) for task, (_, labels, attributes) in found.items()},
         objects=pd.concat([_table(*parts) for parts in found.values()], ignore_index=True),
         tissue=next((record.tissue for record in records if record.tissue), {}),
+        tissue_doubt=next((record.tissue_doubt for record in records if record.tissue), ""),
         runs={record.task: record.run for record in records if record.model_name},
         finished=next((areas for _, _, more in found.values() if (areas := _finished(more))), ()),
         factors=records[0].factors,

@@ -64,6 +64,8 @@ class LayerRecord:
         What the user said is white in the image; 0 where the rule decides.
     tissue : mapping of class to probability
         The readout of the run; empty where the model has none.
+    tissue_doubt : str
+        Why the readout should not be relied on.
     made_at : str
         Date and time, ISO 8601 with time zone.
     checksum : int
@@ -87,6 +89,7 @@ class LayerRecord:
     flips: bool = False
     full_brightness: float = 0.0
     tissue: Mapping[str, float] = field(default_factory=dict)
+    tissue_doubt: str = ""
     checksum: int = 0
 
     def to_metadata(self) -> dict[str, Any]:
@@ -113,6 +116,7 @@ class LayerRecord:
             flips=run.flips,
             full_brightness=annotated.full_brightness,
             tissue=dict(annotated.tissue),
+            tissue_doubt=annotated.tissue_doubt,
             made_at=run.made_at,
         )
 

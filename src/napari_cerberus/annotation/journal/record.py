@@ -57,6 +57,8 @@ class Record:
         For a result.
     tissue : mapping of class to probability
         For a result: the readout that came with it, where there was one.
+    tissue_doubt : str
+        For a result: why its readout should not be relied on.
     finished : tuple of FinishedArea
         For areas: all that are finished from now on.
     thin : bool
@@ -83,6 +85,7 @@ class Record:
     model_name: str = ""
     model_sha256: str = ""
     tissue: Mapping[str, float] = field(default_factory=dict)
+    tissue_doubt: str = ""
     finished: tuple[FinishedArea, ...] = ()
     thin: bool = False
 
@@ -141,6 +144,7 @@ def encode(record: Record) -> bytes:
     data |= {name: base64.b64encode(getattr(record, name)).decode() for name in ("pixels", "model_pixels")}
     if record.tissue:
         data["tissue"] = {name: float(share) for name, share in record.tissue.items()}
+        data["tissue_doubt"] = record.tissue_doubt
     if record.kind == AREAS:
         data["finished"] = [area.to_json() for area in record.finished]
     data["cells"] = base64.b64encode(_packed_cells(record.features)).decode()
@@ -168,6 +172,7 @@ def decode(data: Mapping[str, Any]) -> Record:
         pixels=_bytes(data, "pixels"),
         model_pixels=_bytes(data, "model_pixels"),
         tissue=_tissue(data.get("tissue", {})),
+        tissue_doubt=_doubt(data.get("tissue_doubt", "")),
         finished=areas_from_json(data.get("finished"), "a record") if data["kind"] == AREAS else (),
     )
 
@@ -177,6 +182,12 @@ def _tissue(shares: Any) -> Mapping[str, float]:
     if not isinstance(shares, dict) or not all(type(share) in (int, float) for share in shares.values()):
         raise DataError("field 'tissue' of a record must hold numbers")
     return {name: float(share) for name, share in shares.items()}
+
+
+def _doubt(sentence: Any) -> str:
+    if not isinstance(sentence, str):
+        raise DataError("field 'tissue_doubt' of a record must be text")
+    return sentence
 
 
 def _ids(data: Mapping[str, Any], name: str) -> tuple[int, ...]:

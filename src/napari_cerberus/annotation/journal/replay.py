@@ -80,6 +80,7 @@ class Replay:
             model_labels=self.model_labels,
             objects=pd.concat(tables, ignore_index=True) if tables else empty_table(),
             tissue=next((one.tissue for one in reversed(list(last.values())) if one.tissue), {}),
+            tissue_doubt=next((one.tissue_doubt for one in reversed(list(last.values())) if one.tissue), ""),
             runs={
                 task: ModelRun(model_name=one.model_name, model_sha256=one.model_sha256, made_at=one.at)
                 for task, one in last.items()

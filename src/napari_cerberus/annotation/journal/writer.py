@@ -83,6 +83,7 @@ class Journal:
         by: str = "",
         model: tuple[str, str] | None = None,
         tissue: Mapping[str, float] | None = None,
+        tissue_doubt: str = "",
     ) -> None:
         """Note a change that was made.
 
@@ -96,6 +97,8 @@ class Journal:
             For a result of a model.
         tissue : mapping of class to probability, optional
             The readout that came with a result.
+        tissue_doubt : str
+            Why that should not be relied on.
 
         Raises
         ------
@@ -124,6 +127,7 @@ class Journal:
             model_name=model[0] if model else "",
             model_sha256=model[1] if model else "",
             tissue=dict(tissue or {}),
+            tissue_doubt=tissue_doubt,
         )
         self._note(record)
 

@@ -64,6 +64,7 @@ class AnnotationFile(FileSchema):
     tasks: Annotated[tuple[InstanceTask, ...], Field(max_length=_MOST_TASKS)]
     corrected: Annotated[tuple[InstanceTask, ...], Field(max_length=_MOST_TASKS)]
     tissue: Annotated[dict[ShortText, Share], Field(max_length=_MOST_CLASSES)]
+    tissue_doubt: LongText = ""
     runs: Annotated[dict[ShortText, ModelRun], Field(max_length=_MOST_TASKS)]
     finished: Annotated[tuple[FinishedArea, ...], Field(max_length=MAX_AREAS)]
     notes: Annotated[tuple[LongText, ...], Field(max_length=_MOST_NOTES)]
@@ -89,6 +90,7 @@ class Summary(Schema):
     image: str
     image_path: str
     tissue: dict[str, float]
+    tissue_doubt: LongText
     model: ModelName
     pixel_size_um: float
     pixel_size: PixelSize
@@ -122,6 +124,7 @@ def about_of(annotated: AnnotatedImage, *, saved_at: str, saved_by: str, with_im
         tasks=tuple(annotated.labels),  # type: ignore[arg-type]
         corrected=tuple(task for task in annotated.labels if annotated.is_corrected(task)),  # type: ignore[misc]
         tissue={name: float(value) for name, value in annotated.tissue.items()},
+        tissue_doubt=annotated.tissue_doubt,
         runs=dict(annotated.runs),
         finished=annotated.finished,
         notes=annotated.notes,
@@ -135,6 +138,7 @@ def summary_of(annotated: AnnotatedImage) -> Summary:
         image=annotated.file_name,
         image_path=annotated.image_path,
         tissue=dict(annotated.tissue),
+        tissue_doubt=annotated.tissue_doubt,
         model=ModelName(name=run.model_name, sha256=run.model_sha256),
         pixel_size_um=annotated.pixel_size_um,
         pixel_size=annotated.pixel_size,

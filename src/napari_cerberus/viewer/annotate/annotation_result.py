@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ...inference.doubts.tissue_doubt import doubt
 from ...tasks import GLANDS, INSTANCE_TASKS, LUMINA, NUCLEI
 from ..colours import LARGEST_PLAIN_ID, largest_coloured_id
 from ..layer_provenance import LayerRecord
@@ -106,8 +105,8 @@ def readout_of_layers(image_id: str, layers: Sequence[tuple[Any, LayerRecord]]) 
     return RunSummary(
         image_id=image_id,
         image_name=record.image_name,
-        tissue=(tissue := next((one.tissue for _, one in layers if one.tissue), {})),
-        tissue_doubt=doubt(tissue),
+        tissue=next((one.tissue for _, one in layers if one.tissue), {}),
+        tissue_doubt=next((one.tissue_doubt for _, one in layers if one.tissue), ""),
         counts=counts,
         classes=classes,
         model_name=record.model_name or "none",
@@ -137,6 +136,7 @@ def record_for(request: Request, annotation: Any) -> LayerRecord:
         flips=request.flips,
         full_brightness=picture.full_brightness,
         tissue=dict(annotation.tissue),
+        tissue_doubt=annotation.tissue_doubt,
         made_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
 

@@ -272,8 +272,16 @@ class Autosave:
 
     def _append(self, journal: Journal, item: _Waiting) -> None:
         by = self._corrections.session.reviewer
-        tissue = item.one.record.tissue if item.model is not None else None
-        journal.append(item.change, task=item.one.task, tool=item.tool, by=by, model=item.model, tissue=tissue)
+        record = item.one.record if item.model is not None else None
+        journal.append(
+            item.change,
+            task=item.one.task,
+            tool=item.tool,
+            by=by,
+            model=item.model,
+            tissue=record.tissue if record is not None else None,
+            tissue_doubt=record.tissue_doubt if record is not None else "",
+        )
         path = "" if journal.path is None else str(journal.path)
         if item.one.layer.metadata.get(HISTORY, "") != path:
             item.one.layer.metadata = {**item.one.layer.metadata, HISTORY: path}

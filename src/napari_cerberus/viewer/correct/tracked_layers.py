@@ -25,7 +25,7 @@ _LATER = "The new result went into all layers at once; first take back what was 
 _CHANGED = "The new result cannot be made again: {} was changed since it was taken back."
 _TOO_FAR = "The new result cannot be taken back any more: in {} too much was done since."
 _OF_ANY_RUN = ("model_name", "model_sha256", "device", "precision", "sensitivity", "flips", "made_at")
-_OF_THE_RUN = (*_OF_ANY_RUN, "tissue")
+_OF_THE_RUN = (*_OF_ANY_RUN, "tissue", "tissue_doubt")
 UNDO_KEY, REDO_KEY = "Control-Z", "Control-Shift-Z"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,6 @@ from ...annotation.finished_areas import finished_masks
 from ...annotation.frame import Frame
 from ...exporting.image_index import Stated
 from ...exporting.review_counts import ReviewCount, count_reviewed
-from ...inference.doubts.tissue_doubt import doubt
 from ...pairs.label_arrays import object_ids
 from ...pairs.layout.ebhi import PairName, parse_name
 from ...pixel_size import PixelSize
@@ -175,8 +174,8 @@ class OpenImages:
 
     def _candidate(self, found: _Found) -> ExportCandidate:
         image, (region, _) = found.image, found.part
-        tissue = self._tissue(found)
-        ranked = sorted(tissue.items(), key=lambda item: -item[1])
+        said = self._tissue(found)
+        ranked = sorted(said["tissue"].items(), key=lambda item: -item[1])
         whole = region == (0, 0, *_size(image))
         return ExportCandidate(
             key=found.key,
@@ -186,7 +185,7 @@ class OpenImages:
             layer_names=tuple(str(layer.name) for layer in found.layers.values()),
             size_px=(region[2] - region[0], region[3] - region[1]),
             pixel_size_um=found.pixel_size.mean_um,
-            suggestion=ranked[0][0] if ranked and not doubt(tissue) else "",
+            suggestion=ranked[0][0] if ranked and not said["tissue_doubt"] else "",
             readout=", ".join(f"{name} {share:.0%}" for name, share in ranked[:2]),
             file_name=_file_name(image),
             reviewed=_reviewed(found.layers),
@@ -223,7 +222,7 @@ class OpenImages:
             pixel_size=found.pixel_size,
             labels=labels,
             objects=pd.concat(tables, ignore_index=True),
-            tissue=self._tissue(found),
+            **self._tissue(found),
             runs=dict.fromkeys(labels, record.run) if record is not None else {},
             factors=factors,
             full_brightness=said_brightness(found.image),
@@ -236,11 +235,18 @@ class OpenImages:
         one = next((one for one in tracked if one is not None), None)
         return None if one is None else self._correct.autosave.path(one)
 
-    def _tissue(self, found: _Found) -> Mapping[str, float]:
-        if found.record is not None:
-            return found.record.tissue
-        readout = self._readout_of(str(found.image.unique_id))
-        return readout.tissue if readout is not None else {}
+    def _tissue(self, found: _Found) -> _Tissue:
+        said = found.record or self._readout_of(str(found.image.unique_id))
+        if said is None:
+            return _Tissue(tissue={}, tissue_doubt="")
+        return _Tissue(tissue=said.tissue, tissue_doubt=said.tissue_doubt)
+
+
+class _Tissue(TypedDict):
+    """The readout of an image, and why it should not be relied on."""
+
+    tissue: Mapping[str, float]
+    tissue_doubt: str
 
 
 def _size(image: Any) -> tuple[int, int]:

@@ -12,7 +12,6 @@ from ...annotation.regions import is_part
 from ...errors import DataError
 from ...exporting.image_index import INDEX_FILE, Stated, read_index
 from ...exporting.saved_annotations import Found, SavedImage, find_saved
-from ...inference.doubts.tissue_doubt import doubt
 from ...pairs.layout.ebhi import parse_name
 from ...pairs.words import counted
 from ...pairs.write.export_source import ExportSource
@@ -97,7 +96,7 @@ def _candidate(key: str, image: SavedImage, stated: Stated | None) -> ExportCand
         layer_names=(),
         size_px=about.frame.shape,
         pixel_size_um=about.pixel_size.mean_um,
-        suggestion=ranked[0][0] if ranked and not doubt(about.tissue) else "",
+        suggestion=ranked[0][0] if ranked and not about.tissue_doubt else "",
         readout=", ".join(f"{name} {share:.0%}" for name, share in ranked[:2]),
         file_name=parse_name(Path(image.name).stem),
         folder=str(image.folder),

@@ -114,6 +114,7 @@ def _annotated(name: str, layers: Sequence[LayerData]) -> AnnotatedImage:
         labels=labels,
         objects=pd.concat(tables, ignore_index=True),
         tissue=record.tissue if record is not None else {},
+        tissue_doubt=record.tissue_doubt if record is not None else "",
         runs=dict.fromkeys(labels, record.run) if record is not None and record.model_name else {},
         factors=record.factors if record is not None else (1.0, 1.0),
         full_brightness=record.full_brightness if record is not None else 0.0,
