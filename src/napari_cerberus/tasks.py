@@ -108,7 +108,8 @@ EBHI_TASKS = (
 )
 """The starter model's tasks: the six EBHI-SEG categories as tissue classes."""
 
-TASK_COLOURS: dict[str, str] = {NUCLEI: "#00c8ff", GLANDS: "#2fc46b", LUMINA: "#ffb000"}
+TASK_COLOURS: dict[str, str] = {NUCLEI: "#ffff70", GLANDS: "#006000", LUMINA: "#c09030"}
+"""Apart from one another and from H&E also for eyes without red or green cones (``tests/viewer/test_colours.py``)."""
 CLASS_COLOURS: dict[str, str] = {
     "neutrophil": "#f4a6c0",
     "epithelial": "#d7443e",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,10 +13,10 @@ from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap, lab
 from napari.utils.colormaps.standardize_color import transform_color
 
 from ..tasks import CLASS_COLOURS, GLANDS, LUMINA, NUCLEI, TASK_COLOURS
-from .session import ColourBy
+from .session import ColourBy, Display
 
 OUTLINE_PX = {NUCLEI: 1, GLANDS: 2, LUMINA: 2}
-"""Width of outlines, in pixels of the layer: nuclei are only a few pixels wide."""
+"""Width of outlines, in pixels of the screen: nuclei are only a few pixels wide."""
 LARGEST_PLAIN_ID = 1 << 16
 FILLED_OPACITY, OUTLINE_OPACITY = 0.45, 0.9
 _OTHER = (
@@ -37,17 +38,22 @@ def class_colour(name: str) -> str:
     return CLASS_COLOURS.get(name) or _OTHER[sum(name.encode()) % len(_OTHER)]
 
 
-def task_colour(task: str) -> str:
-    """Hex colour of a task's objects where they have no class."""
-    return TASK_COLOURS.get(task) or class_colour(task)
+def task_colour(task: str, chosen: Mapping[str, str] | None = None) -> str:
+    """Hex colour of a task's objects where they have no class: the user's, if there is one in ``chosen``."""
+    return (chosen or {}).get(task) or TASK_COLOURS.get(task) or class_colour(task)
 
 
-def colormap_for(task: str, features: pd.DataFrame, colour_by: ColourBy) -> Any:
+def is_colour(text: str) -> bool:
+    """Whether it is a colour as we write them: "#00c8ff"."""
+    return bool(re.fullmatch("#[0-9a-fA-F]{6}", text))
+
+
+def colormap_for(task: str, features: pd.DataFrame, display: Display) -> Any:
     """The colormap of a result layer; ids that are not in ``features`` (drawn by the user) get the task's colour."""
-    if colour_by is ColourBy.OBJECT:
+    if display.colour_by is ColourBy.OBJECT:
         return label_colormap(49, 0.5, background_value=0)
     classes = features["class"] if "class" in features else pd.Series("", index=features.index)
-    return direct_colormap(task_colour(task), zip(features["index"], classes, strict=True))
+    return direct_colormap(task_colour(task, display.colours), zip(features["index"], classes, strict=True))
 
 
 def largest_coloured_id() -> float:

@@ -149,7 +149,7 @@ class ViewerLayers:
 
     def recolour(self, layer: Any, task: str, display: Display) -> None:
         """Follow the classes in a result layer's features."""
-        layer.colormap = colormap_for(task, layer.features, display.colour_by)
+        layer.colormap = colormap_for(task, layer.features, display)
 
     def add_tissue_map(self, annotation: Any, image: Any, placement: dict[str, Any], record: LayerRecord) -> None:
         """Show the likeliest tissue class of each cell, right over ``image``; an older map is replaced."""
@@ -279,6 +279,6 @@ def labels_layer(task: str, labels: Any, rows: pd.DataFrame, display: Display, *
 
 
 def _style(layer: Any, task: str, display: Display) -> None:
-    layer.colormap = colormap_for(task, layer.features, display.colour_by)
+    layer.colormap = colormap_for(task, layer.features, display)
     layer.contour = 0 if display.filled else OUTLINE_PX.get(task, 1)
     layer.opacity = FILLED_OPACITY if display.filled else OUTLINE_OPACITY

@@ -36,6 +36,9 @@ class Preferences:
     filled: bool = False
     reviewer: str = ""
     pairs_folder: str = ""
+    nuclei_colour: str = ""
+    glands_colour: str = ""
+    lumina_colour: str = ""
     learn_by_itself: bool = True
     tour_seen: bool = False
 

@@ -43,6 +43,7 @@ class Display:
 
     colour_by: ColourBy = ColourBy.CLASS
     filled: bool = False
+    colours: Mapping[str, str] = field(default_factory=dict)
 
 
 class JobState(StrEnum):
@@ -165,6 +166,8 @@ class Session:
     colour_by : ColourBy
     filled : bool
         Objects as filled areas; otherwise outlines.
+    task_colours : mapping of task key to hex colour
+        Those that the user has chosen.
     job : JobStatus
     export : JobStatus
         Of the export of training pairs.
@@ -197,6 +200,7 @@ class Session:
     region: Region = Region.WHOLE
     colour_by: ColourBy = ColourBy.CLASS
     filled: bool = False
+    task_colours: Mapping[str, str] = field(default_factory=dict)
     job: JobStatus = field(default_factory=JobStatus)
     export: JobStatus = field(default_factory=JobStatus)
     readout: RunSummary | None = None
@@ -219,4 +223,4 @@ class Session:
     @property
     def display(self) -> Display:
         """How result layers look."""
-        return Display(colour_by=self.colour_by, filled=self.filled)
+        return Display(colour_by=self.colour_by, filled=self.filled, colours=self.task_colours)

@@ -6,17 +6,18 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QEvent
-from qtpy.QtGui import QShowEvent
+from qtpy.QtGui import QKeySequence, QShortcut, QShowEvent
 from qtpy.QtWidgets import QDockWidget, QLabel, QVBoxLayout, QWidget
 
 from ..viewer.controller import Controller
 from .adapt.learn_panel import LearnPanel
-from .annotate.annotate_panel import AnnotatePanel
+from .annotate.annotate_panel import ANNOTATE_KEYS, AnnotatePanel
 from .annotate.objects_panel import ObjectsPanel
 from .annotate.tissue_panel import ReadoutPanel
 from .base.job_bar import JobBar
 from .base.steps import Steps
-from .base.style import SPACING_PX, small_label
+from .base.style import FOCUS, SPACING_PX, small_label
+from .base.tab_order import tab_in_reading_order
 from .correct.correct_panel import CorrectPanel
 from .correct.offers import Offers
 from .correct.review_panel import ReviewPanel
@@ -67,6 +68,9 @@ class CerberusDock(QWidget):
         self.help = HelpRow(self.controller, self.tour)
         self.nothing_yet = small_label(_NOTHING_YET)
         self._lay_out()
+        self.setStyleSheet(FOCUS)
+        for keys in ANNOTATE_KEYS:
+            QShortcut(QKeySequence(keys), self).activated.connect(self.annotate.press)
         self.controller.correct.corrections.active_changed.connect(self._show_tools)
         self.controller.next_images.opened.connect(lambda: self.steps.show_step("annotate"))
         self._show_tools()
@@ -94,6 +98,7 @@ class CerberusDock(QWidget):
         """Name the dock without the package's name, for which a narrow dock has no room."""
         super().showEvent(event)
         self.closing.watch(self)
+        tab_in_reading_order(self)
         around = self.parent()
         bar = around.titleBarWidget() if isinstance(around, QDockWidget) else None
         for label in bar.findChildren(QLabel) if bar is not None else ():
@@ -123,6 +128,7 @@ class CerberusDock(QWidget):
         below.addWidget(self.offers)
         below.addWidget(self.job_bar)
         below.addWidget(self.help)
+        steps.chosen.connect(lambda _step: tab_in_reading_order(self))  # rows come and go
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)

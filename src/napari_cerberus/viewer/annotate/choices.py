@@ -9,6 +9,8 @@ from typing import Any
 from ...errors import ImageError, SettingsError
 from ...model.library.opening import promoted
 from ...pixel_size import PixelSize, PixelSizeSource
+from ...tasks import INSTANCE_TASKS
+from ..colours import is_colour
 from ..layer_events import LayerWatch
 from ..layers import ViewerLayers
 from ..pixel_size_lookup import find_pixel_size, siblings_key
@@ -128,6 +130,14 @@ class Choices:
         if layer is not None:
             self._layers.restyle(fingerprint(layer), session.display)
 
+    def colour(self, task: str, colour: str) -> None:
+        """Draw objects of a task in a colour, "#rrggbb", from now on; "" for ours again."""
+        session = self._session
+        others = {key: one for key, one in session.task_colours.items() if key != task}
+        session.task_colours = {**others, task: colour} if colour else others
+        self._memory.remember(**{f"{task}_colour": colour})
+        self.display()
+
     def reviewer(self, name: str) -> None:
         """The user's name, for the table of corrected objects."""
         self._session.reviewer = name.strip()
@@ -164,6 +174,8 @@ class Choices:
         session.flips = last.flips
         session.colour_by = ColourBy.OBJECT if last.colour_by == ColourBy.OBJECT else ColourBy.CLASS
         session.filled = last.filled
+        chosen = {task: str(getattr(last, f"{task}_colour")) for task in INSTANCE_TASKS}
+        session.task_colours = {task: colour for task, colour in chosen.items() if is_colour(colour)}
         session.reviewer = last.reviewer
         session.pairs_folder = last.pairs_folder
 

@@ -21,6 +21,7 @@ from .layer_switch import LayerSwitch
 from .rerun import Rerunning
 from .restore import Restoring
 from .review_session import Reviewing
+from .sight.outline_width import OutlineWidth
 from .sight.overlay import Overlay
 from .toolbox import ToolBox
 from .tracked_layer import TrackedLayer
@@ -47,6 +48,7 @@ class Correcting:
         self.switch = LayerSwitch(self.corrections)
         self.review = Reviewing(self.corrections, self.tools.aim)
         self._marks = DecisionMarks(self.review, self.overlay)
+        self._outlines = OutlineWidth(self.corrections)
         self.rerun = Rerunning(self.corrections, self.review)
         self.autosave = Autosave(self.corrections, journals)
         self.comparing = Comparing(self.corrections)
@@ -113,6 +115,7 @@ class Correcting:
         self.comparing.close()
         self.review.close()
         self._marks.close()
+        self._outlines.close()
         self.switch.close()
         self.tools.close()
         self.corrections.sync()

@@ -18,6 +18,8 @@ from .pixel_size_field import PixelSizeField
 from .sensitivity_slider import SensitivitySlider
 from .stain_row import StainRow
 
+ANNOTATE_KEYS = ("Ctrl+Return", "Ctrl+Enter")
+"""In the whole window; the second is that of the number pad."""
 _REGIONS = {Region.WHOLE: "Whole image", Region.VIEW: "Field of view", Region.RECTANGLE: "Drawn shape"}
 _DEVICES = {
     "auto": "Automatic",
@@ -51,6 +53,11 @@ class AnnotatePanel(QWidget):
         layout.addWidget(self.annotate)
         self._connect_fields()
         self._connect_session()
+
+    def press(self) -> None:
+        """Annotate by key: as by the button, and only where that could be pressed."""
+        if self.annotate.isEnabled():
+            self.annotate.click()
 
     def reset_choices(self) -> None:
         """List the viewer's images again."""
@@ -96,7 +103,9 @@ class AnnotatePanel(QWidget):
         )
         self.annotate = QPushButton("Annotate")
         self.annotate.setStyleSheet(PRIMARY_BUTTON)
-        self.annotate.setToolTip("Find nuclei, glands, lumina and the tissue type in the chosen region.")
+        self.annotate.setToolTip(
+            "Find nuclei, glands, lumina and the tissue type in the chosen region.  Key: Ctrl+Enter"
+        )
         self.annotate.setCursor(Qt.CursorShape.PointingHandCursor)
 
     def _image_form(self) -> QWidget:

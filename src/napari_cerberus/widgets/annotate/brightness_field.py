@@ -8,6 +8,9 @@ from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QVB
 from ...inference.images.brightness import BRIGHTNESS_RANGE, FullBrightness
 from ..base.style import SMALL, SPACING_PX, guard_wheel
 
+_DECIMALS, _WHOLE_FROM = 3, 300
+"""Values of 16-bit images are whole numbers; those of float images are often under 1."""
+
 
 class BrightnessField(QWidget):
     """Shows a ``FullBrightness`` and asks for one; not there at all for 8-bit images.
@@ -24,7 +27,7 @@ class BrightnessField(QWidget):
         super().__init__(parent)
         self.spin = QDoubleSpinBox()
         self.spin.setRange(0.0, BRIGHTNESS_RANGE[1])
-        self.spin.setDecimals(3)
+        self.spin.setDecimals(_DECIMALS)
         self.spin.setSpecialValueText("not found")
         self.spin.setKeyboardTracking(False)
         self.spin.setToolTip(
@@ -54,6 +57,7 @@ class BrightnessField(QWidget):
         if found is None:
             return
         self.spin.blockSignals(True)
+        self.spin.setDecimals(_DECIMALS if found.value < _WHOLE_FROM else 0)
         self.spin.setValue(found.value)
         self.spin.blockSignals(False)
         self.find.setVisible(found.said)

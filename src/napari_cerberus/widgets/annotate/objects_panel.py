@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import (
+    QColorDialog,
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ...viewer.annotate.annotation_result import counted
 from ...viewer.colours import class_colour, task_colour
@@ -11,8 +23,14 @@ from ...viewer.controller import Controller
 from ...viewer.session import ColourBy, RunSummary
 from ..base.section import Section
 from ..base.style import SPACING_PX, clear, guard_wheel, small_label
+from ..base.tab_order import tab_in_reading_order
 
-_SWATCH_PX = 10
+_SWATCH_PX = 14
+_SWATCH = """
+QPushButton, QLabel {{ background-color: {colour}; border: 1px solid rgba(150, 150, 150, 200); border-radius: 2px;
+    padding: 0px; }}
+QPushButton:focus, QPushButton:hover {{ border: 2px solid #e8730c; }}
+"""
 
 
 class ObjectsPanel(QWidget):
@@ -25,7 +43,7 @@ class ObjectsPanel(QWidget):
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._session = controller.session
+        self._session, self._choose = controller.session, controller.choose
         self.legend = QGridLayout()
         self.run = small_label()
         self.colour_by, self.filled = QComboBox(), QComboBox()
@@ -45,6 +63,7 @@ class ObjectsPanel(QWidget):
         self._session.events.readout.connect(self.show_readout)
         self._session.events.colour_by.connect(self._show_display)
         self._session.events.filled.connect(self._show_display)
+        self._session.events.task_colours.connect(self._show_display)
         self.show_readout(self._session.readout)
         self._show_display()
 
@@ -57,9 +76,11 @@ class ObjectsPanel(QWidget):
         by_class = self._session.colour_by is ColourBy.CLASS
         for task, number in readout.counts.items():
             typed = readout.classes.get(task, {})
-            self._add_line(counted(task, number), task_colour(task) if by_class and not typed else "")
+            colour = task_colour(task, self._session.task_colours)
+            self._add_line(counted(task, number), colour if by_class and not typed else "", task)
             for name, count in typed.items():
                 self._add_line(f"    {count:,} {name}", class_colour(name) if by_class else "")
+        tab_in_reading_order(self)  # of new buttons
         self.run.setText(f"Model {readout.model_name}. {readout.device_reason}")
 
     def _show_display(self) -> None:
@@ -67,13 +88,26 @@ class ObjectsPanel(QWidget):
         self.filled.setCurrentIndex(self.filled.findData(self._session.filled))
         self.show_readout(self._session.readout)
 
-    def _add_line(self, text: str, colour: str) -> None:
+    def _add_line(self, text: str, colour: str, task: str = "") -> None:
         row = self.legend.count() // 2
-        swatch = QLabel()
+        swatch = self._button(task, colour) if task and colour else QLabel()
         swatch.setFixedSize(_SWATCH_PX, _SWATCH_PX)
-        swatch.setStyleSheet(f"background-color: {colour or 'transparent'}; border-radius: 2px;")
+        if colour:
+            swatch.setStyleSheet(_SWATCH.format(colour=colour))
         self.legend.addWidget(swatch, row, 0, Qt.AlignmentFlag.AlignVCenter)
         self.legend.addWidget(QLabel(text), row, 1)
+
+    def _button(self, task: str, colour: str) -> QPushButton:
+        button = QPushButton()
+        button.setToolTip(f"Choose another colour for {task}; Cancel there keeps this one.")
+        button.setAccessibleName(f"Colour of {task}")
+        button.clicked.connect(partial(self._ask_colour, task, colour))
+        return button
+
+    def _ask_colour(self, task: str, colour: str, _checked: bool = False) -> None:
+        chosen = QColorDialog.getColor(QColor(colour), self, f"Colour of {task}")
+        if chosen.isValid():
+            self._choose.colour(task, chosen.name())
 
     def _lay_out(self) -> None:
         self.legend.setColumnStretch(1, 1)

@@ -15,6 +15,7 @@ PRIMARY_BUTTON = """
 QPushButton { background-color: #2d7dd2; color: white; border-radius: 4px; padding: 8px; font-weight: 600; }
 QPushButton:hover { background-color: #3d8de2; }
 QPushButton:pressed { background-color: #2569b3; }
+QPushButton:focus { border: 2px solid #e8730c; padding: 6px; }
 QPushButton:disabled { background-color: rgba(128, 128, 128, 60); color: rgba(128, 128, 128, 230); border: 0px; }
 """
 PROGRESS_BAR = f"""
@@ -24,14 +25,22 @@ QProgressBar::chunk {{ background-color: #2d7dd2; border-radius: 4px; }}
 SECTION_HEADER = """
 QPushButton { text-align: left; font-weight: 600; background: transparent; border: 0px; padding: 4px 2px; }
 QPushButton:hover { background-color: rgba(128, 128, 128, 50); }
+QPushButton:focus { border: 2px solid #e8730c; padding: 2px 0px; }
 """
 STEP_BUTTON = """
 QPushButton { background: transparent; border: 0px; border-radius: 0px; padding: 6px 5px;
     border-bottom: 2px solid rgba(128, 128, 128, 90); }
-QPushButton:hover, QPushButton:focus { background-color: rgba(128, 128, 128, 50); }
+QPushButton:hover { background-color: rgba(128, 128, 128, 50); }
+QPushButton:focus { border: 2px solid #e8730c; padding: 4px 3px; }
 QPushButton:checked { border-bottom: 2px solid #2d7dd2; background-color: rgba(45, 125, 210, 60); }
 """
 SMALL = "font-size: 11px;"
+FOCUS = """
+QPushButton:focus { border: 2px solid #e8730c; padding: 2px; }
+QComboBox:focus, QAbstractSpinBox:focus, QLineEdit:focus, QSlider:focus, QCheckBox:focus, QListWidget:focus {
+    border: 2px solid #e8730c; }
+"""
+"""Where the focus is; nothing grows by it."""
 
 
 class Tone(StrEnum):

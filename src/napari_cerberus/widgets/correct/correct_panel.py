@@ -14,6 +14,7 @@ from ...viewer.controller import Controller
 from ...viewer.correct.tools import TOOLS, Needs
 from ..base.section import Section
 from ..base.style import SPACING_PX, Banner, Tone, clear, small_label
+from ..base.tab_order import tab_in_reading_order
 from .canvas_note import CanvasNote
 from .compare_dialog import CompareDialog
 from .key_table import KeyTable, shown_key
@@ -46,7 +47,7 @@ class CorrectPanel(QWidget):
         self.buttons = {name: self._tool_button(name) for name in TOOLS}
         self.layer = small_label()
         self.classes = QHBoxLayout()
-        self.switch = LayerButtons(controller.correct.switch)
+        self.switch = LayerButtons(controller.correct.switch, controller.session)
         self.small = SmallObjects(self._tools)
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
         self.keys, self.save, self.compare = QPushButton("Keys …"), QPushButton("Save …"), QPushButton("Compare …")
@@ -151,6 +152,7 @@ class CorrectPanel(QWidget):
             button.setStyleSheet(f"border-bottom: 3px solid {class_colour(name)}; padding: 3px;")
             button.clicked.connect(partial(self._tools.number, number))
             self.classes.addWidget(button)
+        tab_in_reading_order(self)  # of new buttons
 
 
 def proposed_path(image_path: str, image_name: str) -> str:

@@ -10,6 +10,7 @@ from ...viewer.correct.tools import TOOLS
 from ..base.style import SPACING_PX
 
 _OTHER = (
+    ("Ctrl+Enter", "Annotate; also while no result layer is active"),
     ("1, 2, 3", "Work on nuclei, glands, lumina"),
     ("Shift+1, 2, 3", "Hide nuclei, glands, lumina, or show them again"),
     ("1 … 9 on the number pad, or Alt+1 … 9", "Change the class of the object"),

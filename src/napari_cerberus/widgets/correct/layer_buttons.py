@@ -9,11 +9,12 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 from ...tasks import INSTANCE_TASKS
 from ...viewer.colours import task_colour
 from ...viewer.correct.layer_switch import SWITCH_KEYS, LayerSwitch
+from ...viewer.session import Session
 
 _LOOK = """
 QPushButton {{ border-bottom: 3px solid {colour}; padding: 4px; }}
 QPushButton:checked {{ font-weight: 700; background-color: rgba(128, 128, 128, 110); }}
-QPushButton:focus {{ border: 2px solid #ffd23f; }}
+QPushButton:focus {{ border: 2px solid #e8730c; border-bottom: 3px solid {colour}; }}
 """
 
 
@@ -23,11 +24,13 @@ class LayerButtons(QWidget):
     Parameters
     ----------
     switch : LayerSwitch
+    session : Session
+        Knows the colours.
     """
 
-    def __init__(self, switch: LayerSwitch, parent: QWidget | None = None) -> None:
+    def __init__(self, switch: LayerSwitch, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._switch = switch
+        self._switch, self._session = switch, session
         self.buttons = {task: self._button(task) for task in INSTANCE_TASKS}
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -35,6 +38,7 @@ class LayerButtons(QWidget):
         for button in self.buttons.values():
             layout.addWidget(button, 1)
         switch.changed.connect(self.show_layers)
+        session.events.task_colours.connect(self.show_layers)
         self.show_layers()
 
     def show_layers(self) -> None:
@@ -46,7 +50,7 @@ class LayerButtons(QWidget):
             button.setEnabled(one is not None)
             button.setChecked(task == active)
             button.setText(f"{SWITCH_KEYS[task]} {task.capitalize()}{' (hidden)' if hidden else ''}")
-            button.setStyleSheet(_LOOK.format(colour=task_colour(task)))
+            button.setStyleSheet(_LOOK.format(colour=task_colour(task, self._session.task_colours)))
 
     def _button(self, task: str) -> QPushButton:
         key = SWITCH_KEYS[task]
