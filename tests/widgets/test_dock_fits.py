@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
     QComboBox,
+    QLabel,
     QLineEdit,
     QSlider,
     QWidget,
@@ -35,7 +36,9 @@ def stretch(dock: QWidget) -> None:
     """Make the words on buttons and left of fields as long as German ones."""
     for widget in dock.findChildren(QWidget):
         if isinstance(widget, WORDED) and len(widget.text()) > 2:
-            widget.setText(widget.text() + "n" * round((_GERMAN - 1) * len(widget.text())))
+            more = round((_GERMAN - 1) * len(widget.text()))
+            wraps = isinstance(widget, QLabel) and widget.wordWrap()  # into more lines, not into a longer word
+            widget.setText(widget.text() + (" nnnnnnn" * (more // 8 + 1) if wraps else "n" * more))
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (1600, 1000)])
