@@ -98,7 +98,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as own:
         os.environ["NAPARI_CERBERUS_MODELS"] = str(Path(own) / "models")
         os.environ["NAPARI_CERBERUS_RUNS"] = str(Path(own) / "runs")
-        studio = Studio(arguments.folder, False, Memory(Path(own) / "memory.json"))
+        studio = Studio(arguments.folder, Memory(Path(own) / "memory.json"))
         FinetuneWalk(studio, arguments.pairs).all()
         studio.viewer.close()
 

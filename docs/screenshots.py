@@ -1,8 +1,7 @@
 """Pictures of the running program, for the documentation: ``make screenshots``.
 
 Opens napari with the drawn colon tile, annotates it, uses tools and queue with real mouse and key events, and writes
-``docs/images/*.png``: the tutorial's, and one of each tool (``tool_*``). With ``--truth`` the tile's exact labels stand
-in for a model's answer, so that the pictures can be made where no model is installed.
+``docs/images/*.png``: the tutorial's, and one of each tool (``tool_*``).
 """
 
 from __future__ import annotations
@@ -58,10 +57,10 @@ class Walk:
         self.compare()
 
     def why(self) -> None:
-        """Why? of the tissue readout, with the largest gland hidden; a model's answer only."""
+        """Why? of the tissue readout, with the largest gland hidden."""
         studio, reasons = self.studio, self.studio.dock.controller.why
         answer = studio.dock.controller.session.readout
-        if answer is None or answer.model_name == "exact labels":
+        if answer is None:
             return
         studio.show(*studio.largest("glands"))
         studio.dock.steps.show_step("annotate")
@@ -159,12 +158,11 @@ def main() -> None:
     """Write all pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "images")
-    parser.add_argument("--truth", action="store_true", help="exact labels of the tile instead of a model")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as journals:
         os.environ[JOURNALS_VARIABLE] = journals
-        studio = Studio(arguments.folder, arguments.truth, Memory(Path(journals) / "memory.json"))
+        studio = Studio(arguments.folder, Memory(Path(journals) / "memory.json"))
         Walk(studio).all()
         studio.viewer.close()
         shutil.rmtree(studio.folder / "before.cerberus", ignore_errors=True)

@@ -11,23 +11,16 @@ from typing import Any
 
 import napari
 import numpy as np
-import pandas as pd
-import tifffile
 from PIL import Image
 from qtpy.QtCore import QBuffer, QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_cerberus.inference.annotate import Annotation
-from napari_cerberus.inference.objects.found_objects import object_table
-from napari_cerberus.progress import Job, Progress
-from napari_cerberus.samples import SYNTHETIC_COLON
-from napari_cerberus.viewer.annotate.annotate_jobs import Request
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.correct.sight.camera import look_at
 from napari_cerberus.viewer.correct.tools import TOOLS
 from napari_cerberus.viewer.preferences import Memory
-from napari_cerberus.viewer.session import JobState, ModelChoice
+from napari_cerberus.viewer.session import JobState
 from napari_cerberus.widgets.dock import CerberusDock
 
 SIZE = 1280, 860
@@ -36,40 +29,6 @@ COMMON_COLOURS, RARE_COLOURS, FAR_OFF = 64, 64, 24
 HOLE_PX = 3.0
 _WAIT_S = 600.0
 _ENDS = (JobState.RETURNED, JobState.FAILED, JobState.CANCELLED)
-
-
-def answer_with_truth(request: Request) -> Job[Annotation]:
-    """The drawn tile's exact labels, as if a model had found them."""
-    yield Progress("Reading exact labels")
-    labels, tables, seen = {}, [], {}
-    for task in SYNTHETIC_COLON.truth_tasks:
-        ids, renumbered = np.unique(tifffile.imread(SYNTHETIC_COLON.labels_path(task)), return_inverse=True)
-        labels[task] = renumbered.reshape(1024, 1024).astype(np.int32)
-        confidence = np.random.default_rng(0).uniform(0.4, 1.0, ids.size - 1)
-        tables.append(object_table(task, labels[task], request.pixel_size_um, confidence=confidence))
-        inside = labels[task] > 0
-        seen[task] = np.stack([inside * np.float16(0.8), inside * np.float16(0.1)])
-    return Annotation(
-        labels=labels,
-        objects=pd.concat(tables, ignore_index=True),
-        probabilities=seen,
-        tissue={"Normal": 0.9, "Polyp": 0.1},
-        model_name="exact labels",
-        model_sha256="",
-        pixel_size_um=request.pixel_size_um,
-        model_pixel_size_um=request.pixel_size_um,
-        device="cpu",
-        precision="exact",
-        device_reason="No network ran.",
-        seconds=0.1,
-    )
-
-
-def truth_as_model() -> Job[tuple[ModelChoice, ...]]:
-    """What the model list shows while exact labels stand in."""
-    yield Progress("Looking for models")
-    tasks = SYNTHETIC_COLON.truth_tasks
-    return (ModelChoice(name="exact labels", predicts=tasks, pixel_size_um=SYNTHETIC_COLON.pixel_size_um, sha256=""),)
 
 
 def _pixels(grabbed: Any) -> Image.Image:
@@ -87,18 +46,16 @@ class Studio:
     ----------
     folder : Path
         Where pictures go.
-    truth : bool
-        Exact labels instead of a model.
     memory : Memory
     """
 
-    def __init__(self, folder: Path, truth: bool, memory: Memory) -> None:
+    def __init__(self, folder: Path, memory: Memory) -> None:
         self.folder = folder
         self.viewer = napari.Viewer()
         self.window = self.viewer.window._qt_window
         self.window.resize(*SIZE)
-        jobs = {"annotate": answer_with_truth, "list_models": truth_as_model} if truth else {}
-        self.dock = CerberusDock(self.viewer, Controller(self.viewer, memory, **jobs))
+        memory.remember(tour_seen=True)
+        self.dock = CerberusDock(self.viewer, Controller(self.viewer, memory))
         self.viewer.window.add_dock_widget(self.dock, name="Cerberus H&E annotation", area="right")
         self.viewer.open_sample("napari-cerberus", "synthetic_colon")
         self.canvas = self.viewer.window._qt_viewer.canvas.native
@@ -156,7 +113,7 @@ class Studio:
         around = np.hypot(rows - y, columns - x) <= (HOLE_PX - at_edge)
         with one.layer.block_history():
             one.layer.data_setitem((rows[around], columns[around]), 0)
-        self.correct.follow()
+        self.correct.sync()
         self.settle()
 
     def scroll_to(self, panel: Any) -> None:

@@ -148,7 +148,12 @@ def ordered(tasks: Mapping[str, Any]) -> list[str]:
 
 def counted(task: str, number: int) -> str:
     """ "1 gland", "31 glands"."""
-    return f"{number:,} {_SINGULAR.get(task, task) if number == 1 else task}"
+    return f"{number:,} {singular(task) if number == 1 else task}"
+
+
+def singular(task: str) -> str:
+    """What one object of a task is called."""
+    return _SINGULAR.get(task, task)
 
 
 def device_sentence(readout: RunSummary) -> str:

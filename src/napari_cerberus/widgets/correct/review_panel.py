@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from ...annotation.object_columns import SKIPPED, UNREVIEWED
 from ...annotation.review.findings import RULES
 from ...annotation.review.queue import ReviewFilter
+from ...viewer.annotate.annotation_result import singular
 from ...viewer.controller import Controller
 from ...viewer.correct.review_session import KEYS
 from ..base.section import Section
@@ -86,7 +87,9 @@ class ReviewPanel(QWidget):
         self._fill("rules", [rule for rule in RULES if objects["rules"].str.contains(rule, regex=False).any()])
         reason, current = self._review.reason(), self._review.current
         if current is not None and reason:
-            self.reason.say(f"{current[0].capitalize()} {current[1]}: {reason}")
+            name = f"{singular(current[0])} {current[1]}"
+            said = reason if reason.lower().startswith(name) else f"{name}: {reason}"
+            self.reason.say(f"{said[:1].upper()}{said[1:]}")
         else:
             self.reason.say("Press “.” or ▸ for the object that most needs a look.")
         why = self._review.why()
