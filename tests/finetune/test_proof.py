@@ -20,6 +20,7 @@ from napari_cerberus.model.library.opening import entry_of, read_record
 from napari_cerberus.pairs.split import Split, write_split
 from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
+from napari_cerberus.tasks import TASK_COLOURS
 from napari_cerberus.training.engine import old_domain
 from napari_cerberus.training.evaluation import scoring
 from training.evaluation import trees
@@ -278,7 +279,7 @@ def test_outlines_are_drawn_in_black_and_in_the_tasks_colour():
     shown = draw(image, {"glands": truth}, {"glands": found, "nuclei": truth})
     assert shown.shape == (480, 480, 3)
     assert shown[81, 120].tolist() == [20, 20, 20]
-    assert shown[280, 300].tolist() == [0x2F, 0xC4, 0x6B]
+    assert shown[280, 300].tolist() == list(bytes.fromhex(TASK_COLOURS["glands"][1:]))
     assert shown[150, 150].tolist() == [200, 200, 200]
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 from PIL import Image
 
+from napari_cerberus.tasks import TASK_COLOURS
 from napari_cerberus.training.engine.curve_picture import charts, draw, write_curves
 from napari_cerberus.training.run_folder import append_metrics
 
@@ -25,7 +26,7 @@ def test_the_picture_shows_the_lines_in_the_tasks_colours(tmp_path):
         append_metrics(tmp_path, row)
     with Image.open(write_curves(tmp_path)) as picture:
         pixels = np.asarray(picture.convert("RGB"))
-    green = np.all(pixels == (0x2F, 0xC4, 0x6B), axis=2)
+    green = np.all(pixels == tuple(bytes.fromhex(TASK_COLOURS["glands"][1:])), axis=2)
     assert green[:360].sum() > 40
     assert green[360:].sum() > 10
 

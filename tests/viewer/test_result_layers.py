@@ -292,7 +292,7 @@ def test_very_many_objects_are_drawn_without_numba(monkeypatch: pytest.MonkeyPat
     last = colours.LARGEST_PLAIN_ID + 2
     labels = np.array([[0, 1, last - 2, last]], np.int32)
     table = pd.DataFrame({"index": np.arange(1, last + 1), "class": "lymphocyte"})
-    colormap = colours.colormap_for("nuclei", table, ColourBy.CLASS)
+    colormap = colours.colormap_for("nuclei", table, Display(colour_by=ColourBy.CLASS))
     layer = Labels(labels, colormap=colormap)
     shown = [layer.get_color(index) for index in (1, last - 2, last)]
     np.testing.assert_allclose(shown[0], shown[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from weakref import ref
@@ -83,8 +84,9 @@ def _press(keys: Callable[[], WindowKeys | None], name: str) -> None:
 def _take_away(shortcuts: list[QShortcut], _destroyed: Any = None) -> None:
     while shortcuts:
         shortcut = shortcuts.pop()
-        shortcut.setEnabled(False)
-        shortcut.deleteLater()
+        with suppress(RuntimeError):  # its window has taken it along already
+            shortcut.setEnabled(False)
+            shortcut.deleteLater()
 
 
 def main_window(widget: QWidget) -> QMainWindow | None:
