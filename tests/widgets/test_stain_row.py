@@ -42,7 +42,7 @@ def test_the_answer_goes_to_the_job(window: Window, monkeypatch: pytest.MonkeyPa
     assert asked == []
     monkeypatch.setattr(StainDialog, "exec", lambda dialog: QDialog.DialogCode.Accepted.value)
     window.dock.annotate.stain_row.adapt.click()
-    assert asked == [("starter, my laboratory", StainSource.CHOSEN, None)]
+    assert asked == [("starter, my laboratory", StainSource.OPEN, None)]
 
 
 def test_a_folder_must_be_chosen_and_the_copy_needs_a_name(

@@ -21,13 +21,14 @@ from ..base.job_bar import JobBar
 from ..base.style import SPACING_PX, small_label
 
 _SOURCES = (
-    ("the chosen image", StainSource.CHOSEN),
     ("all open images", StainSource.OPEN),
+    ("the chosen image alone", StainSource.CHOSEN),
     ("a folder of images …", StainSource.FOLDER),
 )
 _ABOUT = (
     "A copy of the model takes over how your laboratory's stain looks, from tissue in these images; nobody has to "
-    "draw anything. Several images of one laboratory are better than one. The model itself stays as it is."
+    "draw anything. Take several images of one laboratory: from one alone it often gets worse. The model itself stays "
+    "as it is."
 )
 
 
