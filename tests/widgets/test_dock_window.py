@@ -111,6 +111,13 @@ def test_one_click_on_an_open_image(open_window: Callable[..., Window]) -> None:
     assert "tile tissue map" in window.names()
 
 
+def test_napari_adds_no_stretch_below_the_page(open_window: Callable[..., Window]) -> None:
+    dock = open_window().dock  # it would outgrow the page, a little more with every dock that is opened in a session
+    below = dock.layout().itemAt(dock.layout().count() - 1)
+    assert below.spacerItem() is None
+    assert dock.steps.height() > 0.7 * dock.height()
+
+
 def test_progress_and_cancel(open_window: Callable[..., Window]) -> None:
     window = open_window(FakeAnnotate(gated=True))
     window.add_image()

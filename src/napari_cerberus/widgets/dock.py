@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut, QShowEvent
 from qtpy.QtWidgets import QDockWidget, QLabel, QVBoxLayout, QWidget
 
@@ -31,6 +31,7 @@ from .slides.batch_panel import BatchPanel
 from .slides.slide_panel import SlidePanel
 
 _TITLE = "Cerberus H&E annotation"
+_LAID_OUT_MS = 60
 _NOTHING_YET = "Annotate an image first, or open a saved annotation with File ▸ Open."
 
 
@@ -72,6 +73,9 @@ class CerberusDock(QWidget):
         for keys in ANNOTATE_KEYS:
             QShortcut(QKeySequence(keys), self).activated.connect(self.annotate.press)
         self.controller.correct.corrections.active_changed.connect(self._show_tools)
+        self._why_laid_out = QTimer(self, singleShot=True, interval=_LAID_OUT_MS)
+        self._why_laid_out.timeout.connect(lambda: self.steps.show_panel(self.readout.panel))
+        self.readout.why.toggled.connect(self._show_reasons)
         self.controller.next_images.opened.connect(lambda: self.steps.show_step("annotate"))
         self._show_tools()
         # a bound method of self is not called any more when self is destroyed
@@ -112,6 +116,13 @@ class CerberusDock(QWidget):
         if not self._tools_shown and active is not None and active.selected:
             self._tools_shown = True
             self.steps.show_step("correct")
+
+    def _show_reasons(self, wanted: bool) -> None:
+        """Scroll to the reasons once they have their place: in a low window they open below its edge."""
+        if wanted:
+            self._why_laid_out.start()
+        else:
+            self._why_laid_out.stop()
 
     def _lay_out(self) -> None:
         """Tabs above; below them, in sight from every tab, questions and the running job."""

@@ -89,6 +89,8 @@ class Steps(QWidget):
         super().__init__(parent)
         self.pages: dict[str, Page] = {}
         self.buttons: dict[str, QPushButton] = {}
+        # Otherwise napari adds a stretch below them that outgrows them with every dock that is opened in a session.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._group = QButtonGroup(self)
         self.bar = QHBoxLayout()
         self.bar.setSpacing(0)
