@@ -13,7 +13,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := all,openvino,dev,docs
+EXTRAS := all,dev,docs
 # Test processes. A file stays in one process, because its tests share fixtures and, in a window, a screen.
 WORKERS ?= auto
 PYTEST := -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile

@@ -14,7 +14,7 @@ from napari_cerberus.adaptation.annotate_rest import annotate_rest, placed
 from napari_cerberus.adaptation.decoder_steps import Page, fit
 from napari_cerberus.adaptation.guard import choose
 from napari_cerberus.adaptation.kept_features import read_features
-from napari_cerberus.adaptation.learn import learn, learning_runtime
+from napari_cerberus.adaptation.learn import learn
 from napari_cerberus.adaptation.learn_settings import LearnSettings
 from napari_cerberus.adaptation.learning_time import learning_seconds
 from napari_cerberus.adaptation.lessons import Lesson, by_pixel_size, prepare
@@ -22,6 +22,7 @@ from napari_cerberus.annotation.finished_areas import FinishedArea
 from napari_cerberus.errors import DataError, SettingsError
 from napari_cerberus.inference.annotate import annotate
 from napari_cerberus.inference.annotate_settings import AnnotateSettings
+from napari_cerberus.inference.device import choose_runtime
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.library.opening import STARTER, shipped_folder
 from napari_cerberus.model.spec import load_spec
@@ -267,7 +268,7 @@ def test_placed_keeps_whole_objects_and_cuts_or_drops_new_ones() -> None:
 
 def test_only_the_taught_decoder_gets_gradients(image: np.ndarray) -> None:
     model = tiny_model()
-    runtime = learning_runtime(FAST)
+    runtime = choose_runtime(FAST.device)
     network = copy.deepcopy(model.network)
     view = run_to_end(read_features(image, network.to(runtime.dtype), runtime))
     network = copy.deepcopy(model.network)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_cerberus.errors import DeviceError, SettingsError
-from napari_cerberus.inference.device import OPENVINO_MIN_PIXELS, Runtime, choose_runtime
+from napari_cerberus.inference.device import Runtime, choose_runtime
 from napari_cerberus.inference.prepared_network import _prepared, fused, prepare
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.network import Cerberus
@@ -22,11 +22,10 @@ FP32 = Runtime(device=torch.device("cpu"), dtype=torch.float32, reason="test")
 def _no_graphics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    monkeypatch.setattr("napari_cerberus.inference.device.openvino_is_installed", lambda: False)
 
 
 @pytest.mark.usefixtures("_no_graphics")
-@pytest.mark.parametrize("device", ["cuda", "mps", "openvino"])
+@pytest.mark.parametrize("device", ["cuda", "mps"])
 def test_an_absent_device_is_an_error_when_asked_for(device: str) -> None:
     with pytest.raises(DeviceError, match="choose device 'auto' or 'cpu'"):
         choose_runtime(device)  # type: ignore[arg-type]
@@ -52,20 +51,6 @@ def test_cuda_comes_first(monkeypatch: pytest.MonkeyPatch, capability: tuple[int
     runtime = choose_runtime("auto")
     assert (runtime.device.type, runtime.precision) == ("cuda", precision)
     assert runtime.reason.startswith("Fine Card")
-
-
-@pytest.mark.usefixtures("_no_graphics")
-def test_openvino_is_for_large_images_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_cerberus.inference.device.free_memory_bytes", lambda _device: 1 << 40)
-    assert choose_runtime("auto", model_pixels=10**9).name == "cpu"
-    monkeypatch.setattr("napari_cerberus.inference.device.openvino_is_installed", lambda: True)
-    large, small = (choose_runtime("auto", model_pixels=size) for size in (OPENVINO_MIN_PIXELS, 1000))
-    assert (large.name, large.device.type, small.name) == ("openvino", "cpu", "cpu")
-    assert "OpenVINO is the fastest" in large.reason
-    assert choose_runtime("openvino").name == "openvino"
-    assert choose_runtime("cpu", model_pixels=10**9).name == "cpu"
-    monkeypatch.setattr("napari_cerberus.inference.device.free_memory_bytes", lambda _device: 6 << 30)
-    assert choose_runtime("auto", model_pixels=10**9).name == "cpu"  # a laptop's memory
 
 
 def test_an_unknown_device_is_refused() -> None:

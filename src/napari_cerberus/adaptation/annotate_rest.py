@@ -16,6 +16,7 @@ from ..annotation.object_columns import empty_table
 from ..errors import CerberusError, DeviceError
 from ..inference.annotate import objects_from
 from ..inference.annotate_settings import AnnotateSettings
+from ..inference.device import choose_runtime
 from ..inference.grid.model_grid import ModelGrid, round_up
 from ..inference.grid.rescale import to_model_grid
 from ..inference.images.rgb import to_rgb8
@@ -25,8 +26,6 @@ from ..tasks import GLANDS, LUMINA
 from .adapted_model import Adapted
 from .finished_ground import task_pixel_size_um
 from .held_out import probabilities
-from .learn import learning_runtime
-from .learn_settings import LearnSettings
 from .lessons import Lesson
 
 MOST_COVERED = 0.25
@@ -120,7 +119,7 @@ def _prediction(
     adapted: Adapted, tasks: list[str], rgb: NDArray[np.uint8], grid: ModelGrid, name: str, settings: AnnotateSettings
 ) -> Job[Prediction]:
     """Probabilities of some tasks, and the types of their objects."""
-    runtime = learning_runtime(LearnSettings(device=settings.device))
+    runtime = choose_runtime(settings.device)
     model, kept = adapted.model, adapted.features.get((name, task_pixel_size_um(adapted.model.spec, tasks[0])))
     typed = [task for task in model.spec.tasks if task.types_of in tasks]
     if kept is None or kept.whole.shape != tuple(map(round_up, grid.shape)) or typed:

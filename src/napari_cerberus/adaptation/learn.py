@@ -21,7 +21,7 @@ from torch import Tensor
 from ..annotation.finished_areas import FinishedArea
 from ..errors import CerberusError, DataError, DeviceError
 from ..inference.device import Runtime, choose_runtime
-from ..inference.prepared_network import fused
+from ..inference.prepared_network import ready
 from ..model.checkpoint import Model
 from ..model.network import Cerberus
 from ..progress import Job, Progress
@@ -98,7 +98,7 @@ def _learn(lessons: Sequence[Lesson], model: Model, settings: LearnSettings, ear
     yield Progress("Looking at the finished areas")
     if not lessons:
         raise DataError("There is no image to learn from; mark an area of an image as finished first.")
-    runtime = learning_runtime(settings)
+    runtime = choose_runtime(settings.device)
     start = earlier.model if earlier is not None else model
     rounds = earlier.rounds if earlier is not None else ()
     each = settings.memory_bytes // (len(lessons) * len(VIEWS))
@@ -156,17 +156,6 @@ def _group(
         gains.append(gain)
         state |= learned
     return gains, state, {place: desk.views[place][0] for place, sheet in enumerate(material.sheets) if sheet.whole}
-
-
-def learning_runtime(settings: LearnSettings) -> Runtime:
-    """Where learning runs: as annotating does, but always in torch."""
-    runtime = choose_runtime(settings.device)
-    return replace(runtime, engine="torch") if runtime.engine != "torch" else runtime
-
-
-def ready(network: Cerberus, runtime: Runtime) -> Cerberus:
-    """A fused copy for running the encoder."""
-    return fused(network).to(runtime.device, runtime.dtype).to(memory_format=torch.channels_last)
 
 
 def _learned(rounds: Sequence[Round]) -> dict[str, tuple[FinishedArea, ...]]:

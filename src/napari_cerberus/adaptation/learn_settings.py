@@ -35,8 +35,8 @@ class LearnSettings:
         Of crops and flips: the same areas, settings and seed give the same model on the same computer.
     memory_bytes : int
         Most that is kept of the features of all images together.
-    device : {"auto", "cpu", "cuda", "mps", "openvino"}
-        As for annotating; where OpenVINO would annotate, torch learns.
+    device : {"auto", "cpu", "cuda", "mps"}
+        As for annotating.
 
     Raises
     ------

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..inference.device import Runtime
+from ..inference.device import Runtime, choose_runtime
 from ..inference.grid.model_grid import ModelGrid
+from ..inference.prepared_network import ready
 from ..model.checkpoint import Model
 from ..pixel_size import PixelSize
 from ..progress import run_to_end
@@ -17,7 +18,7 @@ from .decoder_steps import Page, fit
 from .finished_ground import task_pixel_size_um
 from .held_out import probabilities
 from .kept_features import read_features
-from .learn import VIEWS, learning_runtime, ready
+from .learn import VIEWS
 from .learn_settings import LearnSettings
 
 _PROBE_PX = 256
@@ -43,7 +44,7 @@ def learning_seconds(
         Left as it is.
     settings : LearnSettings
     """
-    runtime = learning_runtime(settings)
+    runtime = choose_runtime(settings.device)
     return sum(_task_seconds(task, image_shape, pixel_size_um, model, settings, runtime) for task in tasks)
 
 

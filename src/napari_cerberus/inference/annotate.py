@@ -126,7 +126,7 @@ def _annotate(image: ArrayLike, model: Model, settings: AnnotateSettings, frame:
     finest_um = min(model.spec.tasks_by_pixel_size())
     grid = ModelGrid.of((rgb.shape[0], rgb.shape[1]), settings.pixel_size_um, finest_um)
     notes += _check_grid(grid, settings, model)
-    runtime = choose_runtime(settings.device, model_pixels=grid.shape[0] * grid.shape[1])
+    runtime = choose_runtime(settings.device)
     yield Progress("Preparing the image", message=_memory_sentence(grid, model, settings, runtime))
     reading = yield from read_image(rgb, model, runtime, settings.pixel_size_um, tile_size_px=settings.tile_size_px)
     readings: list[Mapping[str, NDArray[np.int32]]] = []

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from ..errors import SettingsError
 from ..pixel_size import RANGE_UM, PixelSize
 
-DeviceChoice = Literal["auto", "cpu", "cuda", "mps", "openvino"]
+DeviceChoice = Literal["auto", "cpu", "cuda", "mps"]
 CuttingRule = Literal["auto", "published", "ours"]
 
 
@@ -52,7 +52,7 @@ class AnnotateSettings:
     ----------
     pixel_size_um : float or PixelSize
         Side of an image pixel in µm, or its height and width.
-    device : {"auto", "cpu", "cuda", "mps", "openvino"}
+    device : {"auto", "cpu", "cuda", "mps"}
         ``auto`` takes the fastest that is there.
     tile_size_px : int or None
         Largest side of a tile in model pixels; None chooses. It changes memory and time, never the result.

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 
 from ..errors import DeviceError, SettingsError
 from ..model.runtime import has_bfloat16, keep_freed_memory
 from .annotate_settings import DeviceChoice
-from .free_memory import free_memory_bytes
-from .openvino_network import openvino_is_installed
-
-OPENVINO_MIN_PIXELS = 2_000_000
-"""From this size on, OpenVINO's faster convolutions are worth the seconds it takes to compile."""
-OPENVINO_MIN_FREE_BYTES = 16 << 30
-"""OpenVINO keeps the buffers of each part of the network: 8.5 GB at the peak, where torch takes under 2."""
 
 _ABSENT = {
     "cuda": "No CUDA graphics card can be used on this computer; choose device 'auto' or 'cpu'.",
     "mps": "No Apple graphics chip can be used on this computer; choose device 'auto' or 'cpu'.",
-    "openvino": "OpenVINO is not installed; choose device 'auto' or 'cpu', or pip install napari-cerberus[openvino].",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """A device, a precision and the library that computes.
+    """A device and a precision.
 
     Attributes
     ----------
@@ -36,18 +28,16 @@ class Runtime:
         Of the convolutions; probabilities are always worked out in float32.
     reason : str
         Why these, in words for the user.
-    engine : {"torch", "openvino"}
     """
 
     device: torch.device
     dtype: torch.dtype
     reason: str
-    engine: Literal["torch", "openvino"] = "torch"
 
     @property
     def name(self) -> str:
-        """``cpu``, ``cuda``, ``mps`` or ``openvino``."""
-        return self.device.type if self.engine == "torch" else self.engine
+        """``cpu``, ``cuda`` or ``mps``."""
+        return self.device.type
 
     @property
     def precision(self) -> str:
@@ -55,15 +45,13 @@ class Runtime:
         return str(self.dtype).removeprefix("torch.")
 
 
-def choose_runtime(choice: DeviceChoice = "auto", *, model_pixels: int = 0) -> Runtime:
+def choose_runtime(choice: DeviceChoice = "auto") -> Runtime:
     """The fastest device, or the one asked for.
 
     Parameters
     ----------
-    choice : {"auto", "cpu", "cuda", "mps", "openvino"}
-        ``auto`` takes CUDA, then MPS, then the CPU; there it takes OpenVINO, if installed, for large images.
-    model_pixels : int
-        Size of the image on the model grid.
+    choice : {"auto", "cpu", "cuda", "mps"}
+        ``auto`` takes CUDA, then MPS, then the CPU.
 
     Raises
     ------
@@ -81,22 +69,13 @@ def choose_runtime(choice: DeviceChoice = "auto", *, model_pixels: int = 0) -> R
         return _cuda(why)
     if choice == "mps" or (choice == "auto" and _is_there("mps")):
         return Runtime(device=torch.device("mps"), dtype=torch.float32, reason=f"Apple graphics chip: {why}.")
-    if choice == "openvino" or (choice == "auto" and _deserves_openvino(model_pixels)):
-        return _cpu("openvino", "OpenVINO was asked for" if choice == "openvino" else "OpenVINO is the fastest here")
-    return _cpu("torch", "asked for" if choice == "cpu" else "no CUDA or Apple graphics device was found")
-
-
-def _deserves_openvino(model_pixels: int) -> bool:
-    """Whether the image is large, the memory ample and the library there."""
-    free = free_memory_bytes(torch.device("cpu"))
-    ample = free is not None and free >= OPENVINO_MIN_FREE_BYTES
-    return model_pixels >= OPENVINO_MIN_PIXELS and ample and _is_there("openvino")
+    return _cpu("asked for" if choice == "cpu" else "no CUDA or Apple graphics device was found")
 
 
 def _is_there(device: str) -> bool:
     if device == "cuda":
         return torch.cuda.is_available()
-    return torch.backends.mps.is_available() if device == "mps" else openvino_is_installed()
+    return torch.backends.mps.is_available()
 
 
 def _cuda(why: str) -> Runtime:
@@ -107,9 +86,9 @@ def _cuda(why: str) -> Runtime:
     return Runtime(device=torch.device("cuda"), dtype=dtype, reason=f"{name}: {why}; {how}.")
 
 
-def _cpu(engine: Literal["torch", "openvino"], why: str) -> Runtime:
+def _cpu(why: str) -> Runtime:
     keep_freed_memory()
     native = has_bfloat16(torch.device("cpu"))
     how = "bfloat16, which this processor computes natively" if native else "float32: this processor has no bfloat16"
     dtype = torch.bfloat16 if native else torch.float32
-    return Runtime(device=torch.device("cpu"), dtype=dtype, reason=f"CPU: {why}; {how}.", engine=engine)
+    return Runtime(device=torch.device("cpu"), dtype=dtype, reason=f"CPU: {why}; {how}.")

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..errors import CerberusError, DeviceError
 from ..model.checkpoint import Model
-from ..model.network import Steps, TissueHead
+from ..model.network import Cerberus, Steps, TissueHead
 from ..model.runtime import give_back_memory
 from ..model.spec import STRIDE_PX
 from ..progress import Job, Progress
@@ -29,7 +29,7 @@ from .device import Runtime
 from .embedding import EmbeddingSum
 from .free_memory import free_memory_bytes
 from .grid.model_grid import Tile, Window, checked_tile_size, pad_to_stride, plan, round_up, tiles
-from .prepared_network import Prepared, prepare
+from .prepared_network import prepare
 from .tile_memory import default_tile_px
 from .tissue_readout import tissue_cells
 
@@ -115,7 +115,7 @@ def predict(
         raise CerberusError(f"The computation failed on {runtime.name}: {_first_line(error)}") from error
 
 
-def margin_px(network: Prepared, keys: Collection[str] | None = None) -> int:
+def margin_px(network: Cerberus, keys: Collection[str] | None = None) -> int:
     """Margin at inner seams: as far as the network, or its tissue window, can see; a multiple of ``STRIDE_PX``."""
     return round_up(network.encoder_reach_px + max(network.decoder_reach_px, _tissue_reach_px(network, keys)))
 
@@ -284,7 +284,7 @@ def _at(step: int, steps: Steps[Result]) -> Generator[int, None, Result]:
         yield step
 
 
-def _tissue_reach_px(network: Prepared, keys: Collection[str] | None) -> int:
+def _tissue_reach_px(network: Cerberus, keys: Collection[str] | None) -> int:
     task = network.tissue_task
     if task is None or (keys is not None and task.key not in keys):
         return 0

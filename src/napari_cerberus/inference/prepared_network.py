@@ -15,7 +15,6 @@ from torchvision.models.resnet import BasicBlock
 from ..model.checkpoint import Model
 from ..model.network import Cerberus, ConvBnRelu, Encoder
 from .device import Runtime
-from .openvino_network import OpenVinoNetwork
 
 _KEPT = 2
 _PAIRS: dict[type[nn.Module], tuple[tuple[str, str], ...]] = {
@@ -25,13 +24,11 @@ _PAIRS: dict[type[nn.Module], tuple[tuple[str, str], ...]] = {
 }
 """Where a convolution is followed by its normalisation, by kind of module (in the tissue head it is the other way)."""
 
-Prepared = Cerberus | OpenVinoNetwork
-
-_prepared: OrderedDict[tuple[str, str, torch.dtype], Prepared] = OrderedDict()
+_prepared: OrderedDict[tuple[str, str, torch.dtype], Cerberus] = OrderedDict()
 _lock = threading.Lock()
 
 
-def prepare(model: Model, runtime: Runtime) -> Prepared:
+def prepare(model: Model, runtime: Runtime) -> Cerberus:
     """A copy of the model's network, ready to run: evaluation mode, normalisation folded in, on its device.
 
     The last two are kept, by the SHA-256 of the weights, so that a second click starts at once.
@@ -41,7 +38,7 @@ def prepare(model: Model, runtime: Runtime) -> Prepared:
         if key in _prepared:
             _prepared.move_to_end(key)
             return _prepared[key]
-        network = _made(model.network, runtime)
+        network = ready(model.network, runtime)
         if model.sha256:  # weights without an identity cannot be recognised again
             _prepared[key] = network
             while len(_prepared) > _KEPT:
@@ -49,17 +46,15 @@ def prepare(model: Model, runtime: Runtime) -> Prepared:
         return network
 
 
-def _made(network: Cerberus, runtime: Runtime) -> Prepared:
-    twin = fused(network)
-    if runtime.engine == "openvino":
-        return OpenVinoNetwork(twin, runtime.dtype)
-    return twin.to(runtime.device, runtime.dtype).to(memory_format=torch.channels_last)
-
-
 def forget_prepared() -> None:
     """Give the memory of the kept networks back."""
     with _lock:
         _prepared.clear()
+
+
+def ready(network: Cerberus, runtime: Runtime) -> Cerberus:
+    """A fused copy on a device, in its precision."""
+    return fused(network).to(runtime.device, runtime.dtype).to(memory_format=torch.channels_last)
 
 
 def fused(network: Cerberus) -> Cerberus:

@@ -39,7 +39,7 @@ def read_tissue(
     model : Model
     pixel_size : float or PixelSize
         Of the image.
-    device : {"auto", "cpu", "cuda", "mps", "openvino"}
+    device : {"auto", "cpu", "cuda", "mps"}
 
     Raises
     ------
@@ -59,7 +59,7 @@ def read_tissue(
     if task is None:
         raise ImageError(f"{model.name} tells no tissue type; choose a model that does, and annotate again.")
     grid = ModelGrid.of((image.shape[0], image.shape[1]), pixel_size, model.spec.pixel_size_um)
-    runtime = choose_runtime(device, model_pixels=grid.shape[0] * grid.shape[1])
+    runtime = choose_runtime(device)
     seen = to_model_grid(image, grid)
     prediction = yield from predict(seen, model, runtime, keys=[task.key])
     return tissue_answer(Reading(prediction=prediction, grid=grid, image=seen), model)

@@ -98,10 +98,11 @@ def learn_here(order: LearnOrder, open_model: Callable[[str], Model]) -> Job[Lea
     lessons = [_lesson(one) for one in order.lessons]
     yield Progress("Loading the model")
     from ...adaptation.annotate_rest import annotate_rest
-    from ...adaptation.learn import learn, learning_runtime
+    from ...adaptation.learn import learn
     from ...adaptation.learn_settings import LearnSettings
     from ...inference.annotate import Annotation
     from ...inference.annotate_settings import AnnotateSettings
+    from ...inference.device import choose_runtime
 
     base = order.earlier.base if order.earlier is not None else open_model(order.model_name)
     learn_settings = LearnSettings(device=order.device)
@@ -112,7 +113,7 @@ def learn_here(order: LearnOrder, open_model: Callable[[str], Model]) -> Job[Lea
         pixel_size_um=lessons[0].pixel_size_um, device=order.device, sensitivity=order.sensitivity
     )
     rest = yield from annotate_rest(adapted, lessons[0], settings)
-    runtime = learning_runtime(learn_settings)
+    runtime = choose_runtime(learn_settings.device)
     run = ModelRun(
         model_name=adapted.model.name,
         model_sha256=adapted.model.sha256,

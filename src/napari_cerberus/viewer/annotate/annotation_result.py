@@ -15,7 +15,7 @@ from ..session import RunSummary
 from .annotate_jobs import Request
 
 _SINGULAR = {NUCLEI: "nucleus", GLANDS: "gland", LUMINA: "lumen"}
-_DEVICE_NAMES = {"cpu": "CPU", "cuda": "GPU", "mps": "GPU", "openvino": "CPU (OpenVINO)"}
+_DEVICE_NAMES = {"cpu": "CPU", "cuda": "GPU", "mps": "GPU"}
 
 
 @dataclass(frozen=True, kw_only=True)
