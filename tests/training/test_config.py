@@ -54,3 +54,10 @@ def test_the_environment_names_the_data_root(monkeypatch, tmp_path):
     assert config.root(Path("x")) == tmp_path
     monkeypatch.delenv("CERBERUS_DATA")
     assert config.root(Path("x")) == Path("x") / config.data_root
+
+
+def test_a_number_of_steps_beyond_all_measure_is_read_at_once(tmp_path):
+    path = tmp_path / "huge.toml"
+    text = STARTER.read_text(encoding="utf-8")
+    path.write_text(text.replace("steps = 6000", f"steps = {10**30}"), encoding="utf-8")
+    assert read_config(path).steps == 10**30

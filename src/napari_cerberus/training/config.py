@@ -177,7 +177,7 @@ class TrainConfig:
             not self.blend_shares or (self.has_base and min(self.blend_shares) > 0 and max(self.blend_shares) <= 1),
             "blend_shares must lie in 0..1, above 0, and need a model to start from.",
         )
-        require(self.folds in (0, *range(2, self.steps + 1)), "folds must be 0, or 2 or more and not above steps.")
+        require(self.folds == 0 or 2 <= self.folds <= self.steps, "folds must be 0, or 2 or more and not above steps.")
         require(not self.folds or bool(self.blend_shares), "folds needs blend_shares.")
         require(self.most_forgotten is None or self.most_forgotten >= 0, "most_forgotten must not be negative.")
         require(self.keep_answers >= 0, "keep_answers must not be negative.")
