@@ -51,7 +51,7 @@ MAY_IMPORT = {
     "interop": BASE | {"annotation", "pairs"},
     "slides": BASE | {"model", "inference", "annotation", "pairs", "interop"},
     "exporting": BASE | {"inference", "annotation", "pairs", "slides"},
-    "synthetic": BASE,
+    "synthetic": BASE | {"annotation"},
     "training": BASE | {"model", "pairs", "inference", "synthetic"},
     "finetune": BASE | {"model", "inference", "pairs", "synthetic", "training"},
     "adaptation": BASE | {"model", "inference", "annotation", "training"},

@@ -22,6 +22,7 @@ from napari_cerberus.pairs.layout.sidecar import MAX_ID, sidecar_json, sidecar_p
 from napari_cerberus.pairs.layout.sidecar_reading import read_label_planes, read_sidecar, sidecar_of
 from napari_cerberus.pairs.write.export_plan import plan_export
 from napari_cerberus.pairs.write.write_pairs import write_export
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.schemas import parse
 from pairs.make_source import make_settings, make_source
@@ -138,7 +139,7 @@ def test_label_planes_that_changed_are_refused(sidecar_path: Path) -> None:
     sidecar = read_sidecar(sidecar_path)
     labels_path = sidecar_path.with_suffix(".tif")
     planes = read_label_planes(labels_path, sidecar)
-    write_label_stack(labels_path, {task: plane * 0 for task, plane in planes.items()}, 0.5)
+    write_label_stack(labels_path, {task: plane * 0 for task, plane in planes.items()}, PixelSize.square(0.5))
     with pytest.raises(DataError, match="changed since"):
         read_label_planes(labels_path, sidecar)
     labels_path.unlink()
@@ -156,7 +157,7 @@ def test_label_planes_carry_their_pixel_size_and_are_16_bit(sidecar_path: Path) 
 
 def test_ids_beyond_16_bits_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="65535"):
-        write_label_stack(tmp_path / "x.tif", {"glands": np.array([[MAX_ID + 1]])}, 0.5)
+        write_label_stack(tmp_path / "x.tif", {"glands": np.array([[MAX_ID + 1]])}, PixelSize.square(0.5))
     assert not (tmp_path / "x.tif").exists()
 
 

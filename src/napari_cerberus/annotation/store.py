@@ -92,10 +92,14 @@ def save_annotation(
                 write_labels(temporary / f"model_{task}.tif", annotated.model_labels[task], annotated.pixel_size)
         annotated.objects.to_csv(temporary / OBJECTS_FILE, index=False, lineterminator="\n", errors="backslashreplace")
         if image is not None:
-            tifffile.imwrite(temporary / IMAGE_FILE, image, photometric="rgb", compression="zlib")
+            _write_picture(temporary / IMAGE_FILE, image)
         for name, text in texts.items():
             (temporary / name).write_bytes(text)
         _write_journal(folder, temporary, annotated.frame, journal)
+
+
+def _write_picture(path: Path, image: NDArray[np.uint8]) -> None:
+    tifffile.imwrite(path, image, photometric="rgb", compression="zlib")
 
 
 def load_annotation(folder: Path) -> AnnotatedImage:

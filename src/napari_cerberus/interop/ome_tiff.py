@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from ..annotation.stored.label_tiff import tags
+from ..annotation.stored.label_tiff import write_label_image
 from ..annotation.stored.tiff_files import open_tiff
 from ..decode_errors import hollow
 from ..errors import DataError
@@ -56,25 +56,9 @@ def write_label_tiff(path: Path, planes: Mapping[str, NDArray[np.integer]], pixe
     """
     stack = _stack(path, planes)
     is_ome = path.name.lower().endswith(_OME_SUFFIXES)
-    metadata: dict[str, object] = {"axes": "CYX"}
-    if is_ome:
-        metadata |= {
-            "Channel": {"Name": list(planes)},
-            "PhysicalSizeX": pixel_size.x_um,
-            "PhysicalSizeXUnit": "µm",
-            "PhysicalSizeY": pixel_size.y_um,
-            "PhysicalSizeYUnit": "µm",
-        }
-    else:
-        metadata["planes"] = list(planes)
+    metadata = _ome_metadata(planes, pixel_size) if is_ome else {"planes": list(planes)}
     with atomic_path(path) as temporary:
-        tifffile.imwrite(
-            temporary,
-            stack,
-            ome=is_ome,
-            metadata=metadata,
-            **tags(pixel_size),
-        )
+        write_label_image(temporary, stack, pixel_size, is_ome=is_ome, metadata=metadata)
 
 
 def read_label_tiff(path: Path) -> LabelFile:
@@ -105,6 +89,16 @@ def read_label_tiff(path: Path) -> LabelFile:
         names = ["labels", *(f"labels {number}" for number in range(2, len(stack) + 1))][: len(stack)]
     planes = {name: plane.astype(np.int32) for name, plane in zip(names, stack, strict=True)}
     return LabelFile(planes=planes, pixel_size_um=pixel_size_um)
+
+
+def _ome_metadata(names: Iterable[str], pixel_size: PixelSize) -> dict[str, object]:
+    return {
+        "Channel": {"Name": list(names)},
+        "PhysicalSizeX": pixel_size.x_um,
+        "PhysicalSizeXUnit": "µm",
+        "PhysicalSizeY": pixel_size.y_um,
+        "PhysicalSizeYUnit": "µm",
+    }
 
 
 def _stack(path: Path, planes: Mapping[str, NDArray[np.integer]]) -> NDArray[np.unsignedinteger]:

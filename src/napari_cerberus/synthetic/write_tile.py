@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..annotation.stored.label_tiff import write_label_image
+from ..pixel_size import PixelSize
 from ..whole_folders import atomic_folder
 from .tile_settings import SyntheticTile, TileSettings
 
@@ -44,8 +45,8 @@ def labels_sha256(labels: NDArray[np.integer]) -> str:
 def write_tile(folder: Path, tile: SyntheticTile, settings: TileSettings) -> None:
     """Write ``tile`` to ``folder``, whole or not at all.
 
-    Labels are uint16 TIFF (uint32 where there are more objects), zlib. The PNG carries the pixel size as its
-    resolution.
+    Labels are uint16 TIFF (uint32 where there are more objects), zlib. They and the PNG carry the pixel size as
+    their resolution.
 
     Raises
     ------
@@ -57,6 +58,6 @@ def write_tile(folder: Path, tile: SyntheticTile, settings: TileSettings) -> Non
         Image.fromarray(tile.image).save(temporary / "image.png", optimize=True, dpi=(per_inch, per_inch))
         for key, labels in tile.labels.items():
             kind = np.uint16 if labels.max() < 1 << 16 else np.uint32
-            tifffile.imwrite(temporary / f"{key}.tif", labels.astype(kind), compression="zlib")
+            write_label_image(temporary / f"{key}.tif", labels.astype(kind), PixelSize.square(tile.pixel_size_um))
         truth = json.dumps(truth_of(tile, settings), indent=1) + "\n"
         (temporary / TRUTH_FILE).write_text(truth, encoding="utf-8")

@@ -1,7 +1,8 @@
-"""Instance labels as one TIFF: ``uint32``, zlib, 0 = background, with the size of a pixel."""
+"""Label images as TIFF: zlib, 0 = background, with the size of a pixel. The only module that writes one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ _UM_PER_CM = 10_000.0
 
 
 def write_labels(path: Path, labels: NDArray[np.integer[Any]], pixel_size: PixelSize) -> None:
-    """Write a label map.
+    """Write the label map of a saved annotation, as ``uint32``.
 
     Parameters
     ----------
@@ -37,17 +38,46 @@ def write_labels(path: Path, labels: NDArray[np.integer[Any]], pixel_size: Pixel
     """
     if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) <= LARGEST_ID:
         raise DataError(f"{path.stem}: ids must lie in 0..{LARGEST_ID}; number the objects anew.")
-    tifffile.imwrite(path, labels.astype(np.uint32), metadata={"axes": "YX"}, **tags(pixel_size))
+    write_label_image(path, labels.astype(np.uint32), pixel_size)
 
 
-def tags(pixel_size: PixelSize) -> dict[str, Any]:
-    """Arguments of ``tifffile.imwrite`` that all our label images share."""
-    return {
-        "photometric": "minisblack",
-        "compression": "zlib",
-        "resolution": (_UM_PER_CM / pixel_size.x_um, _UM_PER_CM / pixel_size.y_um),
-        "resolutionunit": "CENTIMETER",
-    }
+def write_label_image(
+    path: Path,
+    labels: NDArray[np.unsignedinteger[Any]],
+    pixel_size: PixelSize,
+    *,
+    is_ome: bool = False,
+    metadata: Mapping[str, object] | None = None,
+) -> None:
+    """Write one label map or a stack of them as it is.
+
+    Parameters
+    ----------
+    path : Path
+    labels : (H, W) or (channels, H, W) array
+        In the type in which it is stored.
+    pixel_size : PixelSize
+        Goes into the resolution tags, height and width each.
+    is_ome : bool
+        OME-TIFF; else a plain one.
+    metadata : mapping
+        What is said about the channels besides.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    tifffile.imwrite(
+        path,
+        labels,
+        ome=is_ome,
+        photometric="minisblack",
+        compression="zlib",
+        resolution=(_UM_PER_CM / pixel_size.x_um, _UM_PER_CM / pixel_size.y_um),
+        resolutionunit="CENTIMETER",
+        metadata={"axes": "YX" if labels.ndim == 2 else "CYX", **(metadata or {})},
+    )
 
 
 def read_labels(path: Path, shape: tuple[int, int]) -> NDArray[np.int32]:

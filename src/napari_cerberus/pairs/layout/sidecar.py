@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
+from ...annotation.stored.label_tiff import write_label_image
 from ...errors import DataError
 from ...pixel_size import PixelSize
 from ...schemas import Count, FileSchema, HexDigest, Schema, Share, to_bytes
@@ -194,7 +194,7 @@ def sidecar_json(sidecar: Sidecar) -> str:
     return to_bytes(sidecar, indent=1).decode("utf-8")
 
 
-def write_label_stack(path: Path, planes: Mapping[str, NDArray[np.integer]], pixel_size_um: float) -> None:
+def write_label_stack(path: Path, planes: Mapping[str, NDArray[np.integer]], pixel_size: PixelSize) -> None:
     """Write instance labels as a 16-bit TIFF with one plane a task and the pixel size in its tags.
 
     Raises
@@ -206,12 +206,4 @@ def write_label_stack(path: Path, planes: Mapping[str, NDArray[np.integer]], pix
         if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) <= MAX_ID:
             raise DataError(f"{path}: {task} has ids outside 0..{MAX_ID}, which 16-bit labels cannot hold.")
     stack = np.stack([labels.astype(np.uint16) for labels in planes.values()])
-    tifffile.imwrite(
-        path,
-        stack,
-        photometric="minisblack",
-        compression="zlib",
-        resolution=(1e4 / pixel_size_um, 1e4 / pixel_size_um),
-        resolutionunit="CENTIMETER",
-        metadata={"axes": "CYX", "tasks": ",".join(planes)},
-    )
+    write_label_image(path, stack, pixel_size, metadata={"tasks": ",".join(planes)})

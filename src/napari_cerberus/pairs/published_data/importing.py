@@ -158,7 +158,7 @@ def _write(chosen: PublishedSet, item: Item, content: Content, size_um: float, p
     category = place.parent.parent
     json_path, label_path = sidecar_paths(category, place.stem)
     with atomic_path(label_path) as temporary:
-        write_label_stack(temporary, content.labels, size_um)
+        write_label_stack(temporary, content.labels, PixelSize.square(size_um))
     sidecar = _sidecar(chosen, item, content, size_um, place.stem, sha256_of(label_path))
     write_text(json_path, sidecar_json(sidecar))
     mask = (content.labels[chosen.task] > 0).astype(np.uint8) * 255

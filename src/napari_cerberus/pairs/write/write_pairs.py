@@ -15,6 +15,7 @@ from PIL import Image
 from ... import __version__
 from ...errors import OutputError, SettingsError
 from ...files import sha256_of
+from ...pixel_size import PixelSize
 from ...progress import Job, Progress
 from ..layout.dataset import open_dataset
 from ..layout.ebhi import parse_name
@@ -153,7 +154,7 @@ def _stage(plan: ExportPlan, order: _Order) -> Entry:
     tile = plan.canvas.tile(order.pair.window)
     Image.fromarray(tile.image).save(paths["image"])
     Image.fromarray(tile.mask.astype(np.uint8) * 255).save(paths["label"])
-    write_label_stack(paths["labels"], tile.planes, plan.canvas.pixel_size_um)
+    write_label_stack(paths["labels"], tile.planes, PixelSize.square(plan.canvas.pixel_size_um))
     sidecar = _sidecar(plan, order, tile, sha256_of(paths["labels"]))
     paths["sidecar"].write_text(sidecar_json(sidecar), encoding="utf-8")
     return Entry(
