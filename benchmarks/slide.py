@@ -35,7 +35,7 @@ from napari_cerberus.samples import SYNTHETIC_COLON
 from napari_cerberus.slides import open_slide
 from napari_cerberus.slides.annotating import annotate_slide
 from napari_cerberus.slides.cohort import SlideTask, annotate_on_cluster
-from napari_cerberus.slides.files.slide import Slide
+from napari_cerberus.slides.slide_files.slide import Slide
 
 UM, BLOCK = 0.25, 1024
 SETTINGS = AnnotateSettings(pixel_size_um=UM)

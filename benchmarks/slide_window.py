@@ -30,11 +30,11 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
 from skimage.draw import disk
 
-from napari_cerberus.inference.blocks.layout import Layout
+from napari_cerberus.inference.blocks.block_layout import Layout
 from napari_cerberus.inference.grid.model_grid import ModelGrid, Window
 from napari_cerberus.slides import open_slide
 from napari_cerberus.slides.overviews import Overviews
-from napari_cerberus.slides.run_folder import RunFolder
+from napari_cerberus.slides.slide_folder import RunFolder
 from napari_cerberus.widgets.dock import CerberusDock
 from slide import UM, paint
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from napari_cerberus.annotation import object_columns, object_table
 from napari_cerberus.annotation.annotated_image import AnnotatedImage, ModelRun
-from napari_cerberus.annotation.comparison import compare
+from napari_cerberus.annotation.annotation_comparison import compare
 from napari_cerberus.annotation.edits import delete_objects, grow, renumber
 from napari_cerberus.annotation.finished_areas import FinishedArea
 from napari_cerberus.annotation.frame import Frame

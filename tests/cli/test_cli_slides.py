@@ -15,7 +15,7 @@ from napari_cerberus.cli.main import main
 from napari_cerberus.cli.slides import slide_jobs
 from napari_cerberus.errors import SettingsError
 from napari_cerberus.slides.annotating import annotate_slide
-from napari_cerberus.slides.files.opening import open_slide
+from napari_cerberus.slides.slide_files.open_slide import open_slide
 from tiny import EXACT, spotted, tiny_model
 
 

@@ -13,10 +13,10 @@ from napari_cerberus.errors import DeviceError, OutputError, SettingsError
 from napari_cerberus.finetune.comparison.comparison_record import comparison_path
 from napari_cerberus.finetune.finetune_plan import prepare
 from napari_cerberus.finetune.finetune_settings import FinetuneSettings
-from napari_cerberus.finetune.run import child, process, worker
+from napari_cerberus.finetune.run import child, process, run_worker
 from napari_cerberus.finetune.run import state_reporter as reporting
+from napari_cerberus.finetune.run.run_worker import drive
 from napari_cerberus.finetune.run.state_reporter import Reporter
-from napari_cerberus.finetune.run.worker import drive
 from napari_cerberus.finetune.run_command import RunCommand, write_command
 from napari_cerberus.finetune.run_state import read_state
 from napari_cerberus.model.library.opening import entry_of, list_models, open_model, rename
@@ -183,7 +183,7 @@ def test_a_full_disk_does_not_end_a_run_that_only_wants_to_tell(computer, pairs,
         write(state)
 
     monkeypatch.setattr(reporting, "write_state", full)
-    monkeypatch.setattr(worker, "draw_overlays", lambda *_: (_ for _ in ()).throw(OutputError("full")))
+    monkeypatch.setattr(run_worker, "draw_overlays", lambda *_: (_ for _ in ()).throw(OutputError("full")))
     assert child.main([str(folder)]) == 0
     assert read_state(folder).status == "finished"
 

@@ -54,9 +54,9 @@ from napari_cerberus.pairs.write.export_plan import plan_export
 from napari_cerberus.pairs.write.transaction import recover
 from napari_cerberus.pairs.write.write_pairs import write_export
 from napari_cerberus.progress import run_to_end
-from napari_cerberus.slides.files.opening import looks_like_slide, open_slide
+from napari_cerberus.slides.slide_files.open_slide import looks_like_slide, open_slide
 from napari_cerberus.synthetic import TileSettings, make_tile
-from napari_cerberus.synthetic.read_tile import index_painted, read_painted
+from napari_cerberus.synthetic.read_painted import index_painted, read_painted
 from napari_cerberus.synthetic.write_tile import write_tile
 from napari_cerberus.tasks import CERBERUS_TASKS, GLANDS, instances
 from napari_cerberus.training.config import TrainConfig

@@ -98,7 +98,7 @@ def test_a_disk_that_is_full_while_probabilities_are_kept_is_said(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("napari_cerberus.slides.run_folder.np.savez_compressed", full)
+        patch.setattr("napari_cerberus.slides.slide_folder.np.savez_compressed", full)
         with pytest.raises(OutputError, match="No space left on device"):
             annotated(slide, tmp_path / "run")
     assert len(annotated(slide, tmp_path / "run")) > 20

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from napari_cerberus.inference.annotate import AnnotateSettings, annotate
 from napari_cerberus.inference.blocks import block_objects
+from napari_cerberus.inference.blocks.block_layout import Layout
 from napari_cerberus.inference.blocks.block_objects import cut_block
-from napari_cerberus.inference.blocks.layout import Layout
 from napari_cerberus.inference.grid.model_grid import ModelGrid, Window
 from napari_cerberus.inference.grid.rescale import to_model_grid
 from napari_cerberus.inference.predict import Prediction, predict

@@ -21,7 +21,7 @@ from ..model.checkpoint import Model
 from ..model.library.opening import open_model, promoted_and_note
 from ..pixel_size import PixelSize, PixelSizeSource
 from ..progress import run_to_end
-from ..slides.files.opening import looks_like_slide, open_slide
+from ..slides.slide_files.open_slide import looks_like_slide, open_slide
 from .main import EXIT_FAILED, PROGRAM, one_line
 from .progress_line import ProgressLine
 from .slides.slide_jobs import add_slide_arguments, annotate_slides, stated_size

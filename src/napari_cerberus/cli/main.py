@@ -81,12 +81,12 @@ COMMANDS = (
     Command(
         name="import-data",
         help="turn an open data set, as published, into training pairs",
-        module="napari_cerberus.cli.data.import_data_command",
+        module="napari_cerberus.cli.data_sets.import_data_command",
     ),
     Command(
         name="learn-classes",
         help="train a tissue head on a folder of classes, with a confusion matrix",
-        module="napari_cerberus.cli.data.learn_classes_command",
+        module="napari_cerberus.cli.data_sets.learn_classes_command",
     ),
     Command(
         name="models",
@@ -101,7 +101,7 @@ COMMANDS = (
     Command(
         name="propose",
         help="say which images of a folder would teach the model most",
-        module="napari_cerberus.cli.data.propose_command",
+        module="napari_cerberus.cli.data_sets.propose_command",
     ),
     Command(
         name="release",

@@ -16,7 +16,7 @@ from ..inference.grid.model_grid import Window
 from ..inference.images.image_files import read_image
 from ..inference.images.rgb import as_rgb8
 from ..slides import Slide, open_slide
-from ..slides.files.opening import looks_like_slide
+from ..slides.slide_files.open_slide import looks_like_slide
 
 _IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".jpg", ".jpeg", ".bmp")
 

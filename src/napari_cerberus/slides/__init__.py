@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .files.opening import open_slide
-from .files.slide import Slide
+from .slide_files.open_slide import open_slide
+from .slide_files.slide import Slide
 
 __all__ = ["Slide", "open_slide"]

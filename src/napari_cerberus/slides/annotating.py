@@ -12,15 +12,15 @@ from typing import Any, TypeVar
 from .. import __version__
 from ..errors import CerberusError, SettingsError
 from ..inference.annotate import AnnotateSettings
-from ..inference.blocks.layout import Layout, Layouts
+from ..inference.blocks.block_layout import Layout, Layouts
 from ..inference.device import Runtime, choose_runtime
 from ..model.checkpoint import Model
 from ..model.stain_profile import unlike
 from ..progress import Job, Progress
 from .block_work import SlideWork
-from .files.slide import Slide
 from .overviews import overviews_of
-from .run_folder import RunFolder
+from .slide_files.slide import Slide
+from .slide_folder import RunFolder
 from .tissue import TissueMask, find_tissue
 
 DEFAULT_BLOCK_PX = 512

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ..annotation.object_columns import empty_table
 from ..errors import ImageError
 from ..inference.annotate import AnnotateSettings
+from ..inference.blocks.block_layout import Layout, Layouts, NetworkPlace, Place
 from ..inference.blocks.block_objects import cut_block
-from ..inference.blocks.layout import Layout, Layouts, NetworkPlace, Place
 from ..inference.device import Runtime
 from ..inference.grid.model_grid import Window, round_up
 from ..inference.predict import Prediction, margin_px, predict
@@ -26,10 +26,10 @@ from ..model.runtime import give_back_memory
 from ..model.spec import STRIDE_PX
 from ..progress import run_to_end
 from ..tasks import TaskSpec
-from .files.slide import Slide
 from .model_pixels import read_model_window
 from .overviews import uncertainty_of
-from .run_folder import RunFolder
+from .slide_files.slide import Slide
+from .slide_folder import RunFolder
 from .tissue import TissueMask
 
 _KEPT_BLOCKS = 24

@@ -14,15 +14,15 @@ from typing import Any
 
 from ..errors import CerberusError
 from ..inference.annotate import AnnotateSettings
-from ..inference.blocks.layout import Layout, Layouts
+from ..inference.blocks.block_layout import Layout, Layouts
 from ..inference.device import Runtime, choose_runtime
 from ..model.checkpoint import Model
 from ..progress import Job, Progress
 from .annotating import DEFAULT_BLOCK_PX, AnyPlace, SlideResult, any_of, begin, finish, stain_notes
 from .block_work import SlideWork
-from .files.opening import open_slide
 from .overviews import overviews_of
-from .run_folder import RunFolder
+from .slide_files.open_slide import open_slide
+from .slide_folder import RunFolder
 from .tissue import TissueMask
 
 _RETRIES = 3

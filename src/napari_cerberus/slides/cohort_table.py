@@ -18,7 +18,7 @@ from ..files import atomic_path
 from ..strict_json import read_object
 from ..tasks import GLANDS
 from .fields import is_finished
-from .run_folder import LABELS, OBJECTS, RUN
+from .slide_folder import LABELS, OBJECTS, RUN
 
 COHORT_TABLE = "cohort.csv"
 _COLUMNS = ["task", "class", "area_um2", "centroid_y_px", "centroid_x_px"]

@@ -13,7 +13,7 @@ from ..errors import DataError
 from ..inference.grid.model_grid import Window
 from ..strict_json import read_object
 from .overviews import Overviews
-from .run_folder import LABELS, OBJECTS, RUN
+from .slide_folder import LABELS, OBJECTS, RUN
 
 FIELD_UM = 256.0
 _LEAST_TISSUE = 0.25

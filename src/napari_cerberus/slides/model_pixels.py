@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..inference.grid.model_grid import ModelGrid, Window
 from ..inference.grid.rescale import axis_weights, weighted
-from .files.slide import Slide
+from .slide_files.slide import Slide
 
 
 def read_model_window(slide: Slide, grid: ModelGrid, window: Window) -> NDArray[np.uint8]:

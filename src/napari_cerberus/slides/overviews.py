@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import atomic_path
-from ..inference.blocks.layout import Layouts, NetworkPlace
+from ..inference.blocks.block_layout import Layouts, NetworkPlace
 from ..inference.grid.model_grid import ModelGrid, Window
 from ..inference.tissue_readout import cell_sums
 from ..model.spec import STRIDE_PX, ModelSpec
 from .damage import readable
-from .run_folder import TISSUE, RunFolder
+from .slide_folder import TISSUE, RunFolder
 from .tissue import TissueMask
 
 

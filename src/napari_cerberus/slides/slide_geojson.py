@@ -18,7 +18,7 @@ from ..interop.outlines import shapes_of
 from ..progress import Job, Progress
 from ..strict_json import read_object
 from .damage import readable
-from .run_folder import LABELS, OBJECTS, RUN
+from .slide_folder import LABELS, OBJECTS, RUN
 
 
 def write_slide_geojson(folder: Path, path: Path) -> Job[int]:

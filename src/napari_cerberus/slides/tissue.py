@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ..inference.grid.model_grid import ModelGrid, Window
 from ..progress import Job, Progress
-from .files.slide import Slide
+from .slide_files.slide import Slide
 
 CELL_UM = 16.0
 _LEAST_DENSITY = 0.04

@@ -11,7 +11,7 @@ from .join import BRIDGE_PX, merge_objects
 from .morphology import close_object, fill_holes, for_each, grow, shrink, smooth
 from .pick import object_at, objects_in
 from .remove import clip_lumina, delete_objects, delete_small, renumber, small_objects
-from .split import split_automatically, split_by_line
+from .split_objects import split_automatically, split_by_line
 
 __all__ = [
     "BRIDGE_PX",

@@ -56,7 +56,7 @@ def _work(reporter: Reporter) -> None:
     with (folder.parent / LANE_FILE).open("ab+") as lane:
         _wait_for_turn(lane, reporter)
         reporter.say(status="running", message="Loading.")
-        from .worker import learn  # torch takes seconds to load and 200 MB: not while waiting
+        from .run_worker import learn  # torch takes seconds to load and 200 MB: not while waiting
 
         learn(reporter)
 

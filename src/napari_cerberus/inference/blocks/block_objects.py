@@ -28,7 +28,7 @@ from ..grid.upsample import numbered_alike, to_image_grid
 from ..objects.found_objects import object_classes, object_confidence, object_table
 from ..objects.postprocess import foreground_level
 from ..predict import Prediction
-from .layout import Layout, Layouts, Place
+from .block_layout import Layout, Layouts, Place
 
 GIANT_PX = 1024
 """In model pixels."""

@@ -13,8 +13,8 @@ from ...progress import Job, Progress, as_one_step
 from ..annotate_settings import AnnotateSettings
 from ..grid.model_grid import Window
 from ..predict import Prediction
+from .block_layout import Layout
 from .block_objects import cut_block
-from .layout import Layout
 
 BLOCK_PX = 1024
 """In pixels of the finest model grid."""

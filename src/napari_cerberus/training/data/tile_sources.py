@@ -21,7 +21,7 @@ from ...pairs.layout.sidecar import Sidecar, sidecar_paths
 from ...pairs.layout.sidecar_reading import sidecar_of
 from ...pairs.problems import Problem
 from ...pixel_size import PixelSize
-from ...synthetic.read_tile import index_painted, read_painted
+from ...synthetic.read_painted import index_painted, read_painted
 from ...tasks import CERBERUS_TASKS, GLANDS, LUMINA, TaskSpec
 from ..run_settings import SourceSettings
 from .targets import weak_lumina

@@ -9,7 +9,7 @@ import pandas as pd
 from psygnal import Signal
 
 from ...annotation.annotated_image import AnnotatedImage
-from ...annotation.comparison import SAME, Comparison, compare
+from ...annotation.annotation_comparison import SAME, Comparison, compare
 from ...annotation.regions import region_of
 from ...annotation.store import load_annotation
 from ...errors import CerberusError

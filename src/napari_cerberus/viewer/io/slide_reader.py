@@ -9,7 +9,7 @@ from typing import Any
 from napari.utils.notifications import show_warning
 
 from ...slides import Slide, open_slide
-from ...slides.files.opening import looks_like_slide
+from ...slides.slide_files.open_slide import looks_like_slide
 
 LayerData = tuple[Any, dict[str, Any], str]
 SLIDE_KEY = "napari-cerberus slide"

@@ -11,8 +11,8 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from ...errors import DataError
 from ...slides.overviews import Overviews
-from ...slides.run_folder import LABELS, RUN
-from ...slides.run_folder import TISSUE as OVERVIEWS
+from ...slides.slide_folder import LABELS, RUN
+from ...slides.slide_folder import TISSUE as OVERVIEWS
 from ...strict_json import read_object
 from ..colours import FILLED_OPACITY, class_colour, one_colour
 from ..layer_provenance import RUN_KEY

@@ -190,7 +190,7 @@ def _named(where: str, job: Job[Any]) -> Job[Any]:
 
 
 def _pixel_size(path: Path) -> PixelSize:
-    from ...slides.files.opening import open_slide
+    from ...slides.slide_files.open_slide import open_slide
 
     size = open_slide(path).pixel_size
     if size is None:

@@ -223,7 +223,7 @@ class SlideRun:
 
     def _check_slide(self, folder: Path) -> None:
         """Raises ``DataError`` where the chosen image is another slide."""
-        from ...slides.run_folder import RUN
+        from ...slides.slide_folder import RUN
         from ...strict_json import read_object
 
         about, path = read_object(folder / RUN), self.slide_path()
@@ -249,7 +249,7 @@ def _job(
         yield Progress("Loading the model")
         from ...inference.annotate_settings import AnnotateSettings
         from ...slides.annotating import annotate_slide
-        from ...slides.files.opening import open_slide
+        from ...slides.slide_files.open_slide import open_slide
 
         settings = AnnotateSettings(pixel_size_um=size, device=device, sensitivity=sensitivity)
         return (yield from annotate_slide(open_slide(path), open_model(name), settings, folder))

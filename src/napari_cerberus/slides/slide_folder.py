@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, OutputError
 from ..files import atomic_path, write_text
-from ..inference.blocks.layout import LABEL_CHUNK_PX, Layout, NetworkPlace, Place
+from ..inference.blocks.block_layout import LABEL_CHUNK_PX, Layout, NetworkPlace, Place
 from ..inference.grid.model_grid import Window
 from ..locks import lock, open_lock_file
 from ..strict_json import read_object

@@ -1,4 +1,4 @@
-"""Reading drawn tiles back: folders of ``write.write_tile``."""
+"""Reading drawn tiles back: folders of ``write_tile.write_tile``."""
 
 from __future__ import annotations
 
