@@ -279,9 +279,10 @@ def test_the_chosen_image_follows_the_active_layer_and_the_list(make: Callable[.
 
 def test_each_image_keeps_its_own_readout(make: Callable[..., Bench]) -> None:
     bench = make()
-    bench.run()
+    assert bench.run().message
     other = bench.viewer.add_image(he_like(), rgb=True, name="other")
     assert bench.session.readout is None
+    assert not bench.session.job.message, "how the run on the tile ended is not said of the other image"
     bench.viewer.layers.selection.active = bench.viewer.layers["tile nuclei"]
     assert bench.session.readout is not None
     bench.viewer.layers.remove(other)

@@ -98,6 +98,7 @@ class Controller:
         self._jobs = JobRunner("Annotation")
         self._lookup = JobRunner("Looking for models")
         self._request: Request | None = None
+        self._told_of = ""
         self._stop_reason = ""
         self._look_again = False
         self._answers: dict[str, Answer] = {}
@@ -268,6 +269,7 @@ class Controller:
 
     def _on_end(self, end: End) -> None:
         request, self._request = self._request, None
+        self._told_of = request.picture.image_id if request is not None else self.session.image_id
         if isinstance(end, Failed):
             self._fail(end.error)
         elif isinstance(end, Cancelled) or request is None:
@@ -334,6 +336,8 @@ class Controller:
         image = self.layers.find(unique_id)
         self.correct.corrections.follow_image("" if image is None or why_not(image) else fingerprint(image))
         self.session.readout = self.readout_of(unique_id)
+        if unique_id != self._told_of and not self.session.job.state.busy:
+            self.session.job = JobStatus()  # how a job on another image ended says nothing of this one
 
     def _show_readout(self) -> None:
         """Layers were loaded or restored, or a new result was taken, refused or taken back."""
