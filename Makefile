@@ -54,6 +54,7 @@ lint: install
 
 check-types: install
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tools/mypy-scripts.ini benchmarks research docs tools
 
 pytest: install
 	$(QT) $(SCREEN) $(BIN)/python $(PYTEST)

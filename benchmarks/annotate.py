@@ -141,7 +141,8 @@ def _ours(image: NDArray[np.uint8], model: Model, options: argparse.Namespace, *
     started = time.perf_counter()
     annotation = run_to_end(annotate(image, model, settings))
     seconds = time.perf_counter() - started
-    note = f"{annotation.device_reason} Post-processing included."
+    run_of_all = next(iter(annotation.runs.values()))
+    note = f"{run_of_all.device_reason} Post-processing included."
     return Outcome(probabilities=dict(annotation.probabilities), region=_all(image), seconds=seconds, note=note)
 
 

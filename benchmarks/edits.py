@@ -131,7 +131,7 @@ def tools(case: Case) -> Iterator[tuple[str, Callable[[], object], Callable[[], 
 
 def _naive_cut(case: Case) -> object:
     mask = case.labels == case.id
-    rows, cols = polygon(*np.array([*case.line, *[(y, x + 1) for y, x in reversed(case.line)]]).T, mask.shape)
+    rows, cols = polygon(*np.array([*case.line, *[(y, x + 1) for y, x in reversed(case.line)]]).T, shape=mask.shape)
     mask[rows, cols] = False
     return ndimage.label(mask, structure=EIGHT)
 
@@ -148,7 +148,7 @@ def _naive_small(labels: Labels, below_px: int) -> object:
 
 def _naive_polygon(case: Case) -> object:
     inside = np.zeros(case.labels.shape, dtype=bool)
-    inside[polygon(*np.array(case.outline).T, inside.shape)] = True
+    inside[polygon(*np.array(case.outline).T, shape=inside.shape)] = True
     return np.where(inside & (case.labels == 0), case.labels.max() + 1, case.labels)
 
 

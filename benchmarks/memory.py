@@ -26,7 +26,7 @@ from dataclasses import replace
 import numpy as np
 
 from napari_cerberus.inference import annotate as annotating
-from napari_cerberus.inference import device, free_memory, predict
+from napari_cerberus.inference import free_memory, predict
 from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.samples import SYNTHETIC_COLON
 
@@ -45,7 +45,7 @@ def painted(side: int) -> np.ndarray:
 def one(side: int, *, free_gb: float, two_scale: bool, model_name: str) -> None:
     """Annotate a field and print a row as JSON."""
     free_memory.free_memory_bytes = lambda _device: int(free_gb * 1e9)  # type: ignore[assignment]
-    predict.free_memory_bytes = device.free_memory_bytes = free_memory.free_memory_bytes
+    predict.free_memory_bytes = free_memory.free_memory_bytes  # type: ignore[attr-defined]
     model = open_model(model_name)
     if two_scale:
         spec = replace(model.spec, task_pixel_size_um={"nuclei": model.spec.pixel_size_um / 2})

@@ -53,7 +53,7 @@ def train_comparison(kind: str, config_path: Path, folder: Path) -> Job[Model]:
     average = RunningAverage(network, config.optimiser.ema_decay)
     optimiser = make_optimiser(network, config.optimiser)
     schedule = make_schedule(optimiser, config.optimiser, config.steps)
-    parts = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
+    parts: dict[str, Any] = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
     state: dict[str, Any] = {"step": 0, "best": {}}
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / CHECKPOINT_FILE).exists():

@@ -75,6 +75,18 @@ def test_a_damaged_image_is_told_and_the_others_are_looked_at(tmp_path, monkeypa
     assert problems == ("b.png is damaged.",)
 
 
+def test_doubt_is_of_the_kind_that_is_corrected(tmp_path, monkeypatch):
+    tiny_net.shrink(monkeypatch.setattr)
+    tiny_net.save_base(tmp_path / "base")
+    model = load_model(tmp_path / "base")
+    pixels = np.random.default_rng(0).integers(60, 200, (64, 64, 3), dtype=np.uint8)
+    images = [FieldImage(name="a", load=lambda: (pixels, PixelSize.square(1.0)))]
+    kinds = [one.key for one in model.spec.tasks if one.kind == "instances"]
+    unsure = [run_to_end(see(images, model, task=task))[0][0].unsure for task in (*kinds, "")]
+    assert unsure[-1] == pytest.approx(np.mean(unsure[:-1]), abs=1e-6)
+    assert len(set(unsure[:-1])) == len(kinds) > 1
+
+
 def test_the_command_lists_the_images_best_first(tmp_path, monkeypatch, capsys):
     tiny_net.shrink(monkeypatch.setattr)
     tiny_net.save_base(tmp_path / "base")

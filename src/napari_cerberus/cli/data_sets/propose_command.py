@@ -12,6 +12,7 @@ from ...model.checkpoint import Model
 from ...model.library.opening import open_model
 from ...pixel_size import PixelSize
 from ...progress import run_to_end
+from ...tasks import INSTANCE_TASKS
 from ..progress_line import ProgressLine
 
 
@@ -19,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``propose``."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="images to choose from")
     parser.add_argument("--labelled", type=Path, metavar="DIR", help="images that are labelled already")
+    parser.add_argument(
+        "--task", choices=INSTANCE_TASKS, default="", help="what is corrected in them; default: all kinds"
+    )
     parser.add_argument("--count", type=int, default=10, metavar="N", help="default: %(default)s")
     parser.add_argument("--model", default="", metavar="NAME_OR_PATH", help="default: the promoted model")
     parser.add_argument(
@@ -32,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     line = ProgressLine("propose")
     wanted = _images(arguments.folder, model, arguments.pixel_size_um)
     labelled = _images(arguments.labelled, model, arguments.pixel_size_um) if arguments.labelled else []
-    seen, problems = run_to_end(see(wanted, model), line)
+    seen, problems = run_to_end(see(wanted, model, task=arguments.task), line)
     known, more = run_to_end(see(labelled, model), line)
     line.close()
     for problem in (*problems, *more):

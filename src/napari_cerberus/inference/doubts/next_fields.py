@@ -1,9 +1,10 @@
 """Which images of a folder would teach a model most: those it is unsure of, unlike what it knows, unlike each other.
 
-Each image is read once. How unsure the model is of it is how near to a half its pixels lie, on average over the tissue;
-how unlike another it is, the angle between their vectors. They are taken one after another, each time the one whose
-rank among the unsure, times its distance to the nearest of those taken and of those already labelled, is largest
-(k-centre greedy: Sener and Savarese 2018, "Active learning for convolutional neural networks").
+Each image is read once. How unsure the model is of it is how near to a half its pixels lie, on average over what may be
+an object of the kind that is to be corrected; how unlike another it is, the angle between their vectors. They are taken
+one after another, each time the one whose rank among the unsure, times its distance to the nearest of those taken and
+of those already labelled, is largest (k-centre greedy: Sener and Savarese 2018, "Active learning for convolutional
+neural networks").
 """
 
 from __future__ import annotations
@@ -108,7 +109,12 @@ class FieldImage:
 
 
 def see(
-    images: Sequence[FieldImage], model: Model, *, device: DeviceChoice = "auto", stage: str = "Looking at the images"
+    images: Sequence[FieldImage],
+    model: Model,
+    *,
+    task: str = "",
+    device: DeviceChoice = "auto",
+    stage: str = "Looking at the images",
 ) -> Job[tuple[list[SeenField], tuple[str, ...]]]:
     """Look at images one after another.
 
@@ -116,6 +122,8 @@ def see(
     ----------
     images : sequence of FieldImage
     model : Model
+    task : str
+        The kind of object that is to be corrected: of it the model must be unsure; "" for all kinds alike.
     device : str
         As for ``choose_runtime``.
     stage : str
@@ -143,7 +151,8 @@ def see(
             problems.append(str(error))
             continue
         prediction = (yield from as_one_step(read_image(rgb, model, runtime, size), step)).prediction
-        unsure = unsure_of(list(prediction.probabilities.values()))
+        maps = prediction.probabilities
+        unsure = unsure_of([maps[task]] if task in maps else list(maps.values()))
         found.append(SeenField(name=image.name, unsure=unsure, vector=prediction.embedding))
     return found, tuple(problems)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ class Wanted:
     device : str
     assumed : PixelSize or None
         Of files that do not say theirs; None: that of the images the model was made from.
+    task : str
+        The kind of object that is to be corrected; "" for all.
     """
 
     folder: Path
@@ -49,6 +52,7 @@ class Wanted:
     model_name: str
     device: Device
     assumed: PixelSize | None
+    task: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,12 +118,12 @@ class NextImages:
         self.status = JobStatus()
         self.proposal: Proposal | None = None
 
-    def look(self, folder: str) -> None:
-        """Look through a folder; a problem is shown, not raised."""
+    def look(self, folder: str, task: str = "") -> None:
+        """Look through a folder for images to correct objects of ``task`` in; a problem is shown, not raised."""
         try:
             if not folder.strip():
                 raise DataError(_NO_FOLDER)
-            wanted = self._wanted(Path(folder.strip()).expanduser())
+            wanted = self._wanted(Path(folder.strip()).expanduser(), task)
             self._jobs.start(
                 lambda: propose_job(wanted, self._open_model), on_progress=self._on_progress, on_end=self._on_end
             )
@@ -151,7 +155,7 @@ class NextImages:
         """Stop the work and wait for it. Safe to call twice."""
         self._jobs.close()
 
-    def _wanted(self, folder: Path) -> Wanted:
+    def _wanted(self, folder: Path, task: str) -> Wanted:
         session = self._session
         pairs = Path(session.pairs_folder) if session.pairs_folder else None
         return Wanted(
@@ -160,6 +164,7 @@ class NextImages:
             model_name=session.model_name,
             device=session.device,
             assumed=session.pixel_size,
+            task=task,
         )
 
     def _on_progress(self, step: Progress) -> None:
@@ -202,8 +207,9 @@ def propose_job(wanted: Wanted, open_model: Callable[[str], Model]) -> Job[Propo
     assumed = wanted.assumed or usual_size(model)
     known, problems = _labelled(wanted.labelled)
     stage = "Looking at your labelled images"
-    learned, unread = yield from see(field_images(known, assumed=assumed), model, device=wanted.device, stage=stage)
-    seen, left_out = yield from see(field_images(paths, assumed=assumed), model, device=wanted.device)
+    look = partial(see, model=model, task=wanted.task, device=wanted.device)
+    learned, unread = yield from look(field_images(known, assumed=assumed), stage=stage)
+    seen, left_out = yield from look(field_images(paths, assumed=assumed))
     vectors = [one.vector for one in learned if one.vector is not None]
     return Proposal(
         folder=wanted.folder,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QComboBox,
     QFileDialog,
     QLineEdit,
     QListWidget,
@@ -14,6 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ...tasks import GLANDS, LUMINA, NUCLEI
 from ...viewer.controller import Controller
 from ...viewer.session import JobStatus
 from ..base.forms import add_row, new_form
@@ -22,10 +24,11 @@ from ..base.section import Section
 from ..base.style import SPACING_PX, small_label
 
 _ABOUT = (
-    "The images of a folder that are worth your time most: those that the model is unsure of, unlike those that you "
-    "have exported, and unlike each other."
+    "The images of a folder that are worth your time most: those where the model is unsure of what you correct, unlike "
+    "those that you have exported, and unlike each other."
 )
 _HOW = "Double-click opens an image; annotate and correct it, and export it with the others."
+_TASKS = {GLANDS: "Glands", NUCLEI: "Nuclei", LUMINA: "Lumina", "": "All of them"}
 _LIST_HEIGHT_PX = 190
 
 
@@ -45,6 +48,10 @@ class NextImagesPanel(QWidget):
         self.folder.setToolTip("A folder with images that nobody has annotated yet")
         self.browse.setFixedWidth(30)
         self.browse.setToolTip("Choose the folder of images.")
+        self.task = QComboBox()
+        self.task.setToolTip("The kind of object that you will correct in them")
+        for task, words in _TASKS.items():
+            self.task.addItem(words, task)
         self.look = QPushButton("Look through them")
         self.look.setToolTip("Reads each image once with the model that is chosen under Annotate; napari can be used.")
         self.job_bar = JobBar(self._next.status, self._next.status_changed, self._next.cancel)
@@ -67,6 +74,7 @@ class NextImagesPanel(QWidget):
     def _lay_out(self) -> None:
         form, grid = new_form()
         add_row(grid, 0, "Images", self.folder, self.browse)
+        add_row(grid, 1, "Correct", self.task)
         content = QWidget()
         inner = QVBoxLayout(content)
         inner.setContentsMargins(0, 0, 0, 0)
@@ -83,7 +91,7 @@ class NextImagesPanel(QWidget):
             self.folder.setText(chosen)
 
     def _look(self) -> None:
-        self._next.look(self.folder.text())
+        self._next.look(self.folder.text(), self.task.currentData())
 
     def _open(self, item: QListWidgetItem) -> None:
         self._next.open(self.list.row(item))
@@ -91,6 +99,7 @@ class NextImagesPanel(QWidget):
     def _show_status(self, status: JobStatus) -> None:
         self.look.setEnabled(not status.state.busy)
         self.folder.setEnabled(not status.state.busy)
+        self.task.setEnabled(not status.state.busy)
 
     def _show_proposal(self) -> None:
         proposal = self._next.proposal
