@@ -27,7 +27,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_cerberus.annotation.label_maps import overlaps
-from napari_cerberus.annotation.object_columns import with_review
 from napari_cerberus.annotation.review import findings, queue
 from napari_cerberus.errors import CerberusError
 from napari_cerberus.inference.annotate import AnnotateSettings, Annotation, annotate
@@ -96,14 +95,8 @@ def walks(model: Model, selection: Selection, *, flips: bool) -> Iterator[list[W
 
 def tile_walks(annotation: Annotation, truth: LoadedTile) -> list[Walk]:
     """The queues of one annotated tile, a task each, for the tasks whose truth is known."""
-    objects = with_review(annotation.objects)
-    scene = findings.Scene(
-        labels=annotation.labels,
-        objects=objects,
-        pixel_size_um=annotation.pixel_size_um,
-        tissue=annotation.tissue,
-    )
-    queued = queue.queue(queue.attach(objects, findings.find(scene)))
+    objects = annotation.objects
+    queued = queue.queue(queue.attach(objects, findings.find(annotation)))
     result = []
     for task in sorted(truth.labels.keys() & annotation.labels.keys() & set(TASKS)):
         rows = queued[queued["task"] == task]

@@ -9,9 +9,9 @@ from annotation_helpers import label_maps
 from hypothesis import given, settings
 from skimage.draw import disk
 
-from napari_cerberus.annotation import object_columns, object_table
+from annotated import annotated_image
+from napari_cerberus.annotation import object_table
 from napari_cerberus.annotation.review import findings
-from napari_cerberus.errors import DataError
 
 
 def blank(size=200):
@@ -32,7 +32,7 @@ def scene(tissue=None, pixel_size_um=0.5, classes=None, **labels):
         names = (classes or {}).get(task, "")
         parts.append(object_table.new_rows(task, geometry, confidence=0.9, **{"class": names}))
     objects = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-    return findings.Scene(labels=labels, objects=objects, pixel_size_um=pixel_size_um, tissue=tissue or {})
+    return annotated_image(labels, objects=objects, pixel_size_um=pixel_size_um, tissue=tissue or {})
 
 
 def found(scene_, rule):
@@ -138,13 +138,6 @@ def test_a_readout_at_odds_with_the_glands_is_said(tissue, glands, expected):
 )
 def test_an_uncertain_or_fitting_readout_says_nothing(tissue, glands):
     assert not len(found(scene(glands=glands, tissue=tissue, pixel_size_um=1.0), findings.READOUT))
-
-
-def test_layers_of_different_sizes_are_one_sentence():
-    with pytest.raises(DataError, match="different sizes"):
-        findings.Scene(
-            labels={"nuclei": blank(), "glands": blank(9)}, objects=object_columns.empty_table(), pixel_size_um=1
-        )
 
 
 @settings(max_examples=25)

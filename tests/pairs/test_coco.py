@@ -17,7 +17,8 @@ from scipy import ndimage
 from annotated import annotated_image
 from napari_cerberus.errors import DataError, SettingsError
 from napari_cerberus.interop.coco import write_coco
-from napari_cerberus.interop.coco_reading import CocoContent, read_coco
+from napari_cerberus.interop.coco_reading import read_coco
+from napari_cerberus.interop.imported_objects import ImportedObjects
 from napari_cerberus.interop.run_lengths import decompress_runs
 from napari_cerberus.progress import run_to_end
 from pairs.make_labels import label_maps, same_objects, table_of
@@ -32,7 +33,7 @@ def written(path: Path, labels: dict[str, np.ndarray], form: Any = "rle", **colu
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def read(path: Path) -> list[CocoContent]:
+def read(path: Path) -> list[ImportedObjects]:
     return run_to_end(read_coco(path))
 
 

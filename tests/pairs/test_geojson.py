@@ -14,7 +14,8 @@ from hypothesis import given, settings
 
 from napari_cerberus.errors import CerberusError, DataError, OutputError, SettingsError
 from napari_cerberus.interop.geojson import GeoJsonSettings, write_geojson
-from napari_cerberus.interop.geojson_reading import ImportedObjects, ImportSettings, read_geojson
+from napari_cerberus.interop.geojson_reading import ImportSettings, read_geojson
+from napari_cerberus.interop.imported_objects import ImportedObjects
 from napari_cerberus.progress import run_to_end
 from pairs.make_labels import label_maps, same_objects, table_of
 from pairs.make_source import make_source

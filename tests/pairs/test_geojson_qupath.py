@@ -16,7 +16,8 @@ from shapely.geometry import shape as geometry_of
 from napari_cerberus.annotation.object_columns import STATES
 from napari_cerberus.errors import DataError
 from napari_cerberus.interop.geojson import write_geojson
-from napari_cerberus.interop.geojson_reading import ImportedObjects, read_geojson
+from napari_cerberus.interop.geojson_reading import read_geojson
+from napari_cerberus.interop.imported_objects import ImportedObjects
 from napari_cerberus.progress import run_to_end
 from pairs.make_labels import label_maps
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from ..interop.coco_reading import read_coco
 from ..interop.figure import write_figure
 from ..interop.geojson import GeoJsonSettings, write_geojson
 from ..interop.geojson_reading import ImportSettings, read_geojson
+from ..interop.imported_objects import ImportedObjects
 from ..interop.ome_tiff import read_label_tiff, write_label_tiff
 from ..pairs.object_rows import write_table
 from ..pairs.write.export_source import ExportSource
@@ -37,7 +39,6 @@ from .progress_line import ProgressLine
 from .slides.slide_outlines import SLIDE_ACTION, add_slide_action, write_slides
 
 Labels = dict[str, NDArray[np.int32]]
-Found = tuple[Labels, pd.DataFrame, tuple[str, ...]]
 
 WRITERS: dict[str, tuple[str, Callable[[Path, ExportSource, ProgressLine], None]]] = {
     "geojson": (".geojson", lambda path, source, line: _write_geojson(path, source, line)),
@@ -125,41 +126,33 @@ def _write_figure(path: Path, source: ExportSource) -> None:
     write_figure(path, source.image, found.labels, found.objects, found.pixel_size.x_um)
 
 
-def _read_geojson(path: Path, shape: tuple[int, int], tasks: Mapping[str, str], line: ProgressLine) -> Found:
-    read = run_to_end(read_geojson(path, shape, ImportSettings(tasks=tasks)), line)
-    return read.labels, read.objects, read.notes
+def _read_geojson(path: Path, shape: tuple[int, int], tasks: Mapping[str, str], line: ProgressLine) -> ImportedObjects:
+    return run_to_end(read_geojson(path, shape, ImportSettings(tasks=tasks)), line)
 
 
-def _read_coco(path: Path, shape: tuple[int, int], tasks: Mapping[str, str], line: ProgressLine) -> Found:
+def _read_coco(path: Path, shape: tuple[int, int], tasks: Mapping[str, str], line: ProgressLine) -> ImportedObjects:
     images = run_to_end(read_coco(path), line)
     if len(images) != 1:
         raise DataError(f"{path} is about {len(images)} images; give a file about one.")
-    labels, objects = _by_task(path, shape, images[0].labels, images[0].objects, tasks)
-    return labels, objects, images[0].notes
+    return _by_task(path, shape, images[0], tasks)
 
 
-def _read_tiff(path: Path, shape: tuple[int, int], tasks: Mapping[str, str], line: ProgressLine) -> Found:
+def _read_tiff(path: Path, shape: tuple[int, int], tasks: Mapping[str, str], line: ProgressLine) -> ImportedObjects:
     planes = {name: _numbered(plane) for name, plane in read_label_tiff(path).planes.items()}
     if len(planes) == 1 and not set(planes) & {*INSTANCE_TASKS, *tasks}:
         planes = {GLANDS: next(iter(planes.values()))}
-    return (*_by_task(path, shape, planes, pd.DataFrame(), tasks), ())
+    return _by_task(path, shape, ImportedObjects(labels=planes), tasks)
 
 
 READERS = {"geojson": _read_geojson, "coco": _read_coco, "tiff": _read_tiff}
 FORMS = {".json": "coco", ".tif": "tiff", ".tiff": "tiff"}
 
 
-def _by_task(
-    path: Path,
-    shape: tuple[int, int],
-    planes: Mapping[str, NDArray[np.int32]],
-    objects: pd.DataFrame,
-    tasks: Mapping[str, str],
-) -> tuple[Labels, pd.DataFrame]:
+def _by_task(path: Path, shape: tuple[int, int], found: ImportedObjects, tasks: Mapping[str, str]) -> ImportedObjects:
     """Planes under the tasks that they stand for; of two for one task the later lies on top."""
     labels: Labels = {}
     rows = []
-    for name, plane in planes.items():
+    for name, plane in found.labels.items():
         task = tasks.get(name, name)
         if task not in INSTANCE_TASKS:
             raise DataError(f"{path}: {name!r} is no task; say with --class {name} TASK which it stands for.")
@@ -168,10 +161,11 @@ def _by_task(
         below = labels.setdefault(task, np.zeros(shape, np.int32))
         first = int(below.max(initial=0))
         below[plane > 0] = plane[plane > 0] + first
-        if len(objects):
-            own = objects[objects["task"] == name]
+        if len(found.objects):
+            own = found.objects[found.objects["task"] == name]
             rows.append(own.assign(task=task, index=own["index"] + first))
-    return labels, pd.concat(rows, ignore_index=True) if rows else objects
+    objects = pd.concat(rows, ignore_index=True) if rows else found.objects
+    return replace(found, labels=labels, objects=objects)
 
 
 def _numbered(labels: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -192,20 +186,20 @@ def _read(arguments: argparse.Namespace) -> int:
     image = read_image(arguments.image)
     pixels = as_rgb8(image.pixels)
     form = arguments.form or FORMS.get(arguments.file.suffix.lower(), "geojson")
-    labels, objects, notes = READERS[form](arguments.file, pixels.shape[:2], tasks, line)
-    if not labels:
+    found = READERS[form](arguments.file, pixels.shape[:2], tasks, line)
+    if not found.labels:
         raise DataError(f"{arguments.file} holds no object that lies on the image.")
-    for note in notes:
+    for note in found.notes:
         line.say(note)
     line.close()
     size = choose_pixel_size(arguments.pixel_size_um, image.pixel_size, {})
     annotated = AnnotatedImage(
         frame=Frame.of_image(pixels, arguments.image.stem),
         pixel_size=size,
-        labels=labels,
-        objects=_table(labels, objects, size),
+        labels=found.labels,
+        objects=_table(found, size),
         image_path=str(arguments.image.absolute()),
-        notes=notes,
+        notes=found.notes,
     )
     save_annotation(target, annotated)
     counts = ", ".join(f"{count} {task}" for task, count in annotated.counts.items())
@@ -213,10 +207,11 @@ def _read(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _table(labels: Labels, objects: pd.DataFrame, size: PixelSize) -> pd.DataFrame:
+def _table(found: ImportedObjects, size: PixelSize) -> pd.DataFrame:
     """Geometry of the labels, and what the file says of their objects."""
     tables = []
-    for task, plane in labels.items():
+    objects = found.objects
+    for task, plane in found.labels.items():
         known = objects[objects["task"] == task] if len(objects) else pd.DataFrame(columns=["index"])
         cells = known.drop_duplicates("index").set_index("index").rename(columns={"review": "state"})
         tables.append(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,30 +17,13 @@ from ..pairs.layout.sidecar import Name, Text
 from ..progress import Job, Progress
 from ..schemas import Count, Schema, Share, read
 from ..strict_json import MAX_BYTES
+from .imported_objects import ImportedObjects
 from .polygons import paint_polygon
 from .run_lengths import decode_runs, decompress_runs
 
 _EVERY = 256
 _MAX_PIXELS = 400_000_000
 _MAX_COORDINATE = 1e9
-
-
-@dataclass(frozen=True, kw_only=True)
-class CocoContent:
-    """One image's objects, read back.
-
-    Attributes
-    ----------
-    file_name : str
-    labels : mapping of task to (H, W) int32 array
-    objects : pandas.DataFrame
-    notes : tuple of str
-    """
-
-    file_name: str
-    labels: dict[str, NDArray[np.int32]]
-    objects: pd.DataFrame
-    notes: tuple[str, ...]
 
 
 class _Foreign(Schema):
@@ -88,7 +70,7 @@ class _Coco(_Foreign):
     annotations: tuple[_Annotation, ...]
 
 
-def read_coco(path: Path) -> Job[list[CocoContent]]:
+def read_coco(path: Path) -> Job[list[ImportedObjects]]:
     """Read a COCO instance file: run lengths (also compressed ones) and polygons.
 
     The task is the supercategory, or the category where there is none; a later object lies on top of an earlier one.
@@ -138,9 +120,9 @@ class _Reading:
         plane[rows, columns] = self._counts[task]
         self._rows.append({"task": task, "index": self._counts[task], "class": class_name, **annotation.known})
 
-    def content(self) -> CocoContent:
+    def content(self) -> ImportedObjects:
         notes = (f"{self._empty} object(s) are empty and were left out.",) if self._empty else ()
-        return CocoContent(
+        return ImportedObjects(
             file_name=self._file_name, labels=self._labels, objects=pd.DataFrame(self._rows), notes=notes
         )
 

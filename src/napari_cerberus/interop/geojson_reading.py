@@ -18,6 +18,7 @@ from ..progress import Job, Progress
 from ..tasks import GLANDS, NUCLEI
 from .feature_stream import read_features
 from .geojson_properties import Words
+from .imported_objects import ImportedObjects
 from .polygons import Painted, paint_polygon
 
 MAX_COORDINATE = 1e9
@@ -54,26 +55,6 @@ class ImportSettings:
             raise SettingsError(f"downsample must be positive, not {self.downsample}.")
         if not all(math.isfinite(one) for one in self.offset_px):
             raise SettingsError(f"offset_px must be two numbers, not {self.offset_px}.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImportedObjects:
-    """What a file held.
-
-    Attributes
-    ----------
-    labels : mapping of task to (H, W) int32 array
-        Ids 1..n; only tasks that have objects.
-    objects : pandas.DataFrame
-        ``task``, ``index``, ``class`` and, where the file says, ``confidence``, ``class_probability``, ``state``,
-        ``changed_by``, ``changed_at`` (NaN for objects of which it does not say).
-    notes : tuple of str
-        What was left out or looked odd, one sentence a kind.
-    """
-
-    labels: dict[str, NDArray[np.int32]]
-    objects: pd.DataFrame
-    notes: tuple[str, ...]
 
 
 def read_geojson(path: Path, shape: tuple[int, int], settings: ImportSettings | None = None) -> Job[ImportedObjects]:

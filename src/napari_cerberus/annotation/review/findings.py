@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ...errors import DataError
 from ...tasks import EBHI_CLASSES, GLANDS, LUMINA, NUCLEI
-from ..label_maps import Labels, overlaps
+from ..annotated_image import AnnotatedImage
+from ..label_maps import overlaps
 from ..shape import outlines, roundness
 
 LUMEN_OUTSIDE = "lumen outside a gland"
@@ -97,41 +97,11 @@ class FindingSettings:
     roundness_least: float = 0.55
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scene:
-    """What the rules look at: one image's results.
-
-    Attributes
-    ----------
-    labels : mapping of task to (H, W) integer array
-        All of one size.
-    objects : DataFrame
-        Rows of all tasks (``table.COLUMNS``).
-    pixel_size_um : float
-    tissue : mapping of class to probability
-        Readout of the whole image; empty without one.
-    """
-
-    labels: Mapping[str, Labels]
-    objects: pd.DataFrame
-    pixel_size_um: float
-    tissue: Mapping[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if len({labels.shape for labels in self.labels.values()}) > 1:
-            raise DataError("The layers of one image have different sizes; annotate the image again.")
-
-    def rows(self, task: str) -> pd.DataFrame:
-        """Rows of one task whose objects are in its labels, by id."""
-        rows = self.objects[self.objects["task"] == task].set_index("index")
-        return rows if task in self.labels else rows.iloc[:0]
-
-
 Finding = tuple[str, int, str, str]
 """Task, id, rule, reason."""
 
 
-def find(scene: Scene, settings: FindingSettings | None = None) -> pd.DataFrame:
+def find(annotated: AnnotatedImage, settings: FindingSettings | None = None) -> pd.DataFrame:
     """All findings of an image.
 
     Returns
@@ -140,11 +110,11 @@ def find(scene: Scene, settings: FindingSettings | None = None) -> pd.DataFrame:
         ``task``, ``index``, ``rule`` (one of ``RULES``), ``reason`` (a sentence for the user), ``severity`` 0..1.
     """
     chosen = settings or FindingSettings()
-    shapes = {task: outlines(labels).set_index("index") for task, labels in scene.labels.items()}
-    found = [*_lumina_outside(scene, chosen), *_glands_without_nuclei(scene, chosen)]
-    for task in scene.labels:
-        found += [*_parts_and_holes(task, scene, shapes[task]), *_at_edge(task, scene)]
-    found += [*_unusual_nuclei(scene, chosen), *_readout_at_odds(scene, shapes, chosen)]
+    shapes = {task: outlines(labels).set_index("index") for task, labels in annotated.labels.items()}
+    found = [*_lumina_outside(annotated, chosen), *_glands_without_nuclei(annotated, chosen)]
+    for task in annotated.labels:
+        found += [*_parts_and_holes(task, annotated, shapes[task]), *_at_edge(task, annotated)]
+    found += [*_unusual_nuclei(annotated, chosen), *_readout_at_odds(annotated, shapes, chosen)]
     return as_findings(found)
 
 
@@ -154,10 +124,16 @@ def as_findings(found: Sequence[Finding]) -> pd.DataFrame:
     return frame.assign(severity=[SEVERITY[rule] for rule in frame["rule"]]).astype({"severity": "float64"})
 
 
-def _lumina_outside(scene: Scene, settings: FindingSettings) -> Iterator[Finding]:
-    if LUMINA not in scene.labels or GLANDS not in scene.labels:
+def _rows(annotated: AnnotatedImage, task: str) -> pd.DataFrame:
+    """Rows of one task whose objects are in its labels, by id."""
+    rows = annotated.objects_of(task).set_index("index")
+    return rows if task in annotated.labels else rows.iloc[:0]
+
+
+def _lumina_outside(annotated: AnnotatedImage, settings: FindingSettings) -> Iterator[Finding]:
+    if LUMINA not in annotated.labels or GLANDS not in annotated.labels:
         return
-    shared = overlaps(scene.labels[LUMINA], scene.labels[GLANDS])
+    shared = overlaps(annotated.labels[LUMINA], annotated.labels[GLANDS])
     inside = np.bincount(shared.pairs[:, 0], shared.shared, shared.ids_a.size) / np.maximum(shared.areas_a, 1)
     for index, share in zip(shared.ids_a.tolist(), inside.tolist(), strict=True):
         if share < settings.lumen_least_inside:
@@ -165,11 +141,11 @@ def _lumina_outside(scene: Scene, settings: FindingSettings) -> Iterator[Finding
             yield LUMINA, index, LUMEN_OUTSIDE, f"Lumen {index} {where}."
 
 
-def _glands_without_nuclei(scene: Scene, settings: FindingSettings) -> Iterator[Finding]:
-    nuclei, glands = scene.rows(NUCLEI), scene.rows(GLANDS)
+def _glands_without_nuclei(annotated: AnnotatedImage, settings: FindingSettings) -> Iterator[Finding]:
+    nuclei, glands = _rows(annotated, NUCLEI), _rows(annotated, GLANDS)
     if not len(nuclei) or not len(glands):
         return
-    labels = scene.labels[GLANDS]
+    labels = annotated.labels[GLANDS]
     centres = np.rint(nuclei[["centroid_y_px", "centroid_x_px"]].to_numpy()).astype(np.int64)
     rows, cols = np.clip(centres, 0, np.array(labels.shape) - 1).T
     counts = pd.Series(labels[rows, cols]).value_counts().reindex(glands.index, fill_value=0)
@@ -180,18 +156,18 @@ def _glands_without_nuclei(scene: Scene, settings: FindingSettings) -> Iterator[
         yield GLANDS, index, NO_NUCLEI, reason
 
 
-def _parts_and_holes(task: str, scene: Scene, shapes: pd.DataFrame) -> Iterator[Finding]:
+def _parts_and_holes(task: str, annotated: AnnotatedImage, shapes: pd.DataFrame) -> Iterator[Finding]:
     name = NAMES.get(task, "Object")
-    shapes = shapes[shapes.index.isin(scene.rows(task).index)]
+    shapes = shapes[shapes.index.isin(_rows(annotated, task).index)]
     for index, parts in _items(shapes.loc[shapes["parts"] > 1, "parts"]):
         yield task, index, SEVERAL_PARTS, f"{name} {index} is in {parts} parts that do not touch."
     for index, holes in _items(shapes.loc[shapes["holes"] > 0, "holes"]):
         yield task, index, HOLES, f"{name} {index} has {holes} hole{'' if holes == 1 else 's'}."
 
 
-def _at_edge(task: str, scene: Scene) -> Iterator[Finding]:
-    rows = scene.rows(task)
-    for index in rows.index[_touches_edge(rows, scene.labels[task].shape)].tolist():
+def _at_edge(task: str, annotated: AnnotatedImage) -> Iterator[Finding]:
+    rows = _rows(annotated, task)
+    for index in rows.index[_touches_edge(rows, annotated.labels[task].shape)].tolist():
         reason = f"{NAMES.get(task, 'Object')} {index} touches the image's edge; a part of it may be missing."
         yield task, index, AT_EDGE, reason
 
@@ -201,11 +177,11 @@ def _touches_edge(rows: pd.DataFrame, shape: tuple[int, ...]) -> NDArray[np.bool
     return touches.to_numpy(dtype=bool)
 
 
-def _unusual_nuclei(scene: Scene, settings: FindingSettings) -> Iterator[Finding]:
-    rows = scene.rows(NUCLEI)
+def _unusual_nuclei(annotated: AnnotatedImage, settings: FindingSettings) -> Iterator[Finding]:
+    rows = _rows(annotated, NUCLEI)
     if not len(rows):
         return
-    whole = ~_touches_edge(rows, scene.labels[NUCLEI].shape)
+    whole = ~_touches_edge(rows, annotated.labels[NUCLEI].shape)
     for name, members in rows[whole].groupby(rows.loc[whole, "class"].map(str)):
         areas = members["area_um2"]
         low, high = settings.nucleus_ranges_um2.get(name, settings.nucleus_ranges_um2[""])
@@ -229,13 +205,15 @@ def _robust_z(values: NDArray[np.float64], least_count: int) -> NDArray[np.float
     return np.asarray((values - centre) / max(1.4826 * float(np.median(np.abs(values - centre))), 0.15))
 
 
-def _readout_at_odds(scene: Scene, shapes: Mapping[str, pd.DataFrame], settings: FindingSettings) -> Iterator[Finding]:
-    if not scene.tissue or GLANDS not in scene.labels:
+def _readout_at_odds(
+    annotated: AnnotatedImage, shapes: Mapping[str, pd.DataFrame], settings: FindingSettings
+) -> Iterator[Finding]:
+    if not annotated.tissue or GLANDS not in annotated.labels:
         return
-    name, probability = max(scene.tissue.items(), key=lambda item: item[1])
+    name, probability = max(annotated.tissue.items(), key=lambda item: item[1])
     if probability < settings.readout_least:
         return
-    labels = scene.labels[GLANDS]
+    labels = annotated.labels[GLANDS]
     cover = np.count_nonzero(labels > 0) / max(labels.size, 1)
     says = f"The readout says {name} ({probability:.0%})"
     if name in GLANDULAR and cover < settings.glands_least:
@@ -243,17 +221,17 @@ def _readout_at_odds(scene: Scene, shapes: Mapping[str, pd.DataFrame], settings:
     if name in GLANDLESS and cover > settings.glands_most:
         yield TISSUE, 0, READOUT, f"{says}, but glands cover {cover:.0%} of the image."
     if name in ORDERLY:
-        round_ = _gland_roundness(scene, shapes[GLANDS], settings)
+        round_ = _gland_roundness(annotated, shapes[GLANDS], settings)
         if round_.size >= 3 and np.median(round_) < settings.roundness_least:
             reason = f"{says}, but the glands are irregular (median roundness {np.median(round_):.2f})."
             yield TISSUE, 0, READOUT, reason
 
 
-def _gland_roundness(scene: Scene, shapes: pd.DataFrame, settings: FindingSettings) -> NDArray[np.float64]:
-    rows = scene.rows(GLANDS)
-    whole = rows[~_touches_edge(rows, scene.labels[GLANDS].shape) & (rows["area_um2"] >= settings.gland_least_um2)]
+def _gland_roundness(annotated: AnnotatedImage, shapes: pd.DataFrame, settings: FindingSettings) -> NDArray[np.float64]:
+    rows = _rows(annotated, GLANDS)
+    whole = rows[~_touches_edge(rows, annotated.labels[GLANDS].shape) & (rows["area_um2"] >= settings.gland_least_um2)]
     perimeters = shapes["perimeter_px"].reindex(whole.index).dropna()
-    areas_px = whole.loc[perimeters.index, "area_um2"] / scene.pixel_size_um**2
+    areas_px = whole.loc[perimeters.index, "area_um2"] / annotated.pixel_size_um**2
     return roundness(areas_px.to_numpy(), perimeters.to_numpy())
 
 

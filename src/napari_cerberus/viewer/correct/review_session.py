@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
 from psygnal import Signal
 
+from ...annotation.annotated_image import AnnotatedImage
 from ...annotation.edits import ChangeSet
 from ...annotation.edits.window import window_around
 from ...annotation.object_columns import ACCEPTED, REJECTED, SKIPPED, UNREVIEWED, empty_table
 from ...annotation.object_table import mark
-from ...annotation.review.findings import Scene, as_findings, find
+from ...annotation.review.findings import as_findings, find
 from ...annotation.review.queue import Key, ReviewCount, ReviewFilter, attach, count, nearest, queue, step
 from ...errors import CerberusError
 from ...inference.reasons.object_reasons import object_reasons, reasons_sentence
@@ -234,14 +236,17 @@ class Reviewing:
 
     def _start(self, layers: Mapping[str, TrackedLayer]) -> None:
         place, self._wanted = self._place, None
-        scene = Scene(
+        record = next(iter(layers.values())).record
+        frozen = partial(
+            AnnotatedImage,
+            frame=record.frame,
+            pixel_size=record.pixel_size,
             labels={task: one.tracked.labels.copy() for task, one in layers.items()},
             objects=pd.concat([one.tracked.objects for one in layers.values()], ignore_index=True),
-            pixel_size_um=next(iter(layers.values())).tracked.pixel_size_um,
             tissue=next((one.record.tissue for one in layers.values() if one.record.tissue), {}),
         )
         self._jobs.start(
-            lambda: _look(scene), on_progress=lambda step: None, on_end=lambda end: self._on_end(place, end)
+            lambda: _look(frozen), on_progress=lambda step: None, on_end=lambda end: self._on_end(place, end)
         )
 
     def _on_end(self, place: tuple[Any, ...], end: End) -> None:
@@ -254,9 +259,9 @@ class Reviewing:
             self.look_for_reasons()
 
 
-def _look(scene: Scene) -> Job[pd.DataFrame]:
+def _look(frozen: Callable[[], AnnotatedImage]) -> Job[pd.DataFrame]:
     yield Progress("Looking for reasons to review")
-    return find(scene)
+    return find(frozen())
 
 
 def _words(row: Any) -> str:

@@ -13,7 +13,8 @@ from napari.utils.notifications import show_warning
 
 from ...annotation.object_columns import of_task, utc_now
 from ...errors import DataError, ImageError
-from ...interop.geojson_reading import ImportedObjects, ImportSettings, extent_of, read_geojson
+from ...interop.geojson_reading import ImportSettings, extent_of, read_geojson
+from ...interop.imported_objects import ImportedObjects
 from ...progress import run_to_end
 from ..annotate.choices import read_pixel_size
 from ..annotate.image_region import MAX_PIXELS, fingerprint, image_path, take_region, why_not
