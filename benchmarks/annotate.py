@@ -34,13 +34,16 @@ import torch
 from numpy.typing import NDArray
 
 from napari_cerberus.errors import CerberusError, ModelError
-from napari_cerberus.inference.annotate import NO_REPAIR, AnnotateSettings, annotate, objects_from
+from napari_cerberus.inference.annotate import annotate, objects_from
+from napari_cerberus.inference.annotate_settings import NO_REPAIR, AnnotateSettings
 from napari_cerberus.inference.grid.model_grid import ModelGrid, pad_to_stride
 from napari_cerberus.inference.grid.rescale import to_model_grid
-from napari_cerberus.inference.images.rgb import as_rgb8, read_image
+from napari_cerberus.inference.images.image_files import read_image
+from napari_cerberus.inference.images.rgb import as_rgb8
 from napari_cerberus.inference.predict import Prediction
 from napari_cerberus.model.checkpoint import Model
-from napari_cerberus.model.library.opening import STARTER, open_model
+from napari_cerberus.model.library.entries import STARTER
+from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.progress import run_to_end

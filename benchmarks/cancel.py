@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_cerberus.inference.annotate import AnnotateSettings, annotate
+from napari_cerberus.inference.annotate import annotate
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.inference.blocks.by_blocks import objects_by_blocks
 from napari_cerberus.inference.device import choose_runtime
 from napari_cerberus.inference.grid.model_grid import ModelGrid

@@ -24,7 +24,8 @@ from scipy import ndimage
 
 from napari_cerberus.annotation import edits
 from napari_cerberus.errors import CerberusError, EditError
-from napari_cerberus.inference.annotate import AnnotateSettings, Annotation, annotate
+from napari_cerberus.inference.annotate import Annotation, annotate
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.pairs.split import read_split

@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 from napari_cerberus.annotation.label_maps import overlaps
 from napari_cerberus.annotation.review import findings, queue
 from napari_cerberus.errors import CerberusError
-from napari_cerberus.inference.annotate import AnnotateSettings, Annotation, annotate
+from napari_cerberus.inference.annotate import Annotation, annotate
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.progress import run_to_end

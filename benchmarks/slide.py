@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 import zarr
 
-from napari_cerberus.inference.annotate import AnnotateSettings, annotate
+from napari_cerberus.inference.annotate import annotate
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.inference.grid.model_grid import Window
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.library.opening import open_model

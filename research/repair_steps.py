@@ -17,7 +17,8 @@ from pathlib import Path
 from napari_cerberus.errors import CerberusError
 from napari_cerberus.inference.annotate_settings import NO_REPAIR, AnnotateSettings, RepairSettings
 from napari_cerberus.model.checkpoint import Model
-from napari_cerberus.model.library.opening import STARTER, open_model
+from napari_cerberus.model.library.entries import STARTER
+from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.data.tile_sources import Tile
 from napari_cerberus.training.evaluation.read_tile import cut_objects, see_tile

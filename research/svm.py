@@ -26,7 +26,8 @@ from napari_cerberus.cli.main import guarded
 from napari_cerberus.cli.progress_line import ProgressLine
 from napari_cerberus.errors import DataError, SettingsError
 from napari_cerberus.model.checkpoint import Model
-from napari_cerberus.model.library.opening import STARTER, open_model
+from napari_cerberus.model.library.entries import STARTER
+from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.model.network import Cerberus
 from napari_cerberus.pairs.check.leaks import leak_report
 from napari_cerberus.pairs.split import Subset

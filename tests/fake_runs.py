@@ -25,7 +25,7 @@ from napari_cerberus.finetune.comparison.comparison_record import (
 )
 from napari_cerberus.finetune.finetune_settings import FinetuneSettings
 from napari_cerberus.finetune.run_state import Point, RunState, runs_folder, write_state
-from napari_cerberus.model.library.opening import library_folder
+from napari_cerberus.model.library.entries import library_folder
 from napari_cerberus.model.spec import SPEC_FILE, WEIGHTS_FILE, ModelSpec
 from napari_cerberus.progress import Job, Progress
 from napari_cerberus.tasks import GLANDS, instances

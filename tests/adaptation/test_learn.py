@@ -24,7 +24,7 @@ from napari_cerberus.inference.annotate import annotate
 from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.inference.device import choose_runtime
 from napari_cerberus.model.checkpoint import Model
-from napari_cerberus.model.library.opening import STARTER, shipped_folder
+from napari_cerberus.model.library.entries import STARTER, shipped_folder
 from napari_cerberus.model.spec import load_spec
 from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end

@@ -13,7 +13,7 @@ from PIL import Image
 from napari_cerberus.cli.main import main
 from napari_cerberus.model.ancestry import adapted_from
 from napari_cerberus.model.checkpoint import save_model
-from napari_cerberus.model.library.opening import entry_of
+from napari_cerberus.model.library.entries import entry_of
 from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.tasks import GLANDS, instances

@@ -17,7 +17,8 @@ from fake_jobs import annotation_of, he_like, square_labels
 from napari_cerberus.annotation.frame import Frame
 from napari_cerberus.annotation.store import load_annotation, save_annotation
 from napari_cerberus.cli.main import main
-from napari_cerberus.pairs.layout.ebhi import index_tree, read_mask
+from napari_cerberus.pairs.layout.ebhi import index_tree
+from napari_cerberus.pairs.layout.tile_pixels import read_mask
 
 TILES = ("--tile-px", "32", "--min-tissue", "0")
 

@@ -13,7 +13,7 @@ from napari_cerberus.cli import models_command as command
 from napari_cerberus.cli.main import main
 from napari_cerberus.files import sha256_of
 from napari_cerberus.model import checkpoint
-from napari_cerberus.model.library.opening import ModelEntry, entry_of
+from napari_cerberus.model.library.entries import ModelEntry, entry_of
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.model.stain_profile import stain_of
 from napari_cerberus.pairs.split import Split, write_split

@@ -14,7 +14,7 @@ from napari_cerberus.finetune import estimate as estimating
 from napari_cerberus.finetune.comparison.comparison_record import comparison_path
 from napari_cerberus.finetune.run import child, process
 from napari_cerberus.finetune.run_state import RunState, find_runs
-from napari_cerberus.model.library.opening import list_models
+from napari_cerberus.model.library.entries import list_models
 from napari_cerberus.progress import Progress
 from napari_cerberus.training.engine import share_search
 

@@ -19,7 +19,9 @@ from napari_cerberus.finetune.run.run_worker import drive
 from napari_cerberus.finetune.run.state_reporter import Reporter
 from napari_cerberus.finetune.run_command import RunCommand, write_command
 from napari_cerberus.finetune.run_state import read_state
-from napari_cerberus.model.library.opening import entry_of, list_models, open_model, rename
+from napari_cerberus.model.library.entries import entry_of, list_models
+from napari_cerberus.model.library.manage import rename
+from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.progress import Progress, run_to_end
 from napari_cerberus.training.config_file import read_config, write_config
 from napari_cerberus.training.engine import loop, share_search

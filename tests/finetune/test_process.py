@@ -17,7 +17,8 @@ from napari_cerberus.finetune.finetune_settings import FinetuneSettings
 from napari_cerberus.finetune.run import process
 from napari_cerberus.finetune.run_state import find_runs, is_alive, read_state
 from napari_cerberus.model.checkpoint import load_model
-from napari_cerberus.model.library.opening import list_models, open_model
+from napari_cerberus.model.library.entries import list_models
+from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.training.engine import share_search
 

@@ -16,7 +16,8 @@ from napari_cerberus.finetune.comparison.comparison_record import comparison_pat
 from napari_cerberus.finetune.comparison.comparison_scores import found_objects, gained_and_lost
 from napari_cerberus.finetune.comparison.gallery import BEST, WORST, chosen_tiles, draw
 from napari_cerberus.finetune.comparison.model_comparison import SCORES_FOLDER, Fold, compare_models
-from napari_cerberus.model.library.opening import entry_of, read_record
+from napari_cerberus.model.library.entries import entry_of
+from napari_cerberus.model.library.manage import read_record
 from napari_cerberus.pairs.split import Split, write_split
 from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end

@@ -6,10 +6,10 @@ import json
 from functools import partial
 from pathlib import Path
 
-from napari_cerberus.inference.annotate import AnnotateSettings
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
+from napari_cerberus.pairs.licences import licences_of
 from napari_cerberus.pairs.published_data.catalogue import set_named
 from napari_cerberus.pairs.published_data.importing import import_set
-from napari_cerberus.pairs.published_data.licences import licences_of
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.slides import open_slide
 from napari_cerberus.slides.annotating import annotate_slide

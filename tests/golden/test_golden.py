@@ -13,7 +13,8 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from napari_cerberus.inference.annotate import AnnotateSettings, Annotation, annotate
+from napari_cerberus.inference.annotate import Annotation, annotate
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.inference.images.image_files import read_image
 from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.progress import run_to_end

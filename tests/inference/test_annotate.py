@@ -11,7 +11,8 @@ import pytest
 
 from napari_cerberus.annotation.object_columns import COLUMNS
 from napari_cerberus.errors import CerberusError, DeviceError, ImageError, SettingsError
-from napari_cerberus.inference.annotate import NO_REPAIR, AnnotateSettings, Annotation, annotate
+from napari_cerberus.inference.annotate import Annotation, annotate
+from napari_cerberus.inference.annotate_settings import NO_REPAIR, AnnotateSettings
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.published import PUBLISHED_ORIGIN
 from napari_cerberus.progress import Progress, run_to_end

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_cerberus.inference.annotate import AnnotateSettings, annotate
+from napari_cerberus.inference.annotate import annotate
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.inference.predict import predict
 from napari_cerberus.inference.read_image import embed
 from napari_cerberus.inference.tissue_readout import tissue_cells

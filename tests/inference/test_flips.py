@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cerberus.inference.annotate import AnnotateSettings, annotate
+from napari_cerberus.inference.annotate import annotate
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.inference.objects import flip_agreement
 from napari_cerberus.inference.objects.flip_agreement import FLIPS, agreement, flipped, staged
 from napari_cerberus.progress import Progress, run_to_end

@@ -11,7 +11,8 @@ import tifffile
 from PIL import EpsImagePlugin, Image, ImageOps
 
 from napari_cerberus.errors import DataError, ImageError
-from napari_cerberus.inference.images.rgb import as_rgb8, pixel_size_of_file, read_image
+from napari_cerberus.inference.images.image_files import pixel_size_of_file, read_image
+from napari_cerberus.inference.images.rgb import as_rgb8
 from napari_cerberus.pairs.layout.tile_pixels import image_shape, read_rgb
 from napari_cerberus.pixel_size import PixelSize, PixelSizeSource
 

@@ -13,8 +13,9 @@ import tifffile
 
 from napari_cerberus.annotation.store import save_annotation
 from napari_cerberus.errors import OutputError
-from napari_cerberus.inference.annotate import AnnotateSettings, Annotation, annotate
-from napari_cerberus.inference.images.rgb import pixel_size_of_file
+from napari_cerberus.inference.annotate import Annotation, annotate
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
+from napari_cerberus.inference.images.image_files import pixel_size_of_file
 from napari_cerberus.progress import run_to_end
 from tiny import spotted, tiny_model
 

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cerberus.inference.annotate import AnnotateSettings, annotate
+from napari_cerberus.inference.annotate import annotate
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.inference.device import Runtime
 from napari_cerberus.inference.predict import Prediction, margin_px, predict
 from napari_cerberus.model.checkpoint import Model

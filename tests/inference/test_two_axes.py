@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from napari_cerberus.errors import SettingsError
-from napari_cerberus.inference.annotate import AnnotateSettings, annotate
+from napari_cerberus.inference.annotate import annotate
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.inference.grid.model_grid import ModelGrid
 from napari_cerberus.inference.grid.rescale import to_model_grid
 from napari_cerberus.inference.grid.upsample import to_image_grid

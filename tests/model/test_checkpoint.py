@@ -7,7 +7,8 @@ from safetensors.torch import load_file, save_file
 from napari_cerberus.errors import ModelError, OutputError
 from napari_cerberus.files import sha256_of
 from napari_cerberus.model.checkpoint import load_model, save_model
-from napari_cerberus.model.library.opening import list_models, open_model
+from napari_cerberus.model.library.entries import list_models
+from napari_cerberus.model.library.opening import open_model
 from napari_cerberus.model.network import Cerberus
 from napari_cerberus.model.spec import SPEC_FILE, WEIGHTS_FILE, ModelSpec
 from napari_cerberus.tasks import EBHI_CLASSES, TaskSpec

@@ -13,7 +13,8 @@ import pytest
 
 from napari_cerberus.model.spec import ModelSpec
 from napari_cerberus.model.stain_profile import FIELD, ModelStain, distance, fit_source, profile_of, stain_of, unlike
-from napari_cerberus.pairs.layout.ebhi import index_tree, read_rgb
+from napari_cerberus.pairs.layout.ebhi import index_tree
+from napari_cerberus.pairs.layout.tile_pixels import read_rgb
 from napari_cerberus.synthetic import TileSettings, make_tile
 from napari_cerberus.tasks import GLANDS, instances
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.pairs.layout.ebhi import index_tree, parse_name, read_mask, read_rgb
+from napari_cerberus.pairs.layout.ebhi import index_tree, parse_name
+from napari_cerberus.pairs.layout.tile_pixels import read_mask, read_rgb
 
 
 def write_pair(root: Path, category: str, name: str, *, image: bool = True, label: bool = True) -> None:

@@ -16,11 +16,12 @@ from PIL import Image
 
 from napari_cerberus.errors import CerberusError, DataError, OutputError, SettingsError
 from napari_cerberus.pairs.check.data_check import check_data
-from napari_cerberus.pairs.layout.ebhi import index_tree, parse_name, read_grey, read_mask, read_rgb
+from napari_cerberus.pairs.layout.ebhi import index_tree, parse_name
 from napari_cerberus.pairs.layout.labelled import read_pair
 from napari_cerberus.pairs.layout.manifest import read_manifest
 from napari_cerberus.pairs.layout.sidecar import sidecar_paths
 from napari_cerberus.pairs.layout.sidecar_reading import read_label_planes, sidecar_of
+from napari_cerberus.pairs.layout.tile_pixels import read_grey, read_mask, read_rgb
 from napari_cerberus.pairs.write.export_plan import NO_OBJECT, NO_TISSUE, ExportPlan, plan_export
 from napari_cerberus.pairs.write.export_source import ExportSource
 from napari_cerberus.pairs.write.write_pairs import ExportResult, write_export

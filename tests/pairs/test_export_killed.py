@@ -14,10 +14,10 @@ import pytest
 from killing import is_write, killed_at, needs_fork
 from napari_cerberus.errors import CerberusError
 from napari_cerberus.pairs.check.data_check import check_data
-from napari_cerberus.pairs.layout.manifest import NAME, read_manifest
+from napari_cerberus.pairs.layout.manifest import NAME, STAGING, read_manifest
 from napari_cerberus.pairs.write.export_plan import plan_export
 from napari_cerberus.pairs.write.export_source import ExportSource, WhenChanged
-from napari_cerberus.pairs.write.transaction import STAGING, recover
+from napari_cerberus.pairs.write.transaction import recover
 from napari_cerberus.pairs.write.write_pairs import write_export
 from napari_cerberus.progress import run_to_end
 from ordinary_user import as_ordinary_user

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.pairs.layout.instances import index_class_folders, index_instances, read_labels
+from napari_cerberus.pairs.layout.instances import index_class_folders, index_instances
+from napari_cerberus.pairs.layout.tile_pixels import read_labels
 
 
 def image(path: Path, mode: str = "RGB") -> None:

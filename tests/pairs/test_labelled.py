@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.pairs.layout.ebhi import PairRecord, index_tree, read_rgb
+from napari_cerberus.pairs.layout.ebhi import PairRecord, index_tree
 from napari_cerberus.pairs.layout.labelled import read_pair
 from napari_cerberus.pairs.layout.sidecar import sidecar_paths
+from napari_cerberus.pairs.layout.tile_pixels import read_rgb
 from napari_cerberus.pairs.write.export_plan import plan_export
 from napari_cerberus.pairs.write.write_pairs import write_export
 from napari_cerberus.progress import run_to_end

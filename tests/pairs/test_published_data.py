@@ -15,9 +15,9 @@ from napari_cerberus.cli.main import main
 from napari_cerberus.errors import DataError, SettingsError
 from napari_cerberus.pairs.layout.ebhi import index_tree
 from napari_cerberus.pairs.layout.labelled import LabelledPair, read_pair
+from napari_cerberus.pairs.licences import LICENCE_FILE, licence_lines, licences_of
 from napari_cerberus.pairs.published_data.catalogue import SETS, set_named
 from napari_cerberus.pairs.published_data.importing import Imported, import_set
-from napari_cerberus.pairs.published_data.licences import LICENCE_FILE, licence_lines, licences_of
 from napari_cerberus.progress import run_to_end
 
 SIDE = 24

@@ -16,10 +16,11 @@ from PIL import Image
 
 from napari_cerberus.errors import DataError
 from napari_cerberus.pairs.check.data_check import check_data
-from napari_cerberus.pairs.layout.ebhi import index_tree, read_grey
+from napari_cerberus.pairs.layout.ebhi import index_tree
 from napari_cerberus.pairs.layout.manifest import NAME, Entry, entry_line, live_entries, read_manifest
 from napari_cerberus.pairs.layout.sidecar import MAX_ID, sidecar_json, sidecar_paths, write_label_stack
 from napari_cerberus.pairs.layout.sidecar_reading import read_label_planes, read_sidecar, sidecar_of
+from napari_cerberus.pairs.layout.tile_pixels import read_grey
 from napari_cerberus.pairs.write.export_plan import plan_export
 from napari_cerberus.pairs.write.write_pairs import write_export
 from napari_cerberus.pixel_size import PixelSize

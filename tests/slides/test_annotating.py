@@ -11,7 +11,8 @@ import zarr
 from make_slides import write_pyramid
 
 from napari_cerberus.errors import ImageError, OutputError
-from napari_cerberus.inference.annotate import AnnotateSettings, annotate
+from napari_cerberus.inference.annotate import annotate
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.slides import Slide, open_slide
 from napari_cerberus.slides.annotating import annotate_slide

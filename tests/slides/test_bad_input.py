@@ -17,7 +17,7 @@ import zarr
 from make_slides import write_pyramid, write_zarr
 
 from napari_cerberus.errors import ImageError, OutputError
-from napari_cerberus.inference.annotate import AnnotateSettings
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.slides import Slide, block_work, open_slide
 from napari_cerberus.slides.annotating import annotate_slide, stain_notes

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cerberus.inference.annotate import AnnotateSettings, annotate
+from napari_cerberus.inference.annotate import annotate
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.inference.blocks import block_objects
 from napari_cerberus.inference.blocks.block_layout import Layout
 from napari_cerberus.inference.blocks.block_objects import cut_block

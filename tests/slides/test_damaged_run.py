@@ -10,7 +10,7 @@ import pytest
 from make_slides import write_pyramid
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.inference.annotate import AnnotateSettings
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.slides import open_slide
 from napari_cerberus.slides.annotating import annotate_slide

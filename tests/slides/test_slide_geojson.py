@@ -14,7 +14,7 @@ from make_slides import write_pyramid
 from shapely.geometry import shape as geometry_of
 
 from napari_cerberus.errors import DataError
-from napari_cerberus.inference.annotate import AnnotateSettings
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.slides import open_slide
 from napari_cerberus.slides.annotating import annotate_slide

@@ -19,7 +19,8 @@ from exporting.make_saved import save_corrected, save_result, sidecars, write_im
 from fake_jobs import FakeAnnotate, he_like, no_pixel_size, square_labels, two_models
 from napari_cerberus.annotation.object_table import mark
 from napari_cerberus.exporting.export_jobs import Preview
-from napari_cerberus.pairs.layout.ebhi import index_tree, read_mask
+from napari_cerberus.pairs.layout.ebhi import index_tree
+from napari_cerberus.pairs.layout.tile_pixels import read_mask
 from napari_cerberus.pairs.write.export_source import ExportSettings
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.correct.autosave import JOURNALS_VARIABLE

@@ -10,7 +10,7 @@ from napari.layers import Image
 
 from fake_jobs import he_like
 from napari_cerberus.errors import ModelError
-from napari_cerberus.model.library import opening
+from napari_cerberus.model.library import entries, opening
 from napari_cerberus.pixel_size import PixelSize, PixelSizeSource
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.viewer.annotate.annotate_jobs import Annotator, Request, list_model_choices
@@ -66,8 +66,8 @@ def test_the_models_on_this_computer_are_described(monkeypatch: pytest.MonkeyPat
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "MODEL_CARD.md").write_text("# Mine")
-    entry = opening.ModelEntry(name="mine", path=folder, spec=model.spec, sha256="ab" * 32)
-    monkeypatch.setattr(opening, "list_models", lambda: [entry])
+    entry = entries.ModelEntry(name="mine", path=folder, spec=model.spec, sha256="ab" * 32)
+    monkeypatch.setattr(entries, "list_models", lambda: [entry])
     (choice,) = run_to_end(list_model_choices())
     assert (choice.name, choice.card, choice.pixel_size_um) == ("mine", "# Mine", model.spec.pixel_size_um)
     assert "tissue" in choice.predicts

@@ -11,7 +11,8 @@ from napari.components import ViewerModel
 from napari.layers import Image, Shapes
 from skimage.draw import polygon2mask
 
-from napari_cerberus.inference.annotate import AnnotateSettings, annotate
+from napari_cerberus.inference.annotate import annotate
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.viewer.annotate.annotate_jobs import Annotator, Request

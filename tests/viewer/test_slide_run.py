@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from napari_cerberus.cli.main import main
 from napari_cerberus.errors import DataError
-from napari_cerberus.inference.annotate import AnnotateSettings
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.inference.grid.model_grid import Window
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.slides import open_slide

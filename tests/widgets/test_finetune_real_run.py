@@ -15,7 +15,7 @@ from fake_jobs import FakeAnnotate, no_pixel_size
 from finetune.conftest import computer, pairs  # noqa: F401  (fixtures)
 from napari_cerberus.finetune.finetune_settings import FinetuneSettings
 from napari_cerberus.finetune.run import process
-from napari_cerberus.model.library.opening import list_models
+from napari_cerberus.model.library.entries import list_models
 from napari_cerberus.progress import Job, Progress
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.preferences import Memory

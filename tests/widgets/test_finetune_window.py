@@ -18,7 +18,7 @@ from fake_jobs import FakeAnnotate, no_pixel_size
 from fake_runs import FakeCheck, alive, write_comparison, write_model, write_run
 from napari_cerberus.files import sha256_of
 from napari_cerberus.finetune.run_state import RunState
-from napari_cerberus.model.library.opening import promoted, promotion_history
+from napari_cerberus.model.library.promotion import promoted, promotion_history
 from napari_cerberus.model.spec import WEIGHTS_FILE
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.preferences import Memory

@@ -10,7 +10,9 @@ from pytestqt.qtbot import QtBot
 
 from fake_runs import alive, write_model, write_run
 from napari_cerberus.cli import main
-from napari_cerberus.model.library.opening import entry_of, promoted, read_record, set_verdict
+from napari_cerberus.model.library.entries import entry_of
+from napari_cerberus.model.library.manage import read_record, set_verdict
+from napari_cerberus.model.library.promotion import promoted
 from napari_cerberus.viewer.runs.model_library import Library
 from napari_cerberus.viewer.session import JobState
 from napari_cerberus.widgets.base.style import PRIMARY_BUTTON

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from ..annotation.frame import Frame
 from ..annotation.store import check_target, save_annotation
 from ..errors import CerberusError, ImageError
-from ..inference.annotate import AnnotateSettings, Annotation, annotate
+from ..inference.annotate import Annotation, annotate
+from ..inference.annotate_settings import AnnotateSettings
 from ..inference.device import choose_runtime
 from ..inference.images.brightness import checked_brightness
 from ..inference.images.image_files import read_image
 from ..inference.images.rgb import to_rgb8
 from ..model.checkpoint import Model
-from ..model.library.opening import open_model, promoted_and_note
+from ..model.library.opening import open_model
+from ..model.library.promotion import promoted_and_note
 from ..pixel_size import PixelSize, PixelSizeSource
 from ..progress import run_to_end
 from ..slides.slide_files.open_slide import looks_like_slide, open_slide

@@ -12,7 +12,8 @@ from pathlib import Path
 from ..errors import CerberusError
 from ..model.checkpoint import Model
 from ..model.library.manage import checked_name
-from ..model.library.opening import open_model, promoted
+from ..model.library.opening import open_model
+from ..model.library.promotion import promoted
 from ..model.network import LAST_LAYER
 from ..model.spec import STRIDE_PX
 from ..pairs.check.data_check import CheckReport, check_data

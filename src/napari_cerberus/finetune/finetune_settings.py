@@ -18,6 +18,8 @@ PRESETS: tuple[Preset, ...] = get_args(Preset)
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 AUGMENTATIONS = ("elastic", "rotation", "flip", "brightness_contrast", "blur", "stain", "resolution")
 """Augmentations whose probabilities can be set."""
+ENOUGH_TO_CHOOSE = 5
+"""Validation patients below which each patient is left out of one of several models, and all of them choose."""
 
 
 @dataclass(frozen=True, kw_only=True)

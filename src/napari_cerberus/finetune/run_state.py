@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 from ..errors import DataError, ModelError
 from ..files import folders_in, inside, write_text
 from ..locks import lock
-from ..model.library.opening import entry_of, library_folder
+from ..model.library.entries import entry_of, library_folder
 from ..strict_json import read_object
 from .run_command import read_command
 

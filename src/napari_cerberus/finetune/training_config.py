@@ -15,7 +15,7 @@ from ..model.network import LAST_LAYER
 from ..training.config import TrainConfig
 from ..training.early_stopping import EarlyStopping, Keep
 from ..training.run_settings import AugmentSettings, BatchSettings, OptimiserSettings, SourceSettings
-from .finetune_settings import FinetuneSettings
+from .finetune_settings import ENOUGH_TO_CHOOSE, FinetuneSettings
 from .patient_split import PatientSplit
 from .task_choice import Training
 
@@ -23,8 +23,6 @@ SPLIT_FILE = "split.json"
 VALIDATION_TILES: Mapping[str, int] = {"quick": 16, "standard": 40, "thorough": 80}
 _VALIDATIONS: Mapping[str, int] = {"quick": 4, "standard": 8, "thorough": 12}
 _PATIENCE = 4
-ENOUGH_TO_CHOOSE = 5
-"""Validation patients below which each patient is left out of one of several models, and all of them choose."""
 MOST_FOLDS = 3
 SHARES = (0.25, 0.5, 0.75, 1.0)
 _KEEP_ANSWERS = 2.0

@@ -19,7 +19,7 @@ from ..annotation.frame import Frame
 from ..annotation.object_columns import MODEL_COLUMNS, empty_table, utc_now
 from ..errors import CerberusError, DeviceError, ImageError
 from ..progress import Job, Progress
-from .annotate_settings import NO_REPAIR, AnnotateSettings, RepairSettings
+from .annotate_settings import AnnotateSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from .predict import Prediction
     from .reasons.resemblance import Resemblance
     from .tissue_readout import TissueMap
-
-__all__ = ["NO_REPAIR", "AnnotateSettings", "Annotation", "RepairSettings", "annotate"]
 
 MAX_MODEL_PIXELS = 400_000_000
 """An image is refused if it were larger than this on the model grid (20,000 px square)."""

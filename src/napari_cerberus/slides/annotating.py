@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from .. import __version__
 from ..errors import CerberusError, SettingsError
-from ..inference.annotate import AnnotateSettings
+from ..inference.annotate_settings import AnnotateSettings
 from ..inference.blocks.block_layout import Layout, Layouts
 from ..inference.device import Runtime, choose_runtime
 from ..model.checkpoint import Model

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..annotation.object_columns import empty_table
 from ..errors import ImageError
-from ..inference.annotate import AnnotateSettings
+from ..inference.annotate_settings import AnnotateSettings
 from ..inference.blocks.block_layout import Layout, Layouts, NetworkPlace, Place
 from ..inference.blocks.block_objects import cut_block
 from ..inference.device import Runtime

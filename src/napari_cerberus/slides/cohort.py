@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CerberusError
-from ..inference.annotate import AnnotateSettings
+from ..inference.annotate_settings import AnnotateSettings
 from ..inference.blocks.block_layout import Layout, Layouts
 from ..inference.device import Runtime, choose_runtime
 from ..model.checkpoint import Model

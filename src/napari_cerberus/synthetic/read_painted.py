@@ -13,8 +13,7 @@ from ..decode_errors import DECODE_ERRORS, hollow, reason_of
 from ..errors import DataError
 from ..strict_json import read_object
 from ..tasks import INSTANCE_TASKS
-from .tile_settings import SyntheticTile
-from .write_tile import TRUTH_FILE
+from .tile_settings import TRUTH_FILE, SyntheticTile
 
 _MAX_BYTES = 16 << 20
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import SettingsError
 from .look import Look, random_look
 
+TRUTH_FILE = "truth.json"
 MIN_SIDE_PX = 16
 MAX_SIDE_PX = 20_000
 PIXEL_SIZE_RANGE_UM = (0.1, 8.0)

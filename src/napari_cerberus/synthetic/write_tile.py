@@ -16,9 +16,8 @@ from PIL import Image
 from ..annotation.stored.label_tiff import write_label_image
 from ..pixel_size import PixelSize
 from ..whole_folders import atomic_folder
-from .tile_settings import SyntheticTile, TileSettings
+from .tile_settings import TRUTH_FILE, SyntheticTile, TileSettings
 
-TRUTH_FILE = "truth.json"
 _UM_PER_INCH = 25_400.0
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from napari.utils.notifications import show_error, show_warning
 
 from ..errors import CerberusError, ImageError, ModelError
-from ..model.library.opening import promoted
+from ..model.library.promotion import promoted
 from ..pixel_size import PixelSize
 from ..progress import Job, Progress
 from .adapt.finishing import Finishing

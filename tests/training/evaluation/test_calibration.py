@@ -8,7 +8,8 @@ import pytest
 
 from napari_cerberus.cli import calibrate_command as command
 from napari_cerberus.errors import DataError, OutputError
-from napari_cerberus.inference.annotate import AnnotateSettings, annotate
+from napari_cerberus.inference.annotate import annotate
+from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.model.spec import load_spec
 from napari_cerberus.pairs.split import Split
 from napari_cerberus.progress import run_to_end

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CerberusError
-from ...inference.annotate import AnnotateSettings
+from ...inference.annotate_settings import AnnotateSettings
 from ...model.checkpoint import Model
 from ...model.library.opening import open_model
 from ...pixel_size import PixelSize

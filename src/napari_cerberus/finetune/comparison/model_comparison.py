@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ...errors import DataError
 from ...model.ancestry import silent_teacher
 from ...model.checkpoint import Model
-from ...model.library.opening import library_folder, set_verdict
+from ...model.library.entries import library_folder
+from ...model.library.manage import set_verdict
 from ...pairs.split import apply_split, read_split
 from ...progress import Job, Progress
 from ...training.config import TrainConfig

@@ -16,7 +16,7 @@ from ...training.data.tile_sources import Tile
 from ...training.evaluation.calibrate_model import calibrate
 from ...training.evaluation.selection import select_config
 from ...training.run_folder import SPLIT_FILE
-from ..training_config import ENOUGH_TO_CHOOSE
+from ..finetune_settings import ENOUGH_TO_CHOOSE
 
 CALIBRATED_FOLDER = "calibrated"
 

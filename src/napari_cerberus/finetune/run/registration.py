@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 from ...files import write_text
-from ...model.library.opening import ModelEntry, add_model
+from ...model.library.entries import ModelEntry
+from ...model.library.manage import add_model
 from ...model.spec import SPEC_FILE
 from ...strict_json import read_object
 from ..pairs_fingerprint import combined

@@ -9,9 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ImageError
 from .brightness import found_brightness
-from .image_files import StoredImage, pixel_size_of_file, read_image
-
-__all__ = ["RgbImage", "StoredImage", "as_rgb8", "pixel_size_of_file", "read_image", "to_rgb8"]
 
 RgbImage = NDArray[np.uint8]
 

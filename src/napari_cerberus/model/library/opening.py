@@ -1,8 +1,4 @@
-"""Models on this computer: the shipped starter and those the user added or trained.
-
-A library is a folder with one model folder per entry. Listing it loads no torch; opening a model does. What can be
-done with models lives in ``entries``, ``promotion``, ``keeping``, ``exchange`` and ``compare`` and is named here.
-"""
+"""A model by its name or its folder. Importing this loads no torch; opening a model does."""
 
 from __future__ import annotations
 
@@ -11,41 +7,11 @@ from typing import TYPE_CHECKING
 
 from ...errors import ModelError
 from ..spec import SPEC_FILE, WEIGHTS_FILE, load_spec
-from .entries import LIBRARY_VARIABLE, STARTER, ModelEntry, entry_of, library_folder, list_models, shipped_folder
-from .exchange import export_model, import_model
-from .lineage import CompareRow
-from .manage import ModelRecord, add_model, delete, read_record, rename, set_notes, set_verdict
-from .promotion import Promotion, promote, promoted, promoted_and_note, promotion_history, roll_back
+from .entries import list_models
+from .promotion import promoted
 
 if TYPE_CHECKING:
     from ..checkpoint import Model
-
-__all__ = [
-    "LIBRARY_VARIABLE",
-    "STARTER",
-    "CompareRow",
-    "ModelEntry",
-    "ModelRecord",
-    "Promotion",
-    "add_model",
-    "delete",
-    "entry_of",
-    "export_model",
-    "import_model",
-    "library_folder",
-    "list_models",
-    "open_model",
-    "promote",
-    "promoted",
-    "promoted_and_note",
-    "promotion_history",
-    "read_record",
-    "rename",
-    "roll_back",
-    "set_notes",
-    "set_verdict",
-    "shipped_folder",
-]
 
 
 def open_model(name_or_path: str, sha256: str = "") -> Model:

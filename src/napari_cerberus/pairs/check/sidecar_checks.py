@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from ...errors import DataError
 from ..layout.ebhi import PairRecord, parse_name
-from ..layout.manifest import NAME, SIDECAR_FOLDER, live_entries, read_manifest
+from ..layout.manifest import NAME, SIDECAR_FOLDER, STAGING, live_entries, read_manifest
 from ..layout.sidecar import Sidecar, sidecar_paths
 from ..layout.sidecar_reading import read_label_planes, sidecar_of
 from ..layout.tile_pixels import MASK_THRESHOLD
 from ..problems import Problem
-from ..write.transaction import STAGING
 
 
 def check_sidecar(record: PairRecord, grey: NDArray[np.uint8]) -> tuple[Sidecar | None, list[Problem]]:

@@ -15,18 +15,6 @@ from ...errors import DataError
 from ..problems import Problem
 from .folders import files_by_stem, listing, missing_image, missing_label
 from .same_patients import same_patients
-from .tile_pixels import MASK_THRESHOLD, read_grey, read_mask, read_rgb
-
-__all__ = [
-    "MASK_THRESHOLD",
-    "PairName",
-    "PairRecord",
-    "index_tree",
-    "parse_name",
-    "read_grey",
-    "read_mask",
-    "read_rgb",
-]
 
 _NAME = re.compile(r"([A-Za-z]+)([0-9]+)-([0-9]+)-([0-9]+)-([0-9]+)")
 

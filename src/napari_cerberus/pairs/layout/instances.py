@@ -10,16 +10,6 @@ from pathlib import Path
 from ...errors import DataError
 from ..problems import Problem
 from .folders import files_by_stem, listing, missing_image, missing_label
-from .tile_pixels import read_labels, read_rgb
-
-__all__ = [
-    "InstanceRecord",
-    "TileRecord",
-    "index_class_folders",
-    "index_instances",
-    "read_labels",
-    "read_rgb",
-]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

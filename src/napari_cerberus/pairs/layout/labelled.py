@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from ...errors import DataError
 from ..object_rows import REJECTED_STATES
-from .ebhi import PairRecord, read_mask, read_rgb
+from .ebhi import PairRecord
 from .sidecar import Sidecar, SidecarObject, sidecar_paths
 from .sidecar_reading import read_label_planes, sidecar_of
+from .tile_pixels import read_mask, read_rgb
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

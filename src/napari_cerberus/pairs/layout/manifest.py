@@ -24,6 +24,8 @@ from .names import check_category
 from .sidecar import Digest, Name, Text
 
 NAME = "pairs.jsonl"
+STAGING = ".pairs-export"
+"""Folder that holds an export until all of it is written."""
 SIDECAR_FOLDER = "sidecar"
 FILE_KEYS = ("image", "label", "sidecar", "labels")
 _MAX_LINE = 65_536

@@ -22,8 +22,8 @@ from ...progress import Job, Progress
 from ..layout.ebhi import PairName
 from ..layout.sidecar import Sidecar, SidecarObject, SourceInfo, sidecar_json, sidecar_paths, write_label_stack
 from ..layout.tile_pixels import pixels_sha256
+from ..licences import Licence, add_licence
 from ..problems import Problem
-from .licences import Licence, add_licence
 from .published_set import Content, Item, PublishedSet, whole_numbers
 
 _MAGNIFICATION = 400

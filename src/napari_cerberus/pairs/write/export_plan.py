@@ -16,10 +16,10 @@ from ...errors import CerberusError, DataError, OutputError
 from ...model.glass import WHITE_GLASS, glass_brightness
 from ...progress import Job, Progress
 from ..layout.dataset import Dataset, open_dataset, refuse_source_folder
-from ..layout.ebhi import PairName, read_mask
+from ..layout.ebhi import PairName
 from ..layout.names import check_category, next_number, patient_letters_and_digits, unknown_patient_id
 from ..layout.patients import number_of
-from ..layout.tile_pixels import pixels_sha256
+from ..layout.tile_pixels import pixels_sha256, read_mask
 from ..words import counted
 from .export_notes import notes_of
 from .export_source import ExportSettings, ExportSource

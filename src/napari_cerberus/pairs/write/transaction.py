@@ -21,10 +21,9 @@ from typing import IO, Literal
 from ...errors import DataError, OutputError
 from ...files import inside, sha256_of, write_text
 from ...schemas import FileSchema, read, to_bytes
-from ..layout.manifest import Entry, append_entries, entry_line, locked_manifest, pair_paths, read_manifest
+from ..layout.manifest import STAGING, Entry, append_entries, entry_line, locked_manifest, pair_paths, read_manifest
 from ..words import counted
 
-STAGING = ".pairs-export"
 _OLD = ".replaced"
 _PLAN = "plan.json"
 _MAX_PLAN_BYTES = 1 << 30

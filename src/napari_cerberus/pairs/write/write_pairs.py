@@ -19,7 +19,7 @@ from ...pixel_size import PixelSize
 from ...progress import Job, Progress
 from ..layout.dataset import open_dataset
 from ..layout.ebhi import parse_name
-from ..layout.manifest import Entry, pair_paths
+from ..layout.manifest import STAGING, Entry, pair_paths
 from ..layout.names import folded
 from ..layout.patients import remember
 from ..layout.sidecar import Sidecar, SourceInfo, sidecar_json, write_label_stack
@@ -27,7 +27,7 @@ from ..words import counted
 from .export_plan import ExportPlan, PlannedPair
 from .export_source import WhenChanged
 from .tile_canvas import Tile
-from .transaction import STAGING, commit, discard, open_for_export, seal
+from .transaction import commit, discard, open_for_export, seal
 
 
 @dataclass(frozen=True, kw_only=True)

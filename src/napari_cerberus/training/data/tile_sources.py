@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ...errors import DataError
-from ...pairs.layout.ebhi import PairRecord, index_tree, read_mask, read_rgb
-from ...pairs.layout.instances import index_class_folders, index_instances, read_labels
+from ...pairs.layout.ebhi import PairRecord, index_tree
+from ...pairs.layout.instances import index_class_folders, index_instances
 from ...pairs.layout.labelled import read_pair
 from ...pairs.layout.manifest import exported_ids
 from ...pairs.layout.sidecar import Sidecar, sidecar_paths
 from ...pairs.layout.sidecar_reading import sidecar_of
+from ...pairs.layout.tile_pixels import read_labels, read_mask, read_rgb
 from ...pairs.problems import Problem
 from ...pixel_size import PixelSize
 from ...synthetic.read_painted import index_painted, read_painted

@@ -18,7 +18,7 @@ from ...model.spec import ModelSpec
 from ...model.stain_profile import FIELD, ModelStain
 from ...pairs.check.availability import present
 from ...pairs.check.leaks import LeakReport
-from ...pairs.published_data.licences import licences_of
+from ...pairs.licences import licences_of
 from ...pairs.split import SUBSETS, Split, apply_split, read_split, split_by_patient, under_sources, write_split
 from ...progress import Job, Progress
 from ..config import TrainConfig

@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import DataError
 from ...model.checkpoint import Model, save_model
 from ...model.reference_tiles import read_references, write_references
-from ...pairs.published_data.licences import licence_lines
+from ...pairs.licences import licence_lines
 from ...strict_json import read_object
 from .outcome import REPORT_FORMAT
 

@@ -50,7 +50,8 @@ def list_model_choices() -> Job[tuple[ModelChoice, ...]]:
     """Look up the models on this computer; importing torch for it takes a second, so it runs beside the window."""
     yield Progress("Looking for models")
     from ...model.ancestry import adapted_from
-    from ...model.library.opening import list_models, promoted_and_note
+    from ...model.library.entries import list_models
+    from ...model.library.promotion import promoted_and_note
     from ...model.stain_profile import stain_of
 
     choices = []
@@ -95,7 +96,8 @@ class Annotator:
         picture = request.picture
         image = (picture.read_context or picture.read)()
         yield Progress("Loading the model")
-        from ...inference.annotate import AnnotateSettings, annotate
+        from ...inference.annotate import annotate
+        from ...inference.annotate_settings import AnnotateSettings
         from ...inference.grid.model_grid import Window
         from ...inference.inner_part import inner_part
 
@@ -118,7 +120,8 @@ class Annotator:
         yield Progress("Loading the model")
         model = self.open(name)
         yield Progress("Loading the model")
-        from ...inference.annotate import AnnotateSettings, annotate
+        from ...inference.annotate import annotate
+        from ...inference.annotate_settings import AnnotateSettings
 
         noise = np.random.default_rng(0).integers(60, 250, (*_TRIAL_PX, 3)).astype(np.uint8)
         yield from annotate(noise, model, AnnotateSettings(pixel_size_um=model.spec.pixel_size_um, device=device))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ImageError, SettingsError
-from ...model.library.opening import promoted
+from ...model.library.promotion import promoted
 from ...pixel_size import PixelSize, PixelSizeSource
 from ...tasks import INSTANCE_TASKS
 from ..colours import is_colour
@@ -24,7 +24,7 @@ NO_IMAGE = "Open an H&E image to annotate."
 
 def read_pixel_size(path: Path) -> PixelSize | None:
     """Pixel size from an image file's own metadata; None where it says nothing. Raises ``ImageError``."""
-    from ...inference.images.rgb import pixel_size_of_file
+    from ...inference.images.image_files import pixel_size_of_file
 
     return pixel_size_of_file(path)
 

@@ -18,7 +18,7 @@ from ...annotation.journal import JOURNAL_FILE, Journal, Replay, open_journal, r
 from ...annotation.journal.record import AREAS, RESULT
 from ...annotation.label_maps import Labels
 from ...annotation.object_table import cells_of
-from ...model.library.opening import library_folder
+from ...model.library.entries import library_folder
 from ..annotate.image_region import fingerprint, why_not
 from ..layer_provenance import HISTORY, finished_of
 from .tracked_layer import TrackedLayer

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...model.library.entries import ModelEntry
 from ...model.library.lineage import made_at, parent_of
-from ...model.library.opening import ModelEntry, ModelRecord
+from ...model.library.manage import ModelRecord
 from ...model.spec import CARD_FILE
 
 _DATE = len("2026-11-25")

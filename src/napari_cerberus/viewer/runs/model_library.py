@@ -10,7 +10,7 @@ from psygnal import Signal
 
 from ...errors import CerberusError
 from ...finetune.run_state import RunState, refuse_in_use
-from ...model.library import opening as shelf
+from ...model.library import entries, exchange, manage, promotion
 from ...model.library.lineage import CompareRow, side_by_side
 from ...progress import Job, Progress
 from ..session import JobState, JobStatus
@@ -52,27 +52,27 @@ class Library:
     def can_roll_back(self) -> bool:
         """Whether a model was promoted that can be gone back from."""
         used = self.promoted
-        return bool(shelf.promotion_history()) and used is not None and not used.shipped
+        return bool(promotion.promotion_history()) and used is not None and not used.shipped
 
     def find(self, name: str) -> ModelFacts | None:
         """A model by name."""
         return next((model for model in self.models if model.name == name), None)
 
     @staticmethod
-    def made_by(run: RunState) -> shelf.ModelEntry | None:
+    def made_by(run: RunState) -> entries.ModelEntry | None:
         """The model that a run has made, whatever it is called by now; None once it is gone."""
-        entries = shelf.list_models()
-        named = next((entry for entry in entries if entry.name == run.model_name), None)
+        known = entries.list_models()
+        named = next((entry for entry in known if entry.name == run.model_name), None)
         if not run.model_sha256 or (named is not None and named.sha256 == run.model_sha256):
             return named  # without a hash: a run of an older version
-        return next((entry for entry in entries if entry.sha256 == run.model_sha256), None)
+        return next((entry for entry in known if entry.sha256 == run.model_sha256), None)
 
     def look(self) -> None:
         """List the models anew."""
-        used = shelf.promoted().name
+        used = promotion.promoted().name
         self.models = tuple(
-            ModelFacts(entry=entry, record=shelf.read_record(entry), promoted=entry.name == used)
-            for entry in shelf.list_models()
+            ModelFacts(entry=entry, record=manage.read_record(entry), promoted=entry.name == used)
+            for entry in entries.list_models()
         )
         self.changed.emit()
 
@@ -85,20 +85,20 @@ class Library:
         """Use this model from now on; False, and the problem is said, where it cannot be."""
 
         def step() -> str:
-            shelf.promote(name, reason=reason)
+            promotion.promote(name, reason=reason)
             return f"“{name}” is used from now on; roll back takes it back."
 
         return self._do(step)
 
     def roll_back(self) -> bool:
         """Use the model that was promoted before."""
-        return self._do(lambda: f"“{shelf.roll_back().name}” is used again.")
+        return self._do(lambda: f"“{promotion.roll_back().name}” is used again.")
 
     def rename(self, old: str, new: str) -> bool:
         """Give a model another name."""
 
         def step() -> str:
-            shelf.rename(old, new)
+            manage.rename(old, new)
             self.renamed.emit(old, new)
             return f"“{old}” is now called “{new}”."
 
@@ -108,7 +108,7 @@ class Library:
         """Keep what the user says about a model."""
 
         def step() -> str:
-            shelf.set_notes(name, text)
+            manage.set_notes(name, text)
             return f"Notes on “{name}” are kept."
 
         return self._do(step)
@@ -118,7 +118,7 @@ class Library:
 
         def step() -> str:
             refuse_in_use(name)
-            shelf.delete(name)
+            manage.delete(name)
             return f"“{name}” was deleted."
 
         return self._do(step)
@@ -128,7 +128,7 @@ class Library:
 
         def job() -> Job[str]:
             yield Progress(f"Writing {file.name}")
-            shelf.export_model(name, file)
+            exchange.export_model(name, file)
             return f"“{name}” was written to {file}."
 
         self._run(job, f"Writing {file.name}")
@@ -138,7 +138,7 @@ class Library:
 
         def job() -> Job[str]:
             yield Progress(f"Reading {file.name}")
-            return f"“{shelf.import_model(file).name}” was added."
+            return f"“{exchange.import_model(file).name}” was added."
 
         self._run(job, f"Reading {file.name}")
 
@@ -156,7 +156,7 @@ class Library:
         self._jobs.close()
 
     def _do(self, step: Callable[[], str]) -> bool:
-        used = shelf.promoted().name
+        used = promotion.promoted().name
         try:
             message = step()
         except CerberusError as error:
@@ -164,7 +164,7 @@ class Library:
             return False
         self._say(JobStatus(state=JobState.RETURNED, fraction=1.0, message=message))
         self.look()
-        now = shelf.promoted().name
+        now = promotion.promoted().name
         if now != used:
             self.promoted_changed.emit(now)
         return True

@@ -6,7 +6,7 @@ from qtpy.QtWidgets import QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidge
 
 from ...finetune.comparison.comparison_record import ModelComparison
 from ...finetune.run_state import RunState
-from ...model.library.opening import ModelEntry
+from ...model.library.entries import ModelEntry
 from ...viewer.controller import Controller
 from ...viewer.runs.decisions import Decision
 from ..base.forms import button_row

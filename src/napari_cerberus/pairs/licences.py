@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import DataError
-from ...files import write_text
-from ...strict_json import read_json
+from ..errors import DataError
+from ..files import write_text
+from ..strict_json import read_json
 
 LICENCE_FILE = "licences.json"
 _MAX_BYTES = 1 << 20
