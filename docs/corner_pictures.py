@@ -2,7 +2,7 @@
 
 Opens napari with an image, clicks Annotate, puts true outlines into one corner as an annotator would, finishes that
 corner and clicks Learn; then writes the three views side by side, and what the program said. By default the drawn
-colon tile is used, whose labels are exact, in the colours of a faded archive slide, which the starter does not know.
+colon tile is used, whose labels are exact, recoloured by a rule to a stain that the starter does not know.
 
     python docs/corner_pictures.py docs/images/corner.png
     python docs/corner_pictures.py strip.png --image FIELD.png --labels LABELS.png --pixel-size-um 0.934 --task glands
@@ -36,8 +36,9 @@ from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState
 from napari_cerberus.widgets.dock import CerberusDock
 
-SIZE, GAP_PX, WAIT_S = (1500, 950), 8, 900.0
-FADED = (0.25, 0.3, 1.0)
+SIZE, GAP_PX, BLACK, WAIT_S = (1500, 950), 8, 8, 3600.0
+STRANGE = (0.05, 0.2, 1.0)
+"""Factors of haematoxylin, eosin and the rest: the starter finds some glands, wrongly, and not none at all."""
 
 
 class Walk:
@@ -107,7 +108,7 @@ class Walk:
 
     def window(self, path: Path) -> None:
         """The whole window, scrolled to the panel."""
-        self.dock.scroll.ensureWidgetVisible(self.dock.learn)
+        self.dock.steps.show_panel(self.dock.learn)
         self.until_drawn()
         self.viewer.window.screenshot(str(path), canvas_only=False, flash=False)
 
@@ -119,34 +120,35 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.environ[JOURNALS_VARIABLE] = folder
         walk = Walk(image, arguments.pixel_size_um)
-        walk.annotate()
-        pictures = [walk.look(arguments.task)]
-        height, width = truth.shape
-        corner = Box(y0=0, x0=0, y1=round(height * arguments.share**0.5), x1=round(width * arguments.share**0.5))
-        walk.finish(arguments.task, truth, corner)
-        pictures.append(walk.look(arguments.task))
-        said = walk.learn()
-        pictures.append(walk.look(arguments.task))
-        if arguments.window:
-            walk.window(arguments.window)
-        _strip(pictures).save(arguments.out, optimize=True)
-        walk.controller.close()
-        walk.viewer.close()
+        try:
+            walk.annotate()
+            pictures = [walk.look(arguments.task)]
+            height, width = truth.shape
+            corner = Box(y0=0, x0=0, y1=round(height * arguments.share**0.5), x1=round(width * arguments.share**0.5))
+            walk.finish(arguments.task, truth, corner)
+            pictures.append(walk.look(arguments.task))
+            said = walk.learn()
+            pictures.append(walk.look(arguments.task))
+            _strip(pictures, arguments.side_px).save(arguments.out, optimize=True)
+            if arguments.window:
+                walk.window(arguments.window)
+        finally:
+            walk.controller.close()
+            walk.viewer.close()
     sys.stdout.write(said + "\n")
     return 0
 
 
-def _strip(pictures: list[Image.Image]) -> Image.Image:
-    """Side by side, each cut to a square around its middle."""
-    side = min(min(one.size) for one in pictures)
+def _strip(pictures: list[Image.Image], side: int) -> Image.Image:
+    """Side by side in 256 colours, each cut to the image on its black canvas and made ``side`` pixels wide."""
     cut = []
     for one in pictures:
-        left, top = (one.width - side) // 2, (one.height - side) // 2
-        cut.append(one.crop((left, top, left + side, top + side)))
-    strip = Image.new("RGB", (len(cut) * (side + GAP_PX) - GAP_PX, side), "white")
+        shown = one.crop(one.convert("L").point(lambda value: 255 * (value > BLACK)).getbbox())
+        cut.append(shown.resize((side, round(side * shown.height / shown.width)), Image.Resampling.LANCZOS))
+    strip = Image.new("RGB", (len(cut) * (side + GAP_PX) - GAP_PX, max(one.height for one in cut)), "white")
     for place, one in enumerate(cut):
         strip.paste(one, (place * (side + GAP_PX), 0))
-    return strip
+    return strip.quantize(256, dither=Image.Dither.NONE)
 
 
 def _material(arguments: argparse.Namespace) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
@@ -154,8 +156,8 @@ def _material(arguments: argparse.Namespace) -> tuple[NDArray[np.uint8], NDArray
         return read_image(arguments.image).pixels[..., :3], _labels(arguments.labels)
     arguments.pixel_size_um = SYNTHETIC_COLON.pixel_size_um
     rgb = read_image(SYNTHETIC_COLON.image_path).pixels[..., :3]
-    faded = hed2rgb(rgb2hed(rgb) * np.array(FADED))
-    return (faded * 255).round().astype(np.uint8), _labels(SYNTHETIC_COLON.labels_path(arguments.task))
+    strange = hed2rgb(rgb2hed(rgb) * np.array(STRANGE))
+    return (strange * 255).round().astype(np.uint8), _labels(SYNTHETIC_COLON.labels_path(arguments.task))
 
 
 def _labels(path: Path) -> NDArray[np.int32]:
@@ -171,6 +173,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pixel-size-um", type=float, default=0.5)
     parser.add_argument("--task", default="glands")
     parser.add_argument("--share", type=float, default=0.25, help="of the image that is finished")
+    parser.add_argument("--side-px", type=int, default=480, help="of each of the three pictures")
     parser.add_argument("--window", type=Path, help="the whole window goes here too")
     return parser.parse_args()
 
