@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from annotation_helpers import ids_of, random_labels
 from journal_killing import FRAME
 
 from napari_cerberus.annotation import object_columns, object_table
 from napari_cerberus.annotation.edits import delete_objects, difference, grow, split_automatically
-from napari_cerberus.annotation.effort import active_seconds, effort_of, provenance, write_effort
+from napari_cerberus.annotation.effort import active_seconds, effort_of, provenance
 from napari_cerberus.annotation.journal import Journal, Record
 from napari_cerberus.annotation.label_maps import dice
 from napari_cerberus.annotation.merge import Rerun, merge
@@ -100,16 +99,6 @@ def test_effort_is_told_per_model_version(session):
     assert second["dice_nuclei"] == pytest.approx(dice(tracker.model_labels, tracker.labels))
     assert 0.5 < first["dice_nuclei"] < 1
     assert np.isnan(first["dice_glands"])
-
-
-def test_the_effort_of_several_images_is_one_csv(session, tmp_path):
-    rows = effort_of(session[0])
-    write_effort(tmp_path / "effort.csv", [rows, rows])
-    read = pd.read_csv(tmp_path / "effort.csv")
-    assert list(read.columns) == list(rows.columns)
-    assert len(read) == 4
-    write_effort(tmp_path / "none.csv", [])
-    assert (tmp_path / "none.csv").read_text().startswith("image_name,")
 
 
 def test_who_did_what_to_which_object(session):

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..files import write_text
 from ..tasks import INSTANCE_TASKS
 from .journal import Record, Replay, read_journal
 from .journal.record import EDIT, RESULT, SNAPSHOT
@@ -160,15 +159,3 @@ def _history(index: int, made: tuple[str, str], records: Sequence[Record]) -> di
         "first_at": records[0].at if records else "",
         "last_at": records[-1].at if records else "",
     }
-
-
-def write_effort(path: Path, efforts: Sequence[pd.DataFrame]) -> None:
-    """Write the effort of several images as one CSV file.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
-    """
-    table = pd.concat(efforts, ignore_index=True) if efforts else pd.DataFrame(columns=list(_COLUMNS))
-    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))

@@ -329,7 +329,7 @@ class Controller:
         show_error(str(error))
 
     def _fail(self, error: CerberusError) -> None:
-        self.session.job = JobStatus(state=JobState.FAILED, message=str(error))
+        self.session.job = JobStatus.failed(error)
         show_error(str(error))
 
     def _on_image_chosen(self, unique_id: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import CerberusError
 from ..pixel_size import RANGE_UM, PixelSize, PixelSizeSource
-from .placement import data_to_physical
+from .placement import data_to_physical, size_of
 from .preferences import Memory
 
 DEFAULT_UM = 0.5
@@ -49,8 +49,7 @@ def siblings_key(layer: Any) -> str:
     path = layer.source.path
     if not path:
         return ""
-    full = layer.data[0] if layer.multiscale else layer.data
-    height, width = full.shape[:2]
+    height, width = size_of(layer)
     place = f"{Path(path).absolute().parent}|{height}|{width}"
     return "folder " + hashlib.sha256(place.encode(errors="backslashreplace")).hexdigest()[:24]
 

@@ -68,6 +68,17 @@ class Box:
         return cls(y0=int(y0), x0=int(x0), y1=int(y1), x1=int(x1))
 
 
+def finest(layer: Any) -> Any:
+    """Pixels of an image layer, of its finest level where it has several."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def size_of(layer: Any) -> tuple[int, int]:
+    """Rows and columns of an image layer, of its finest level where it has several."""
+    rows, columns = finest(layer).shape[:2]
+    return int(rows), int(columns)
+
+
 def data_to_physical(layer: Any) -> Affine:
     """Scale, rotation, shear and translation of a layer as one transform, without its ``affine``."""
     return Affine(scale=layer.scale, translate=layer.translate, rotate=layer.rotate, shear=layer.shear)

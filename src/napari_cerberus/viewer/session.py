@@ -14,9 +14,11 @@ from typing import Any, ClassVar, Literal
 
 from psygnal import SignalGroupDescriptor
 
+from ..errors import CerberusError
 from ..inference.images.brightness import FullBrightness
 from ..model.stain_profile import ModelStain
 from ..pixel_size import PixelSize, scale_words
+from ..progress import Progress
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda", "mps")
@@ -81,6 +83,16 @@ class JobStatus:
     stage: str = ""
     fraction: float | None = None
     message: str = ""
+
+    @classmethod
+    def running(cls, step: Progress) -> JobStatus:
+        """What a job says of itself while it works."""
+        return cls(state=JobState.RUNNING, stage=step.stage, fraction=step.fraction, message=step.message)
+
+    @classmethod
+    def failed(cls, error: CerberusError) -> JobStatus:
+        """How a job ended that a problem ended."""
+        return cls(state=JobState.FAILED, message=str(error))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from ...errors import ImageError
 from ...model.stain_profile import StainProfile, profile_of, warning_of
 from ..layer_events import LayerWatch
 from ..layers import ViewerLayers
+from ..placement import finest
 from ..session import Session
 from .image_region import why_not
 from .layer_brightness import brightness_value
@@ -58,7 +59,7 @@ def _profile(layer: Any) -> StainProfile | None:
     averaging has other numbers than the tiles a model was trained on)."""
     from ...inference.images.rgb import as_rgb8
 
-    pixels = layer.data[0] if layer.multiscale else layer.data
+    pixels = finest(layer)
     height, width = pixels.shape[:2]
     if isinstance(pixels, np.ndarray):
         step = max(1, -(-max(height, width) // _WHOLE_PX))

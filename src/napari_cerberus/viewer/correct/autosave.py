@@ -21,6 +21,7 @@ from ...annotation.object_table import cells_of
 from ...model.library.entries import library_folder
 from ..annotate.image_region import fingerprint, why_not
 from ..layer_provenance import HISTORY, finished_of
+from ..placement import size_of
 from .tracked_layer import TrackedLayer
 from .tracked_layers import Corrections
 
@@ -200,7 +201,7 @@ class Autosave:
         top, left, bottom, right = (int(value) for value in record.region)
         height, width = bottom, right
         for image in self._images(record.image_fingerprint):
-            rows, columns = (image.data[0] if image.multiscale else image.data).shape[:2]
+            rows, columns = size_of(image)
             height, width = round(rows / record.factors[0]), round(columns / record.factors[1])
         return Frame(
             image_key=record.image_fingerprint,

@@ -16,6 +16,7 @@ from ...pixel_size import PixelSize
 from ..annotate.image_region import fingerprint, image_path, why_not
 from ..annotated_layers import layer_of
 from ..layer_provenance import LayerRecord
+from ..placement import size_of
 from ..session import Session
 from .autosave import Autosave
 from .tracked_layer import TrackedLayer
@@ -113,7 +114,7 @@ class Restoring:
 
 def _annotated(replay: Replay, image: Any, size: PixelSize) -> AnnotatedImage:
     """What a journal holds, under the name that the image has now."""
-    rows, columns = (image.data[0] if image.multiscale else image.data).shape[:2]
+    rows, columns = size_of(image)
     factors = rows / replay.frame.image_height_px, columns / replay.frame.image_width_px
     annotated = replay.annotated(size.scaled(*factors))
     frame = replace(annotated.frame, image_key=fingerprint(image), image_name=str(image.name))

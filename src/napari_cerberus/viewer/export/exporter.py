@@ -150,7 +150,7 @@ class Exporter:
                 lambda: export_job(outcome, export_tasks), on_progress=self._on_progress, on_end=self._on_export_end
             )
         except CerberusError as error:
-            self.session.export = JobStatus(state=JobState.FAILED, message=str(error))
+            self.session.export = JobStatus.failed(error)
             return
         self.session.export = JobStatus(state=JobState.RUNNING, stage="Starting")
 

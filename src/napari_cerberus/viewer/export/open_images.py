@@ -27,7 +27,7 @@ from ..layer_features import table_from
 from ..layer_provenance import LayerRecord, finished_of, was_edited
 from ..layers import TISSUE_MAP, ViewerLayers
 from ..pixel_size_lookup import layer_pixel_size
-from ..placement import Box
+from ..placement import Box, size_of
 from ..session import RunSummary
 from .snapshot import Snapshot
 
@@ -142,7 +142,7 @@ class OpenImages:
         for layer, record in self._layers.results(content):
             if record.task != TISSUE_MAP:
                 groups.setdefault(_part_of(record), []).append((layer, record))
-        whole: Part = ((0, 0, *_size(image)), (1.0, 1.0))
+        whole: Part = ((0, 0, *size_of(image)), (1.0, 1.0))
         own = self._own_layers(image)
         if own:
             groups.setdefault(whole, [])
@@ -165,7 +165,7 @@ class OpenImages:
         found: dict[str, Any] = {}
         for layer in self._layers.labels():
             task = next((one for one in INSTANCE_TASKS if layer.name == f"{image.name} {one}"), "")
-            if task and id(layer) not in recorded and tuple(layer.data.shape) == _size(image):
+            if task and id(layer) not in recorded and tuple(layer.data.shape) == size_of(image):
                 found.setdefault(task, layer)
         return found
 
@@ -176,7 +176,7 @@ class OpenImages:
         image, (region, _) = found.image, found.part
         said = self._tissue(found)
         ranked = sorted(said["tissue"].items(), key=lambda item: -item[1])
-        whole = region == (0, 0, *_size(image))
+        whole = region == (0, 0, *size_of(image))
         return ExportCandidate(
             key=found.key,
             image_id=str(image.unique_id),
@@ -206,7 +206,7 @@ class OpenImages:
         """A copy of what the layers hold."""
         region, factors = found.part
         record = found.record
-        height, width = _size(found.image)
+        height, width = size_of(found.image)
         frame = Frame(
             image_key=fingerprint(found.image),
             image_name=str(found.image.name),
@@ -247,11 +247,6 @@ class _Tissue(TypedDict):
 
     tissue: Mapping[str, float]
     tissue_doubt: str
-
-
-def _size(image: Any) -> tuple[int, int]:
-    array = image.data[0] if image.multiscale else image.data
-    return int(array.shape[0]), int(array.shape[1])
 
 
 def _part_of(record: LayerRecord) -> Part:

@@ -26,6 +26,7 @@ from ..annotate.image_region import fingerprint, why_not
 from ..annotate.layer_brightness import brightness_value
 from ..annotated_layers import LayerData, annotated_of, by_place, image_layer_of, layer_of
 from ..layer_provenance import HISTORY, IMAGE_PATH, SAVED_IN
+from ..placement import size_of
 from ..session import Display
 from .slide_reader import layer_data
 from .slide_results import read_slide_result
@@ -83,7 +84,7 @@ def _save_part(folder: Path, annotated: AnnotatedImage, journal: Journal | Path 
 
 def _known_frame(annotated: AnnotatedImage, image: Any) -> Frame:
     """The frame with the size of the image; layers know their own region only."""
-    rows, columns = (image.data[0] if image.multiscale else image.data).shape[:2]
+    rows, columns = size_of(image)
     height, width = round(rows / annotated.factors[0]), round(columns / annotated.factors[1])
     bottom, right = annotated.frame.region[2:]
     return replace(annotated.frame, image_height_px=max(height, bottom), image_width_px=max(width, right))

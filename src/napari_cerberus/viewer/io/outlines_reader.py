@@ -22,7 +22,7 @@ from ..layer_features import features_of, table_from
 from ..layer_provenance import KEY, MODEL_LABELS, LayerRecord
 from ..layers import ViewerLayers, labels_layer
 from ..pixel_size_lookup import find_pixel_size
-from ..placement import Box, placement
+from ..placement import Box, placement, size_of
 from ..preferences import Memory
 from ..session import Display, Region
 
@@ -71,7 +71,7 @@ def _part_of_slide(image: Any, file: Path) -> tuple[Box, str]:
     if extent is None:
         return Box(y0=0, x0=0, y1=1, x1=1), ""
     top, left, bottom, right = extent
-    whole = Box(y0=top, x0=left, y1=bottom, x1=right).clipped(*_shape(image))
+    whole = Box(y0=top, x0=left, y1=bottom, x1=right).clipped(*size_of(image))
     if whole.pixels <= MAX_PIXELS:
         return whole if whole.pixels else Box(y0=0, x0=0, y1=1, x1=1), ""
     viewer = current_viewer()
@@ -88,13 +88,8 @@ def _part_of_slide(image: Any, file: Path) -> tuple[Box, str]:
 
 
 def _whole(image: Any) -> Box:
-    height, width = _shape(image)
+    height, width = size_of(image)
     return Box(y0=0, x0=0, y1=height, x1=width)
-
-
-def _shape(image: Any) -> tuple[int, int]:
-    array = image.data[0] if image.multiscale else image.data
-    return int(array.shape[0]), int(array.shape[1])
 
 
 def _layer(image: Any, record: LayerRecord, labels: Any, found: ImportedObjects) -> LayerData:

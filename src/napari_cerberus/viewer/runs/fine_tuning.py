@@ -189,7 +189,7 @@ class FineTuning:
         try:
             decide(self.state.folder, decision)
         except OutputError as error:
-            self._say(JobStatus(state=JobState.FAILED, message=str(error)))
+            self._say(JobStatus.failed(error))
         self.decision = decision
         self.shown_changed.emit()
 
@@ -203,7 +203,7 @@ class FineTuning:
     def _run(self, make_job: Callable[[], Job[Any]], on_result: Callable[[Any], None], stage: str) -> None:
         def on_end(end: End) -> None:
             if isinstance(end, Failed):
-                self._say(JobStatus(state=JobState.FAILED, message=str(end.error)))
+                self._say(JobStatus.failed(end.error))
             elif isinstance(end, Cancelled):
                 self._say(JobStatus(state=JobState.CANCELLED, message="Cancelled; nothing was started."))
             else:
@@ -213,7 +213,7 @@ class FineTuning:
         try:
             self._jobs.start(make_job, on_progress=self._on_progress, on_end=on_end)
         except CerberusError as error:
-            self._say(JobStatus(state=JobState.FAILED, message=str(error)))
+            self._say(JobStatus.failed(error))
             return
         self._say(JobStatus(state=JobState.RUNNING, stage=stage))
 
@@ -222,7 +222,7 @@ class FineTuning:
         self.status_changed.emit(status)
 
     def _on_progress(self, step: Progress) -> None:
-        self._say(JobStatus(state=JobState.RUNNING, stage=step.stage, fraction=step.fraction, message=step.message))
+        self._say(JobStatus.running(step))
 
     def _on_checked(self, checked: Checked) -> None:
         self.checked = checked
@@ -241,7 +241,7 @@ class FineTuning:
         try:
             order(folder)
         except CerberusError as error:
-            self._say(JobStatus(state=JobState.FAILED, message=str(error)))
+            self._say(JobStatus.failed(error))
         self._read(folder)
         self.shown_changed.emit()
         self.look()
@@ -253,7 +253,7 @@ class FineTuning:
             if self.comparison is None and not self.state.live and comparison_path(folder).is_file():
                 self.comparison = read_comparison(folder)
         except DataError as error:
-            self._say(JobStatus(state=JobState.FAILED, message=str(error)))
+            self._say(JobStatus.failed(error))
             self.state = None
         self.decision = decision_of(folder)
 

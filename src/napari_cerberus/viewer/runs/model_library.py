@@ -160,7 +160,7 @@ class Library:
         try:
             message = step()
         except CerberusError as error:
-            self._say(JobStatus(state=JobState.FAILED, message=str(error)))
+            self._say(JobStatus.failed(error))
             return False
         self._say(JobStatus(state=JobState.RETURNED, fraction=1.0, message=message))
         self.look()
@@ -173,13 +173,13 @@ class Library:
         try:
             self._jobs.start(make_job, on_progress=lambda step: None, on_end=self._on_end)
         except CerberusError as error:
-            self._say(JobStatus(state=JobState.FAILED, message=str(error)))
+            self._say(JobStatus.failed(error))
             return
         self._say(JobStatus(state=JobState.RUNNING, stage=stage))
 
     def _on_end(self, end: End) -> None:
         if isinstance(end, Failed):
-            self._say(JobStatus(state=JobState.FAILED, message=str(end.error)))
+            self._say(JobStatus.failed(end.error))
         elif isinstance(end, Cancelled):
             self._say(JobStatus(state=JobState.CANCELLED, message="Cancelled; nothing was changed."))
         else:

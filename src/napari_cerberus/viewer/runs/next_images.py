@@ -128,7 +128,7 @@ class NextImages:
                 lambda: propose_job(wanted, self._open_model), on_progress=self._on_progress, on_end=self._on_end
             )
         except CerberusError as error:
-            self._say(JobStatus(state=JobState.FAILED, message=str(error)))
+            self._say(JobStatus.failed(error))
             return
         self._show(None)
         self._say(JobStatus(state=JobState.RUNNING, stage="Starting"))
@@ -147,7 +147,7 @@ class NextImages:
         try:
             open_picture(self._layers.viewer, path)
         except ImageError as error:
-            self._say(JobStatus(state=JobState.FAILED, message=str(error)))
+            self._say(JobStatus.failed(error))
             return
         self.opened.emit()
 
@@ -168,11 +168,11 @@ class NextImages:
         )
 
     def _on_progress(self, step: Progress) -> None:
-        self._say(JobStatus(state=JobState.RUNNING, stage=step.stage, fraction=step.fraction, message=step.message))
+        self._say(JobStatus.running(step))
 
     def _on_end(self, end: End) -> None:
         if isinstance(end, Failed):
-            self._say(JobStatus(state=JobState.FAILED, message=str(end.error)))
+            self._say(JobStatus.failed(end.error))
         elif isinstance(end, Cancelled):
             self._say(JobStatus(state=JobState.CANCELLED, message="Cancelled; nothing was changed."))
         else:

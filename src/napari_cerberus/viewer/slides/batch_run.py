@@ -81,7 +81,7 @@ class BatchRun:
             )
             self._jobs.start(job, on_progress=self._on_progress, on_end=self._on_end)
         except CerberusError as error:
-            self._set(JobStatus(state=JobState.FAILED, message=str(error)))
+            self._set(JobStatus.failed(error))
             return
         self._set(JobStatus(state=JobState.RUNNING, stage="Starting workers"))
 
@@ -101,7 +101,7 @@ class BatchRun:
 
     def _on_end(self, end: End) -> None:
         if isinstance(end, Failed):
-            self._set(JobStatus(state=JobState.FAILED, message=str(end.error)))
+            self._set(JobStatus.failed(end.error))
         elif isinstance(end, Cancelled):
             self._set(JobStatus(state=JobState.CANCELLED, message=PAUSED))
         else:
