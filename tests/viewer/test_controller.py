@@ -351,7 +351,7 @@ def test_no_models_is_said(make: Callable[..., Bench], found: Any) -> None:
         return found
 
     bench = make()
-    bench.controller._list_models = job
+    bench.controller.lookup.list_models = job
     bench.controller.look_up_models()
     assert bench.wait().state is JobState.FAILED
 

@@ -14,8 +14,7 @@ from typing import Any
 
 from napari.utils.notifications import show_error, show_warning
 
-from ..errors import CerberusError, ImageError, ModelError
-from ..model.library.promotion import promoted
+from ..errors import CerberusError, ImageError
 from ..pixel_size import PixelSize
 from ..progress import Job, Progress
 from .adapt.finishing import Finishing
@@ -28,6 +27,7 @@ from .annotate.choices import NO_IMAGE, Choices
 from .annotate.choices import read_pixel_size as read_size_of_file
 from .annotate.image_region import fingerprint, take_region, why_not
 from .annotate.model_loading import ModelLoading
+from .annotate.model_lookup import ModelList, ModelLookup
 from .annotate.older_results import OlderResults
 from .annotate.stain_check import StainCheck
 from .correct.autosave import journals_folder
@@ -43,7 +43,7 @@ from .problem_report import SessionLog
 from .runs.fine_tuning import FineTuning
 from .runs.model_library import Library
 from .runs.next_images import NextImages
-from .session import JobState, JobStatus, ModelChoice, RunSummary, Session
+from .session import JobState, JobStatus, RunSummary, Session
 from .slides.batch_run import BatchRun
 from .slides.slide_run import SlideRun
 from .why.tissue_reasons import TissueReasons
@@ -80,7 +80,7 @@ class Controller:
         memory: Memory | None = None,
         *,
         annotate: Callable[[Request], Job[Any]] | None = None,
-        list_models: Callable[[], Job[tuple[ModelChoice, ...]]] = list_model_choices,
+        list_models: ModelList = list_model_choices,
         read_pixel_size: Callable[[Path], PixelSize | None] = read_size_of_file,
         finetuning: FineTuning | None = None,
         learn_jobs: LearnJobs | None = None,
@@ -94,13 +94,10 @@ class Controller:
         annotator = Annotator(lent)
         self._annotate = annotate if annotate is not None else annotator
         self.loading = ModelLoading(self.session, annotator.load if annotate is None else None)
-        self._list_models = list_models
         self._jobs = JobRunner("Annotation")
-        self._lookup = JobRunner("Looking for models")
         self._request: Request | None = None
         self._told_of = ""
         self._stop_reason = ""
-        self._look_again = False
         self._answers: dict[str, Answer] = {}
         self.library, self.finetuning = Library(), finetuning if finetuning is not None else FineTuning()
         self._lasts = memory.lasts
@@ -111,6 +108,7 @@ class Controller:
         self.learning = Learning(
             self.session, self.correct, self.finishing, annotator.open, lent, lambda: self._jobs.busy, learn_jobs
         )
+        self.lookup = ModelLookup(self.session, list_models, self.learning.lent_choices, self._fail)
         self.learning.by_itself = memory.preferences().learn_by_itself
         self.why = TissueReasons(self.session, corrections, self.correct.tools.aim, self._answers, annotator.open)
         self.stain = StainCheck(self.session, self.layers, self.watch)
@@ -142,11 +140,7 @@ class Controller:
 
     def look_up_models(self) -> None:
         """Fill the list of models, beside the window."""
-        if self._lookup.busy:
-            self._look_again = True
-            return
-        self._look_again = False
-        self._lookup.start(self._list_models, on_progress=self._on_lookup, on_end=self._on_models)
+        self.lookup.look()
 
     def look_for_runs(self) -> None:
         """Find the fine-tunes of earlier sessions; one that needs a look is shown."""
@@ -198,7 +192,7 @@ class Controller:
     def close(self) -> None:
         """Stop the work, wait for it, and let go of the viewer. Safe to call twice."""
         self._jobs.close()
-        self._lookup.close()
+        self.lookup.close()
         self.loading.close()
         self.learning.close()
         self.adapting.close()
@@ -240,26 +234,6 @@ class Controller:
             sensitivity=session.sensitivity,
             flips=session.flips,
         )
-
-    def _on_lookup(self, step: Progress) -> None:
-        """Say that the promoted model is gone."""
-        if step.message:
-            show_warning(step.message)
-
-    def _on_models(self, end: End) -> None:
-        if isinstance(end, Cancelled):
-            return
-        if isinstance(end, Failed):
-            self._fail(end.error)
-            return
-        if self._look_again:
-            self.look_up_models()
-        self.session.models = (*end.result, *self.learning.lent_choices())
-        if not end.result:
-            self._fail(ModelError("No model was found; install napari-cerberus again or add a model."))
-        elif self.session.model is None:
-            used, names = promoted().name, [model.name for model in end.result]
-            self.session.model_name = used if used in names else names[0]
 
     def _on_progress(self, step: Progress) -> None:
         message = step.message or self.session.job.message
