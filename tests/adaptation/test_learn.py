@@ -19,7 +19,7 @@ from napari_cerberus.adaptation.learn_settings import LearnSettings
 from napari_cerberus.adaptation.learning_time import learning_seconds
 from napari_cerberus.adaptation.lessons import Lesson, by_pixel_size, prepare
 from napari_cerberus.annotation.finished_areas import FinishedArea
-from napari_cerberus.errors import DataError, SettingsError
+from napari_cerberus.errors import DataError, DeviceError, SettingsError
 from napari_cerberus.inference.annotate import annotate
 from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.inference.device import choose_runtime
@@ -139,6 +139,25 @@ def test_an_area_without_objects_is_told_and_nothing_is_learned(image: np.ndarra
     assert "holds none" in adapted.sentence
 
 
+def test_areas_over_the_edge_and_overlapping_teach_as_their_pixels_do(image: np.ndarray) -> None:
+    base, once = spoiled(tiny_model()), lesson_of(image, (0, 0, SIDE, 48))
+    boxes = [(-30, -9, 60, 48), (40, 0, SIDE + 50, 48), (20, 10, 80, 40)]
+    twice = replace(once, areas=tuple(FinishedArea.rectangle(*box, (NUCLEI,)) for box in boxes))
+    first, second = (run_to_end(learn([lesson], base, FAST)) for lesson in (once, twice))
+    assert first.changed
+    assert same(weights_of(first.model), weights_of(second.model))
+
+
+def test_one_object_in_a_fiftieth_of_a_field_is_handled_and_said(image: np.ndarray) -> None:
+    labels = np.zeros((SIDE, SIDE), np.int32)
+    labels[43:51, 43:51] = 1
+    base = spoiled(tiny_model())
+    adapted = run_to_end(learn([lesson_of(image, (41, 41, 54, 54), labels)], base, FAST))
+    assert adapted.changed or adapted.model is base
+    assert ("nuclei from" in adapted.sentence) is adapted.changed
+    assert ("nothing was gained on the part kept for checking" in adapted.sentence) is not adapted.changed
+
+
 def sums_of(tp: float, fp: float, fn: float, *, found: bool = True) -> dict[str, float]:
     """Of one drawn object that is found as these pixels, or missed."""
     drawn, predicted = tp + fn, tp + fp
@@ -239,6 +258,47 @@ def test_short_memory_reads_the_surroundings_only_and_says_so(image: np.ndarray)
     assert not adapted.features
     rest = run_to_end(annotate_rest(adapted, lesson_of(large, (0, 0, SIDE, 48)), SEEN))
     assert set(rest.labels) == set(adapted.tasks)
+
+
+def test_what_is_said_of_short_memory_is_said_once(image: np.ndarray) -> None:
+    large = np.concatenate([image, np.full((SIDE, 900, 3), 240, np.uint8)], axis=1)
+    one = lesson_of(large, (0, 0, SIDE, 48))
+    areas = (FinishedArea.rectangle(0, 0, SIDE, 48, (GLANDS, NUCLEI)),)
+    lesson = replace(one, labels={NUCLEI: one.labels[NUCLEI], GLANDS: one.labels[NUCLEI]}, areas=areas)
+    lessons = [lesson, replace(lesson, name="second")]
+    notes = run_to_end(learn(lessons, two_scales(), replace(FAST, memory_bytes=400_000))).notes
+    assert len(set(notes)) == len(notes)
+    assert sum("too large to be kept" in note for note in notes) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried 2 GiB"), RuntimeError("can't allocate memory")],
+)
+@pytest.mark.parametrize("when", ["read_features", "fit"])
+def test_memory_that_runs_out_is_one_sentence_and_changes_nothing(
+    image: np.ndarray, monkeypatch: pytest.MonkeyPatch, when: str, error: Exception
+) -> None:
+    def short(*_: object, **__: object) -> None:
+        raise error
+
+    base = spoiled(tiny_model())
+    before = weights_of(base)
+    monkeypatch.setattr(f"napari_cerberus.adaptation.learn.{when}", short)
+    with pytest.raises(DeviceError, match="not enough memory to learn from this image; finish a smaller area"):
+        run_to_end(learn([lesson_of(image, (0, 0, SIDE, 48))], base, FAST))
+    assert same(before, weights_of(base))
+
+
+def test_memory_that_runs_out_for_the_rest_is_one_sentence(image: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    lesson = lesson_of(image, (0, 0, SIDE, 48))
+    adapted = run_to_end(learn([lesson], spoiled(tiny_model()), FAST))
+    monkeypatch.setattr("napari_cerberus.adaptation.annotate_rest.objects_from", short)
+    with pytest.raises(DeviceError, match="not enough memory for this image"):
+        run_to_end(annotate_rest(adapted, lesson, SEEN))
 
 
 def test_the_rest_is_annotated_and_finished_objects_stay(image: np.ndarray) -> None:

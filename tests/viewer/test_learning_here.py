@@ -155,7 +155,9 @@ def test_a_cancel_in_the_middle_leaves_everything(make_desk: Callable[..., Desk]
     assert np.array_equal(taught.glands.layer.data, before)
 
 
-@pytest.mark.parametrize("way", ["layer removed", "image changed", "image removed", "edited", "area reopened"])
+@pytest.mark.parametrize(
+    "way", ["layer removed", "layer replaced", "image changed", "image removed", "edited", "area reopened"]
+)
 def test_what_happens_meanwhile(make_desk: Callable[..., Desk], way: str) -> None:
     taught = Taught(make_desk, gated=True)
     taught.finishing.finish(CORNER)
@@ -164,6 +166,9 @@ def test_what_happens_meanwhile(make_desk: Callable[..., Desk], way: str) -> Non
     desk.qtbot.waitUntil(taught.fake.stepped.is_set, timeout=WAIT_MS)
     if way == "layer removed":
         desk.viewer.layers.remove(layer)
+    elif way == "layer replaced":
+        desk.viewer.layers.remove(layer)
+        layer = desk.viewer.add_labels(np.ones((40, 56), np.int32), name=layer.name)
     elif way == "image changed":
         desk.viewer.layers["tile"].data = he_like(40, 56, seed=5)
     elif way == "image removed":
@@ -184,6 +189,32 @@ def test_what_happens_meanwhile(make_desk: Callable[..., Desk], way: str) -> Non
         assert taught.learning.status.state is JobState.FAILED
         assert "nothing was" in taught.learning.status.message
         assert np.array_equal(layer.data, before)
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_pixels_put_in_by_a_script_stay_in_the_area_and_are_merged_like_an_edit(
+    make_desk: Callable[..., Desk], meanwhile: bool
+) -> None:
+    taught = Taught(make_desk, gated=meanwhile)
+    taught.finishing.finish(CORNER)
+    layer = taught.glands.layer
+    other = np.zeros((40, 56), np.int32)
+    other[2:9, 2:9], other[35:39, 2:9] = 11, 12
+    if meanwhile:
+        taught.learning.learn()
+        taught.desk.qtbot.waitUntil(taught.fake.stepped.is_set, timeout=WAIT_MS)
+        layer.data = other.copy()
+        taught.fake.gate.set()
+        taught.wait(JobState.RETURNED)
+    else:
+        layer.data = other.copy()
+        taught.learn()
+        assert np.array_equal(taught.fake.orders[-1].lessons[0].labels["glands"], other)
+    assert np.array_equal(layer.data[:20, :20], other[:20, :20]), "the finished corner"
+    assert (layer.data == 12).sum() == 28, "drawn by hand"
+    assert layer.data[30, 40], "found anew"
+    taught.desk.correct.corrections.undo()
+    assert np.array_equal(layer.data, other)
 
 
 def test_an_image_that_changed_before_is_told(taught: Taught) -> None:

@@ -20,7 +20,7 @@ from ..inference.device import choose_runtime
 from ..inference.grid.model_grid import ModelGrid, round_up
 from ..inference.grid.rescale import to_model_grid
 from ..inference.images.rgb import to_rgb8
-from ..inference.predict import Prediction, predict
+from ..inference.predict import Prediction, is_out_of_memory, predict
 from ..progress import Job, Progress
 from ..tasks import GLANDS, LUMINA
 from .adapted_model import Adapted
@@ -75,9 +75,9 @@ def annotate_rest(adapted: Adapted, lesson: Lesson, settings: AnnotateSettings) 
     """
     try:
         return (yield from _annotate_rest(adapted, lesson, settings))
-    except MemoryError as error:
-        raise DeviceError("There is not enough memory for this image; annotate a smaller region.") from error
-    except RuntimeError as error:
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise DeviceError("There is not enough memory for this image; annotate a smaller region.") from error
         raise CerberusError(f"The computation failed: {error}") from error
 
 

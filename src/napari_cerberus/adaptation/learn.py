@@ -21,6 +21,7 @@ from torch import Tensor
 from ..annotation.finished_areas import FinishedArea
 from ..errors import CerberusError, DataError, DeviceError
 from ..inference.device import Runtime, choose_runtime
+from ..inference.predict import is_out_of_memory
 from ..inference.prepared_network import ready
 from ..model.checkpoint import Model
 from ..model.network import Cerberus
@@ -75,9 +76,9 @@ def learn(
     """
     try:
         return (yield from _learn(lessons, model, settings or LearnSettings(), earlier))
-    except MemoryError as error:
-        raise DeviceError("There is not enough memory to learn from this image; finish a smaller area.") from error
-    except RuntimeError as error:  # napari's workers swallow RuntimeError
+    except (MemoryError, RuntimeError) as error:  # napari's workers swallow RuntimeError
+        if is_out_of_memory(error):
+            raise DeviceError("There is not enough memory to learn from this image; finish a smaller area.") from error
         raise CerberusError(f"Learning failed: {error}") from error
 
 
