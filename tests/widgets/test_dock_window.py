@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QPushButton, QWidget
+from qtpy.QtWidgets import QPushButton, QSlider, QWidget
 
 from fake_jobs import FakeAnnotate, he_like, no_pixel_size, tissue_map, two_models
 from napari_cerberus.errors import DeviceError
@@ -228,14 +228,15 @@ def test_the_form_reaches_the_request(open_window: Callable[..., Window]) -> Non
     assert panel.pixel_size.source.text() == "set by you", "Enter confirms an assumed number"
     panel.pixel_size.presets.menu().actions()[0].trigger()
     assert panel.pixel_size.spin.value() == 0.25
-    for combo, index in ((panel.region, 1), (panel.model, 1), (panel.device, 1)):
+    for combo, index in ((panel.region, 1), (panel.model, 1), (panel.settings.device.native, 1)):
         combo.setFocus()
         qtbot.keyClick(combo, Qt.Key.Key_Home)
         for _ in range(index):
             qtbot.keyClick(combo, Qt.Key.Key_Down)
-    panel.sensitivity.slider.setFocus()
-    qtbot.keyClick(panel.sensitivity.slider, Qt.Key.Key_End)
-    qtbot.keyClick(panel.flips, Qt.Key.Key_Space)
+    slider = panel.settings.sensitivity.native.findChild(QSlider)
+    slider.setFocus()
+    qtbot.keyClick(slider, Qt.Key.Key_End)
+    qtbot.keyClick(panel.settings.flips.native, Qt.Key.Key_Space)
     assert panel.about.text() == "nuclei\nworks at 0.5 µm/px"
     window.dock.controller.choose.model("starter")
     assert panel.about.text().endswith("tissue\nworks at 1 µm/px, nuclei at 0.5 µm/px")

@@ -77,17 +77,16 @@ def test_from_the_dock_to_a_proven_model(
     panel, finetuning = dock.finetune, dock.controller.finetuning
     form = panel.form
     form.folder.setText(str(pairs))
-    form.preset.setCurrentIndex(form.preset.findData("standard"))
-    form.advanced.base.setCurrentIndex(form.advanced.base.findData("base"))
-    form.advanced.name.setText("mine")
-    form.advanced.epochs.setValue(2)
+    form.fields.preset.value = "standard"
+    form.advanced.fields["name"].value = "mine"
+    form.advanced.fields.epochs.value = 2
 
     def click(button: Any) -> None:
         qtbot.waitUntil(lambda: button.isVisible() and button.isEnabled(), timeout=_LONG_MS)
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
-    qtbot.waitUntil(lambda: form.advanced.base.findData("base") >= 0, timeout=_LONG_MS)
-    form.advanced.base.setCurrentIndex(form.advanced.base.findData("base"))
+    qtbot.waitUntil(lambda: "base" in form.advanced.fields.base_model.choices, timeout=_LONG_MS)
+    form.advanced.fields.base_model.value = "base"
     click(panel.check)
     qtbot.waitUntil(lambda: not finetuning.status.state.busy, timeout=_LONG_MS)
     assert finetuning.checked is not None, finetuning.status.message

@@ -152,7 +152,7 @@ def test_another_form_forgets_the_check(open_desk: Callable[..., Desk]) -> None:
     panel.form.folder.setText("/pairs")
     desk.click(panel.check)
     desk.settle()
-    panel.form.preset.setCurrentIndex(1)
+    panel.form.fields.preset.value = "standard"
     assert desk.primary() == ["Check the pairs"]
     assert not panel.report.isVisible()
 
@@ -163,12 +163,12 @@ def test_only_what_was_changed_leaves_the_preset(open_desk: Callable[..., Desk])
     assert not form.advanced.isVisible()
     desk.click(form.more.header)
     form.folder.setText("/pairs")
-    form.preset.setCurrentIndex(2)
-    assert form.advanced.epochs.value() == 400, "the fields show the preset's values"
-    form.advanced.epochs.setValue(5)
+    form.fields.preset.value = "thorough"
+    assert form.advanced.fields.epochs.value == 400, "the fields show the preset's values"
+    form.advanced.fields.epochs.value = 5
     form.advanced.tasks["glands"].setChecked(True)
     form.advanced.augment["stain"].setValue(80)
-    form.advanced.base.setCurrentIndex(form.advanced.base.findData("starter"))
+    form.advanced.fields.base_model.value = "starter"
     settings = form.settings()
     assert (settings.epochs, settings.batch_size, settings.learning_rate) == (5, None, None)
     assert (settings.tasks, settings.base_model, dict(settings.augment)) == (("glands",), "starter", {"stain": 0.8})

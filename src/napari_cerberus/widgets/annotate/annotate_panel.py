@@ -3,29 +3,52 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from ...errors import CerberusError
+from ...inference.annotate_settings import AnnotateSettings
 from ...viewer.controller import Controller
-from ...viewer.session import DEVICES, Region
+from ...viewer.session import Region
 from ..base.forms import add_row, combo, new_form
 from ..base.section import Section
+from ..base.settings_form import SettingsForm, says
 from ..base.style import PRIMARY_BUTTON, SPACING_PX, Banner, Tone, small_label
 from ..models.card_dialog import ModelCardDialog
 from ..models.models_dialog import ModelsDialog
 from .brightness_field import BrightnessField
 from .pixel_size_field import PixelSizeField
-from .sensitivity_slider import SensitivitySlider
 from .stain_row import StainRow
 
 ANNOTATE_KEYS = ("Ctrl+Return", "Ctrl+Enter")
 """In the whole window; the second is that of the number pad."""
 _REGIONS = {Region.WHOLE: "Whole image", Region.VIEW: "Field of view", Region.RECTANGLE: "Drawn shape"}
-_DEVICES = {
-    "auto": "Automatic",
-    "cpu": "Processor (CPU)",
-    "cuda": "NVIDIA GPU (CUDA)",
-    "mps": "Apple GPU (MPS)",
+_DEVICES = (
+    ("Automatic", "auto"),
+    ("Processor (CPU)", "cpu"),
+    ("NVIDIA GPU (CUDA)", "cuda"),
+    ("Apple GPU (MPS)", "mps"),
+)
+_SETTINGS = {
+    "device": says(
+        "Device",
+        "Where the network runs; Automatic takes the fastest device of this computer.",
+        choices=_DEVICES,
+    ),
+    "sensitivity": says(
+        "Sensitivity",
+        "Precision: fewer false objects. Recall: fewer missed objects, usually the worse error in pathology.",
+        widget_type="FloatSlider",
+        min=-1,
+        max=1,
+        step=0.1,
+        readout=False,
+    ),
+    "flips": says(
+        "Certainty",
+        "Reads the image three more times, mirrored: four times the time. Objects that are not found again become "
+        "less certain and come earlier in the queue; no outline changes.",
+        text="Check under flips (4×)",
+    ),
 }
 
 
@@ -73,16 +96,13 @@ class AnnotatePanel(QWidget):
     # -- building --------------------------------------------------------------------------------
 
     def _build_fields(self) -> None:
-        self.image, self.region, self.model, self.device = (combo() for _ in range(4))
+        self.image, self.region, self.model = (combo() for _ in range(3))
         self.image.setPlaceholderText("no image is open")
         self.image.setToolTip("The open image that is annotated")
         self.region.setToolTip("Annotate all of the image, what is in view, or a rectangle on it.")
         self.model.setToolTip("The network that finds the objects; “in use” is chosen under Models.")
-        self.device.setToolTip("Where the network runs; Automatic takes the fastest device of this computer.")
         for region, words in _REGIONS.items():
             self.region.addItem(words, region.value)
-        for device in DEVICES:
-            self.device.addItem(_DEVICES[device], device)
         self.problem, self.stain, self.older = Banner(), Banner(), Banner()
         self.loading = small_label()
         self.stain_row = StainRow(self._controller.adapting, self._session)
@@ -95,12 +115,8 @@ class AnnotatePanel(QWidget):
         self.library.setToolTip("Every model on this computer: compare, promote, roll back, export, import")
         self.models_dialog: ModelsDialog | None = None
         self.about = small_label()
-        self.sensitivity = SensitivitySlider()
-        self.flips = QCheckBox("Check under flips (4×)")
-        self.flips.setToolTip(
-            "Reads the image three more times, mirrored: four times the time. Objects that are not found again become "
-            "less certain and come earlier in the queue; no outline changes."
-        )
+        chosen = {name: getattr(self._session, name) for name in _SETTINGS}
+        self.settings = SettingsForm(AnnotateSettings, _SETTINGS, first_row=2, **chosen)
         self.annotate = QPushButton("Annotate")
         self.annotate.setStyleSheet(PRIMARY_BUTTON)
         self.annotate.setToolTip(
@@ -119,16 +135,17 @@ class AnnotatePanel(QWidget):
         return content
 
     def _model_form(self) -> QWidget:
-        content, grid = new_form()
+        grid = self.settings.grid
         add_row(grid, 0, "Model", self.model, self.card)
-        under = QHBoxLayout()
+        under, leanings = QHBoxLayout(), QHBoxLayout()
         under.addWidget(self.about, 1)
         under.addWidget(self.library, 0, Qt.AlignmentFlag.AlignTop)
         grid.addLayout(under, 1, 1)
-        add_row(grid, 2, "Device", self.device)
-        add_row(grid, 3, "Sensitivity", self.sensitivity, top=True)
-        add_row(grid, 4, "Certainty", self.flips)
-        return content
+        for words, side in (("precision", "Left"), ("balanced", "HCenter"), ("recall", "Right")):
+            leanings.addWidget(small_label(words), 1, getattr(Qt.AlignmentFlag, f"Align{side}"))
+        grid.addLayout(leanings, self.settings.below("sensitivity"), 1)
+        native: QWidget = self.settings.native
+        return native
 
     # -- connecting ------------------------------------------------------------------------------
 
@@ -142,9 +159,9 @@ class AnnotatePanel(QWidget):
         self.model.activated.connect(lambda index: choose.model(self.model.itemData(index)))
         self.card.clicked.connect(self._show_card)
         self.library.clicked.connect(self.show_library)
-        self.device.activated.connect(lambda index: choose.device(self.device.itemData(index)))
-        self.sensitivity.chosen.connect(choose.sensitivity)
-        self.flips.toggled.connect(choose.flips)
+        self.settings.device.changed.connect(choose.device)
+        self.settings.sensitivity.changed.connect(choose.sensitivity)
+        self.settings.flips.changed.connect(choose.flips)
         self.annotate.clicked.connect(self._controller.annotate)
 
     def _connect_session(self) -> None:
@@ -167,9 +184,6 @@ class AnnotatePanel(QWidget):
         self._show_brightness()
         self._show_region()
         self._show_models()
-        self.device.setCurrentIndex(self.device.findData(self._session.device))
-        self.sensitivity.show_value(self._session.sensitivity)
-        self.flips.setChecked(self._session.flips)
 
     def _show_image(self) -> None:
         self.image.setCurrentIndex(self.image.findData(self._session.image_id))

@@ -12,14 +12,19 @@ from .style import SPACING_PX, field_label, guard_wheel
 
 
 def combo(choices: Iterable[tuple[str, Any]] = ()) -> QComboBox:
-    """A list of ``(words, value)`` to choose from; it takes the room there is, however long its words are."""
+    """A list of ``(words, value)`` to choose from."""
     box = QComboBox()
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(10)
     for words, value in choices:
         box.addItem(words, value)
+    narrow(box)
     guard_wheel(box)
     return box
+
+
+def narrow(box: QComboBox) -> None:
+    """Let a list take the room there is, however long its words are."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(10)
 
 
 def whole_number(value: int, allowed: tuple[int, int], suffix: str = "") -> QSpinBox:

@@ -5,25 +5,38 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ...errors import SettingsError
 from ...finetune.finetune_settings import FinetuneSettings
-from ..base.forms import add_row, combo, new_form
 from ..base.section import Section
-from ..base.style import SPACING_PX, small_label
+from ..base.settings_form import SettingsForm, says
+from ..base.style import SPACING_PX
 from .finetune_advanced import FinetuneAdvanced
 
-_PRESETS = (("Quick", "quick"), ("Standard", "standard"), ("Thorough", "thorough"))
-_WORDS = {
+_PURPOSES = {
+    "laboratory": "As good as possible on patients like yours. What it loses on other tissue is shown, not prevented.",
+    "everyone": "Learns less from your patients, so that it stays as good as it was on other tissue.",
+}
+_PRESETS = {
     "quick": "Minutes. Try this first.",
     "standard": "More than twice as long: better where there are many tiles.",
     "thorough": "Several times as long; hours without a GPU.",
 }
-_PURPOSES = (("My laboratory", "laboratory"), ("All laboratories", "everyone"))
-_PURPOSE_WORDS = {
-    "laboratory": "As good as possible on patients like yours. What it loses on other tissue is shown, not prevented.",
-    "everyone": "Learns less from your patients, so that it stays as good as it was on other tissue.",
+_SETTINGS = {
+    "pairs_folder": says("Pairs", "The folder that pairs were exported into", mode="d", nullable=True),
+    "purpose": says(
+        "For",
+        "Whose patients the new model is for",
+        choices=(("My laboratory", "laboratory"), ("All laboratories", "everyone")),
+        told=_PURPOSES,
+    ),
+    "preset": says(
+        "Preset",
+        "How long it trains",
+        choices=[(preset.capitalize(), preset) for preset in _PRESETS],
+        told=_PRESETS,
+    ),
 }
 
 
@@ -40,67 +53,33 @@ class FinetuneForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.folder = QLineEdit()
+        self.fields = SettingsForm(FinetuneSettings, _SETTINGS, pairs_folder=None)
+        self.folder = self.fields.pairs_folder.line_edit.native
         self.folder.setPlaceholderText("folder of exported pairs")
-        self.browse = QPushButton("…")
-        self.browse.setFixedWidth(30)
-        self.browse.setToolTip("Choose the folder that pairs were exported into.")
-        self.folder.setToolTip("The folder that pairs were exported into")
-        self.preset = combo(_PRESETS)
-        self.preset.setToolTip("How long it trains")
-        self.about = small_label()
-        self.purpose, self.aim = combo(_PURPOSES), small_label()
-        self.purpose.setToolTip("Whose patients the new model is for")
+        browse = self.fields.pairs_folder.choose_btn
+        browse.text, browse.max_width, browse.tooltip = "…", 30, "Choose the folder that pairs were exported into."
+        self._proposed = ""
         self.advanced = FinetuneAdvanced()
         self.more = Section("Advanced", self.advanced, opened=False)
-        content, grid = new_form()
-        add_row(grid, 0, "Pairs", self.folder, self.browse)
-        add_row(grid, 1, "For", self.purpose)
-        grid.addWidget(self.aim, 2, 1)
-        add_row(grid, 3, "Preset", self.preset)
-        grid.addWidget(self.about, 4, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(SPACING_PX)
-        layout.addWidget(content)
+        layout.addWidget(self.fields.native)
         layout.addWidget(self.more)
-        self.browse.clicked.connect(self._browse)
-        self.folder.textChanged.connect(lambda _text: self.changed.emit())
-        self.preset.currentIndexChanged.connect(self._show_preset)
+        self.fields.preset.changed.connect(self.advanced.show_preset)
+        self.fields.changed.connect(lambda: self.changed.emit())
         self.advanced.changed.connect(self.changed)
-        self.purpose.currentIndexChanged.connect(self._show_purpose)
-        self._show_preset()
-        self._show_purpose()
+        self.advanced.show_preset(self.fields.preset.value)
 
     def settings(self) -> FinetuneSettings:
         """What the fields say. Raises ``SettingsError``."""
-        text = self.folder.text().strip()
-        if not text:
+        folder = self.folder.text().strip()
+        if not folder:
             raise SettingsError("Choose the folder of the pairs to learn from.")
-        return FinetuneSettings(
-            pairs_folder=Path(text),
-            preset=self.preset.currentData(),
-            purpose=self.purpose.currentData(),
-            **self.advanced.choices(),
-        )
+        return FinetuneSettings(**self.fields.asdict() | {"pairs_folder": Path(folder)}, **self.advanced.choices())
 
     def propose(self, folder: str) -> None:
-        """Put the last export in; what the user has typed stays."""
-        if folder and (not self.folder.text() or not self.folder.isModified()):
+        """Put the last export in; what the user has chosen stays."""
+        if folder and self.folder.text() in ("", self._proposed):
             self.folder.setText(folder)
-
-    def _show_preset(self) -> None:
-        preset = self.preset.currentData()
-        self.about.setText(_WORDS[preset])
-        self.advanced.show_preset(preset)
-        self.changed.emit()
-
-    def _show_purpose(self) -> None:
-        self.aim.setText(_PURPOSE_WORDS[self.purpose.currentData()])
-        self.changed.emit()
-
-    def _browse(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Folder of the pairs", self.folder.text())
-        if chosen:
-            self.folder.setText(chosen)
-            self.folder.setModified(True)
+            self._proposed = folder
