@@ -1,9 +1,11 @@
 """Correct a corner, get the rest: what a finished part of a field brings to the part that nobody touched.
 
-A simulated annotator finishes a share of a field from one corner (5, 10, 25 %; at 50 % one half), exactly as drawn by
-the data's authors. The model learns from it (``adaptation.learn``), the field is annotated again, and everything
-outside of the finished area is scored against what was drawn there, objects cut at the area's edge on both sides:
-object Dice, F1, PQ and Dice on the image's own grid. "Without" is the base model on the same pixels.
+A simulated annotator finishes a share of a field, exactly as drawn by the data's authors: from one corner (5, 10, 25 %;
+at 50 % one half), or with ``--order queue`` in equal squares around the objects that the review queue shows first (as
+large a share of the objects as of the field; the squares grow until they cover it). The model learns from it
+(``adaptation.learn``), the field is annotated again, and everything outside of the finished area is scored against what
+was drawn there, objects cut at the area's edge on both sides: object Dice, F1, PQ and Dice on the image's own grid.
+"Without" is the base model on the same pixels.
 
 Domains, all scored fields of patients that neither the base model nor the settings have seen:
 
@@ -15,8 +17,8 @@ Domains, all scored fields of patients that neither the base model nor the setti
 - ``ebhi``: colorectal glands of test patients in their true shape, where the base model is at home: it must not fall;
 - ``ebhi faded``: the same, recoloured by a rule. Secondary evidence: nobody has such slides.
 
-Rows are kept in ``--out`` and not measured again; the table goes between two marks in docs/results.md. Seconds are
-those of this run, by what was done in them.
+Rows are kept in ``--out`` and not measured again; the table of an order goes between its two marks in docs/results.md.
+Seconds are those of this run, by what was done in them.
 
     python benchmarks/corner.py --out runs/corner --minutes 30
     mkdir before
@@ -46,9 +48,10 @@ from napari_cerberus.adaptation.annotate_rest import annotate_rest
 from napari_cerberus.adaptation.learn import learn
 from napari_cerberus.adaptation.learn_settings import LearnSettings
 from napari_cerberus.adaptation.lessons import Lesson
-from napari_cerberus.annotation.finished_areas import FinishedArea
+from napari_cerberus.annotation.finished_areas import FinishedArea, Mask, finished_masks
+from napari_cerberus.annotation.review import findings, queue
 from napari_cerberus.files import write_text
-from napari_cerberus.inference.annotate import annotate
+from napari_cerberus.inference.annotate import Annotation, annotate
 from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.model.checkpoint import Model
 from napari_cerberus.model.library.opening import open_model
@@ -64,7 +67,11 @@ Result = TypeVar("Result")
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("CERBERUS_DATA", ROOT.parent / "shared" / "data"))
 DOCUMENT = ROOT / "docs" / "results.md"
-START, END = "<!-- corner: begin (benchmarks/corner.py) -->", "<!-- corner: end -->"
+MARKS = {
+    "corner": ("<!-- corner: begin (benchmarks/corner.py) -->", "<!-- corner: end -->"),
+    "queue": ("<!-- corner, queue: begin (benchmarks/corner.py --order queue) -->", "<!-- corner, queue: end -->"),
+}
+"""How the annotator goes through a field, and where its table stands."""
 SHARES = (0.25, 0.5, 0.1, 0.05)
 MOST_FIELDS = 8
 SIDE = "test"
@@ -119,6 +126,7 @@ class Row:
     sentence: str
     base: str
     phases: dict[str, float] = field(default_factory=dict)
+    order: str = "corner"
 
 
 def main() -> int:
@@ -130,24 +138,25 @@ def main() -> int:
     torch.set_num_threads(arguments.threads)
     model, known = open_model(arguments.base), arguments.out / "rows.jsonl"
     rows = [Row(**json.loads(line)) for line in known.read_text().splitlines()] if known.is_file() else []
-    done = {(row.base, row.domain, row.name, row.share, row.seed) for row in rows}
+    done = {(row.base, row.domain, row.name, row.share, row.seed, row.order) for row in rows}
     base = f"{model.name} {model.sha256[:8]}"
     sources = model.spec.provenance.get("data", {})
     until = time.monotonic() + 60 * arguments.minutes
     for one, share, seed in _order(arguments):
         if time.monotonic() > until:
             break
-        if (base, one.domain, one.name, share, seed) in done or SEEN_BY.get(one.domain) in sources:
+        if (base, one.domain, one.name, share, seed, arguments.order) in done or SEEN_BY.get(one.domain) in sources:
             continue
-        row = _measured(one, share, seed, model)
+        row = _measured(one, share, seed, model, arguments.order)
         if row is None:
             continue
         rows.append(row)
         with known.open("a") as file:
             file.write(json.dumps(asdict(row)) + "\n")
         print(_line(row), flush=True)
+    rows = [row for row in rows if row.order == arguments.order]
     if rows and arguments.side == "test":
-        _write_document(rows)
+        _write_document(rows, *MARKS[arguments.order])
     elif rows:
         print("\n".join(_table(rows)))
     return 0
@@ -179,19 +188,42 @@ def finished_area(shape: tuple[int, int], share: float, seed: int, task: str) ->
     return FinishedArea.rectangle(top, left, top + down, left + across, (task,))
 
 
-def _measured(one: Field, share: float, seed: int, model: Model) -> Row | None:
+def areas_in_queue_order(annotation: Annotation, share: float, task: str) -> tuple[FinishedArea, ...]:
+    """Equal squares around the objects that the review queue shows first; none where no object was found."""
+    queued = queue.queue(queue.attach(annotation.objects, findings.find(annotation)))
+    shape = annotation.labels[task].shape
+    rows = queued[queued["task"] == task]
+    first = rows.head(max(1, round(share * len(rows))))
+    centres = first[["centroid_y_px", "centroid_x_px"]].to_numpy(float).round().astype(int)
+    areas: tuple[FinishedArea, ...] = ()
+    for reach in range(4, max(shape), 4):
+        areas = tuple(FinishedArea.rectangle(y - reach, x - reach, y + reach, x + reach, (task,)) for y, x in centres)
+        if _covered(areas, shape, task).mean() >= share:
+            break
+    return areas
+
+
+def _covered(areas: tuple[FinishedArea, ...], shape: tuple[int, ...], task: str) -> Mask:
+    height, width = shape
+    return finished_masks(areas, (height, width)).get(task, np.zeros(shape, bool))
+
+
+def _measured(one: Field, share: float, seed: int, model: Model, order: str) -> Row | None:
     image, drawn = one.load()
-    area = finished_area(drawn.shape, share, seed, one.task)
-    outside = ~area.mask(drawn.shape)
-    if not drawn[outside].any():
-        return None
     settings = AnnotateSettings(pixel_size_um=one.pixel_size_um)
-    first = run_to_end(annotate(image, model, settings)).labels[one.task]
+    seen = run_to_end(annotate(image, model, settings))
+    first = seen.labels[one.task]
+    areas = (finished_area(drawn.shape, share, seed, one.task),)
+    if order == "queue":
+        areas = areas_in_queue_order(seen, share, one.task)
+    outside = ~_covered(areas, drawn.shape, one.task)
+    if outside.all() or not drawn[outside].any():
+        return None
     lesson = Lesson(
         image=image,
         pixel_size_um=one.pixel_size_um,
         labels={one.task: np.where(outside, first, drawn)},
-        areas=(area,),
+        areas=areas,
         name=one.name,
     )
     phases: dict[str, float] = {}
@@ -210,6 +242,7 @@ def _measured(one: Field, share: float, seed: int, model: Model) -> Row | None:
         sentence=adapted.sentence,
         base=f"{model.name} {model.sha256[:8]}",
         phases={name: round(value, 2) for name, value in phases.items()},
+        order=order,
     )
 
 
@@ -240,15 +273,15 @@ def _figure(sums: Mapping[str, float], name: str) -> float:
 
 def _line(row: Row) -> str:
     before, after = (_figure(sums, "object Dice") for sums in (row.before, row.after))
-    where = f"{row.domain} {row.name} {row.share:g}"
+    where = f"{row.domain} {row.name} {row.order} {row.share:g}"
     return f"{where}: object Dice {before:.3f} -> {after:.3f}, {row.seconds} s; {row.sentence}"
 
 
-def _write_document(rows: list[Row]) -> None:
-    table = "\n".join([START, *_table(rows), END])
+def _write_document(rows: list[Row], start: str, end: str) -> None:
+    table = "\n".join([start, *_table(rows), end])
     text = DOCUMENT.read_text(encoding="utf-8")
-    if START in text:
-        head, rest = text.split(START)[0], text.split(END)[1]
+    if start in text:
+        head, rest = text.split(start)[0], text.split(end)[1]
         write_text(DOCUMENT, head + table + rest)
     print(table)
 
@@ -336,20 +369,25 @@ def _ebhi(stain: str = "none") -> Iterator[Field]:
     tiles = _tiles("ebhi/")
     places = np.linspace(0, len(tiles) - 1, MOST_FIELDS).round().astype(int)
     for category, name in (tiles[place] for place in places):
-        folder = DATA / "ebhi-seg" / category
         patient = name.split("-")[0].lstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
         domain = "ebhi" if stain == "none" else f"ebhi {stain}"
-        files = [next((folder / part).glob(f"{name}.*")) for part in ("image", "label")]
         yield Field(
             domain=domain,
             name=name,
             patient=patient,
             task=GLANDS,
             pixel_size_um=EBHI_SEG,
-            image=files[0],
-            labels=files[1],
+            image=ebhi_file(category, "image", name),
+            labels=ebhi_file(category, "label", name),
             stain=stain,
         )
+
+
+def ebhi_file(category: str, kind: str, name: str) -> Path:
+    """Image or label of an EBHI-SEG tile, where its archive was unpacked, or beside it."""
+    root = DATA / "ebhi-seg"
+    inner = root / "EBHI-SEG"
+    return next(((inner if inner.is_dir() else root) / category / kind).glob(f"{name}.*"))
 
 
 def _tiles(source: str) -> list[tuple[str, ...]]:
@@ -376,6 +414,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--side", choices=("test", "validation"), default="test", help="validation: to choose by")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--order", choices=list(MARKS), default="corner")
     return parser.parse_args()
 
 
