@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .decode_errors import reason_of
 from .errors import DataError
 
 MAX_BYTES = 1024 * 2**20
@@ -58,7 +59,7 @@ def loads(text: str, source: str, *, allow_nan: bool = False) -> Any:
             parse_constant=float if allow_nan else _refuse_constant,
         )
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{source} is not a JSON file, or a damaged one: {error}.") from error
+        raise DataError(f"{source} is not a JSON file, or a damaged one: {reason_of(error)}.") from error
 
 
 def _whole(digits: str) -> int:

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..decode_errors import reason_of
 from ..errors import DataError
 
 UNREVIEWED, ACCEPTED, REJECTED, SKIPPED, EDITED = "unreviewed", "accepted", "rejected", "skipped", "edited"
@@ -99,7 +100,7 @@ def with_review(objects: pd.DataFrame) -> pd.DataFrame:
     try:
         return pd.DataFrame(filled, index=objects.index).astype(dict(COLUMNS)).reset_index(drop=True)
     except (TypeError, ValueError) as error:
-        raise DataError(f"The object table holds values of the wrong type: {error}.") from error
+        raise DataError(f"The object table holds values of the wrong type: {reason_of(error)}.") from error
 
 
 def of_task(objects: pd.DataFrame, task: str) -> pd.DataFrame:

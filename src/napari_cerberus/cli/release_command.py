@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ..decode_errors import reason_of
 from ..errors import DataError
 from ..model.library.opening import open_model
 from ..training.evaluation.model_card import read_report, release
@@ -24,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         about = arguments.about.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{arguments.about} cannot be read: {error}.") from error
+        raise DataError(f"{arguments.about} cannot be read: {reason_of(error)}.") from error
     sha256 = release(open_model(arguments.model), about, read_report(arguments.report), arguments.out)
     sys.stdout.write(f"{sha256}\n")
     return 0

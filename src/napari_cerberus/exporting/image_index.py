@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..decode_errors import reason_of
 from ..errors import DataError
 
 NOT_KNOWN = "not known"
@@ -49,7 +50,7 @@ def read_index(path: Path) -> dict[str, Stated]:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV table in UTF-8: {error}.") from error
+        raise DataError(f"{path} is not a CSV table in UTF-8: {reason_of(error)}.") from error
 
 
 def _lines(path: Path, reader: csv.DictReader[str]) -> Iterator[tuple[str, Stated]]:

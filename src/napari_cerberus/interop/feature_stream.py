@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from ..decode_errors import reason_of
 from ..errors import DataError
 from ..strict_json import PARSERS_WITH_NAN
 
@@ -33,7 +34,7 @@ def read_features(path: Path) -> Iterator[Any]:
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not a JSON file: it is not UTF-8 text.") from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not a JSON file, or a damaged one: {error}.") from error
+        raise DataError(f"{path} is not a JSON file, or a damaged one: {reason_of(error)}.") from error
 
 
 class _Text:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..decode_errors import reason_of
 from ..errors import ModelError
 from ..files import sha256_of
 from ..whole_folders import atomic_folder
@@ -61,7 +62,7 @@ def load_model(folder: Path) -> Model:
     try:
         state = load_file(weights)
     except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f"{weights} is not a readable safetensors file: {error}") from error
+        raise ModelError(f"{weights} is not a readable safetensors file: {reason_of(error)}") from error
     network = Cerberus(spec.tasks, spec.tissue_window_cells)
     load_strictly(network, state, str(weights))
     return Model(network=network.eval(), spec=spec, sha256=expected, path=folder)

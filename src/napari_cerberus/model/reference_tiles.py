@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..decode_errors import reason_of
 from ..errors import ModelError
 from ..files import atomic_path
 from .spec import MAX_TEXT
@@ -213,7 +214,7 @@ def read_references(folder: Path, weights_sha256: str) -> ReferenceTiles | None:
         raise ModelError(f"{path}: {error}") from error
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, RecursionError) as error:
         raise ModelError(
-            f"{path} is damaged: {error}; write it again with 'napari-cerberus calibrate --references N'."
+            f"{path} is damaged: {reason_of(error)}; write it again with 'napari-cerberus calibrate --references N'."
         ) from error
 
 

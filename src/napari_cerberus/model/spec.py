@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..decode_errors import reason_of
 from ..errors import ModelError, SettingsError
 from ..tasks import TaskSpec
 from ..whole_folders import settle
@@ -200,4 +201,4 @@ def _read_json(path_name: str, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
-        raise ModelError(f"{path_name} is not valid JSON: {error}") from error
+        raise ModelError(f"{path_name} is not valid JSON: {reason_of(error)}") from error

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..decode_errors import reason_of
 from ..errors import DataError
 from ..files import write_text
 from ..strict_json import read_json
@@ -54,7 +55,7 @@ def read_licences(folder: Path) -> dict[str, Licence]:
     try:
         return {str(key): _licence(one) for key, one in data.items()}
     except (TypeError, AttributeError, KeyError) as error:
-        raise DataError(f"{path} is damaged ({error}); import the set again.") from error
+        raise DataError(f"{path} is damaged ({reason_of(error)}); import the set again.") from error
 
 
 def add_licence(folder: Path, key: str, licence: Licence) -> None:

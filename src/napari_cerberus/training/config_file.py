@@ -10,6 +10,7 @@ from typing import Any
 
 import tomli_w
 
+from ..decode_errors import reason_of
 from ..errors import SettingsError
 from ..files import write_text
 from ..schemas import Schema, check
@@ -37,7 +38,7 @@ def read_config(path: Path) -> TrainConfig:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
-        raise SettingsError(f"{path} cannot be read as TOML: {error}") from error
+        raise SettingsError(f"{path} cannot be read as TOML: {reason_of(error)}") from error
     classes = data.pop("tissue_classes", None)
     if isinstance(keys := data.get("tasks"), list):
         try:

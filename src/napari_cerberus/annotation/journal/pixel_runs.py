@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+from ...decode_errors import reason_of
 from ...errors import DataError
 from ..edits import ChangeSet
 from ..label_maps import IntArray, Labels
@@ -65,7 +66,7 @@ def _runs(packed: bytes, labels: Labels) -> NDArray[np.int64]:
         unpacker = zlib.decompressobj()
         data = unpacker.decompress(packed, limit + 1)
     except zlib.error as error:
-        raise DataError(f"a record cannot be unpacked ({error})") from error
+        raise DataError(f"a record cannot be unpacked ({reason_of(error)})") from error
     if len(data) > limit or len(data) % _RUN_BYTES or not unpacker.eof:
         raise DataError("a record holds more than the image")
     runs: IntArray = np.frombuffer(data, dtype="<i8").astype(np.int64).reshape(4, -1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ...decode_errors import reason_of
 from ...errors import DataError
 from ...tasks import INSTANCE_TASKS
 from ..object_columns import CELLS, COLUMNS, STATES
@@ -34,7 +35,7 @@ def read_cells(path: Path) -> pd.DataFrame:
         for name in _NUMBERS:
             read[name] = [float(value) if value else math.nan for value in read[name]]
     except (OSError, ValueError, OverflowError) as error:
-        raise DataError(f"{path} cannot be read as an object table: {error}.") from error
+        raise DataError(f"{path} cannot be read as an object table: {reason_of(error)}.") from error
     bad = ~read["state"].isin(STATES) | ~read["task"].isin(INSTANCE_TASKS) | (read["index"] < 1)
     for name in _NUMBERS:
         bad |= ~(read[name].isna() | read[name].between(0, 1))

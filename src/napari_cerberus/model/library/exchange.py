@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ...decode_errors import reason_of
 from ...errors import ModelError, OutputError, SettingsError
 from ...files import atomic_path, sha256_of
 from ...whole_folders import atomic_folder
@@ -79,7 +80,7 @@ def import_model(file: Path) -> ModelEntry:
         with zipfile.ZipFile(file) as archive:
             return _import(archive, file)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, zlib.error, NotImplementedError) as error:
-        raise ModelError(f"{file} is not a model file, or a damaged one: {error}.") from error
+        raise ModelError(f"{file} is not a model file, or a damaged one: {reason_of(error)}.") from error
     except OSError as error:
         raise ModelError(f"{file} cannot be read: {error.strerror or error}.") from error
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...decode_errors import reason_of
 from ...errors import DataError
 from ..problems import Problem
 from .folders import files_by_stem, listing, missing_image, missing_label
@@ -161,7 +162,7 @@ def _patients(index: Path, id_columns: Sequence[str]) -> dict[str, str]:
         with index.open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{index} cannot be read as a CSV table: {error}.") from error
+        raise DataError(f"{index} cannot be read as a CSV table: {reason_of(error)}.") from error
     name = next((column for column in id_columns if rows and column in rows[0]), None)
     if rows and name is None:
         raise DataError(f"{index} has no column {' or '.join(map(repr, id_columns))}.")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...decode_errors import DECODE_ERRORS, PICTURE_FORMATS
+from ...decode_errors import DECODE_ERRORS, PICTURE_FORMATS, reason_of
 from ...errors import DataError
 from ...tasks import GLANDS, NUCLEI
 from ..layout.tile_pixels import read_labels, read_rgb
@@ -59,7 +59,7 @@ def _glas_patients(table: Path | None) -> dict[str, str]:
     try:
         rows = [[cell.strip() for cell in row] for row in csv.reader(table.read_text("utf-8-sig").splitlines())]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{table} cannot be read as a table: {error}.") from error
+        raise DataError(f"{table} cannot be read as a table: {reason_of(error)}.") from error
     return {row[0]: row[1] for row in rows[1:] if len(row) > 1 and row[0] and row[1]}
 
 
@@ -135,7 +135,7 @@ def _nucls_classes(table: Path, labels: NDArray[np.int32]) -> dict[int, str]:
                 if inside and labels[y, x]:
                     classes[int(labels[y, x])] = words[row["raw_classification"]]
     except (OSError, UnicodeDecodeError, csv.Error, ValueError, TypeError, OverflowError) as error:
-        raise DataError(f"{table} cannot be read as a table: {error}.") from error
+        raise DataError(f"{table} cannot be read as a table: {reason_of(error)}.") from error
     except KeyError as error:
         raise DataError(f"{table} has no column or knows no class {error}.") from error
     return named(dict(enumerate(_NUCLS_CLASSES.values())), classes, table)
@@ -148,7 +148,7 @@ def _colours(path: Path) -> NDArray[np.uint8]:
                 raise DataError(f"{path} has no three channels: class in red, object in green and blue.")
             return np.asarray(picture.convert("RGB"))
     except DECODE_ERRORS as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
+        raise DataError(f"{path} cannot be read: {reason_of(error)}.") from error
 
 
 def _picture(task: str, image_path: Path, label_path: Path) -> Content:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ...decode_errors import reason_of
 from ...errors import DataError
 
 _MAX_NUMBERS = 400_000_000
@@ -29,7 +30,7 @@ def read_mat(path: Path, wanted: Collection[str]) -> dict[str, NDArray[np.generi
     try:
         found = _version_73(path, wanted) if h5py.is_hdf5(path) else _version_5(path, wanted)
     except _DAMAGED as error:
-        raise DataError(f"{path} is no readable MATLAB file: {error}.") from error
+        raise DataError(f"{path} is no readable MATLAB file: {reason_of(error)}.") from error
     if missing := sorted(set(wanted) - set(found)):
         raise DataError(f"{path} has no variable {missing[0]!r}; it is not of this set, or of another version of it.")
     return found

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.draw import polygon
 
+from ...decode_errors import reason_of
 from ...errors import DataError
 
 _MAX_BYTES = 200 << 20
@@ -57,7 +58,7 @@ def _root(path: Path) -> Any:
             raise DataError(f"{path} is too large to be an annotation.")
         return ElementTree.parse(path).getroot()
     except (ParseError, DefusedXmlException, OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as XML: {error}.") from error
+        raise DataError(f"{path} cannot be read as XML: {reason_of(error)}.") from error
 
 
 def _corner(vertex: Any, path: Path) -> tuple[float, float]:

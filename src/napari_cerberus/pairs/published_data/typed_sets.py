@@ -109,7 +109,7 @@ def _patch_names(table: Path, count: int) -> list[str]:
         with table.open(encoding="utf-8-sig", newline="") as stream:
             names = [row["patch_info"].strip() for row in csv.DictReader(stream)]
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, AttributeError) as error:
-        raise DataError(f"{table} cannot be read as the table of patches: {error}.") from error
+        raise DataError(f"{table} cannot be read as the table of patches: {reason_of(error)}.") from error
     if len(names) != count or len(set(names)) != count:
         raise DataError(f"{table} names {len(set(names))} patches, images.npy holds {count}.")
     return names

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...decode_errors import reason_of
 from ...errors import DataError
 from ...model.checkpoint import Model, save_model
 from ...model.reference_tiles import read_references, write_references
@@ -62,7 +63,9 @@ def card(model: Model, about: str, report: Mapping[str, Any]) -> str:
     try:
         return "\n".join([about.rstrip(), "", *_making(model), "", *_metrics(report)]).rstrip() + "\n"
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"The report or the model's record is damaged ({error}); evaluate the model anew.") from error
+        raise DataError(
+            f"The report or the model's record is damaged ({reason_of(error)}); evaluate the model anew."
+        ) from error
 
 
 def read_report(path: Path) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from napari.layers import Image
 
+from ...decode_errors import reason_of
 from ...errors import ImageError
 
 
@@ -27,7 +28,7 @@ def open_picture(viewer: Any, path: Path) -> None:
     try:
         viewer.open(str(path), plugin="napari")
     except (OSError, ValueError) as error:
-        raise ImageError(f"{path} cannot be opened: {error}") from error
+        raise ImageError(f"{path} cannot be opened: {reason_of(error)}") from error
 
 
 def _is_file(layer: Any, path: Path) -> bool:
