@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from napari.utils._proxies import PublicOnlyProxy
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt
 
@@ -25,15 +26,16 @@ class Window:
         self, qtbot: QtBot, viewer: Any, annotate: FakeAnnotate | None = None, learn_jobs: Any = None, **memory: Any
     ) -> None:
         self.qtbot, self.viewer = qtbot, viewer
+        as_plugins_see_it = PublicOnlyProxy(viewer)  # layers of it are others than those that napari hands to callbacks
         controller = Controller(
-            viewer,
+            as_plugins_see_it,
             Memory(**memory),
             annotate=annotate or FakeAnnotate(),
             list_models=two_models,
             read_pixel_size=no_pixel_size,
             learn_jobs=learn_jobs or fake_learn_jobs(),
         )
-        self.dock = CerberusDock(viewer, controller)
+        self.dock = CerberusDock(as_plugins_see_it, controller)
         viewer.window.add_dock_widget(self.dock)
         viewer.add_image(he_like(40, 56), rgb=True, name="tile", scale=(0.5, 0.5), translate=(3, 4), units=("um", "um"))
         self.dock.annotate.annotate.click()

@@ -85,7 +85,7 @@ class AreaDrawing(LayerDrawing):
     def _on_drag(self, layer: Any, event: Any) -> Iterator[None]:
         """napari's mouse callback: one press, its moves, its release."""
         one = self._layer
-        if one is None or layer is not one.layer or layer.mode != PAN:
+        if one is None or layer.unique_id != one.layer.unique_id or layer.mode != PAN:
             return
         if event.button == 2:
             yield

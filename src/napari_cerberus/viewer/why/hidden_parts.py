@@ -49,7 +49,7 @@ class HiddenParts:
     def draw(self, where: dict[str, Any]) -> None:
         """Let the user pull a rectangle; afterwards the layer that was active is active again."""
         layer, active = self._need(where), self._layers.viewer.layers.selection.active
-        self._before = active if active is not layer else self._before
+        self._before = active if active != layer else self._before
         self._layers.viewer.layers.selection.active = layer
         layer.mode = "add_rectangle"
 
@@ -107,7 +107,7 @@ class HiddenParts:
             self._layers.viewer.layers.selection.active = before
 
     def _on_removed(self, event: Any) -> None:
-        if event.value is self._layer:
+        if event.value == self._layer:  # one of the two may be a proxy
             self._layer.events.data.disconnect(self._on_data)
             self._layer = None
             self.changed.emit()

@@ -84,7 +84,7 @@ class Aim:
 
     def _on_move(self, layer: Any, event: Any) -> None:
         one = self._corrections.active
-        if one is not None and one.layer is layer:
+        if one is not None and one.layer.unique_id == layer.unique_id:
             self._away = False
             self.show()
 
