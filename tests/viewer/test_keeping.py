@@ -18,6 +18,7 @@ from napari_cerberus.annotation.store import load_annotation
 from napari_cerberus.errors import DataError
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.correct.autosave import JOURNALS_VARIABLE
+from napari_cerberus.viewer.io import annotation_folder, layer_looks
 from napari_cerberus.viewer.io.annotation_folder import get_reader, save
 from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.viewer.session import JobState
@@ -197,6 +198,29 @@ def test_save_and_open(sit_down: Callable[..., Sitting], tmp_path: Path) -> None
         getattr(second.viewer, f"add_{kind}")(data, **attributes)
     second.correct.corrections.attach_all()
     check_work(second, labels)
+
+
+@pytest.mark.parametrize(("choice", "contours"), [({}, {1, 2}), ({"filled": True}, {0})])
+def test_a_saved_folder_opens_as_the_display_is_set_without_the_dock_too(
+    sit_down: Callable[..., Sitting],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    choice: dict[str, Any],
+    contours: set[int],
+) -> None:
+    first = sit_down()
+    first.annotate()
+    first.correct.save(tmp_path / "saved.cerberus")
+    memory, viewer = Memory(), ViewerModel()
+    memory.remember(glands_colour="#123456", **choice)
+    monkeypatch.setattr(layer_looks.Memory, "of_napari", lambda: memory)
+    for module in (layer_looks, annotation_folder):
+        monkeypatch.setattr(module, "current_viewer", lambda: viewer)
+    for data, attributes, kind in annotation_folder.read_folder(str(tmp_path / "saved.cerberus")):
+        getattr(viewer, f"add_{kind}")(data, **attributes)
+    shown = {layer.name.split()[-1]: layer for layer in viewer.layers if layer.name != "tile"}
+    assert {layer.contour for layer in shown.values()} == contours
+    np.testing.assert_allclose(shown["glands"].get_color(1)[:3], np.array([0x12, 0x34, 0x56]) / 255, atol=1e-6)
 
 
 def test_layers_that_are_none_of_ours_are_refused(tmp_path: Path) -> None:

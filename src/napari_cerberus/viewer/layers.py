@@ -145,7 +145,7 @@ class ViewerLayers:
         """Apply ``display`` to every result layer of an image."""
         for layer, record in self.results(fingerprint):
             if record.task != TISSUE_MAP:
-                _style(layer, record.task, display)
+                style(layer, record.task, display)
 
     def recolour(self, layer: Any, task: str, display: Display) -> None:
         """Follow the classes in a result layer's features."""
@@ -274,11 +274,12 @@ def labels_layer(task: str, labels: Any, rows: pd.DataFrame, display: Display, *
     if "class" in features and (features["class"] == "").all():
         features = features.drop(columns=["class", "class_probability"], errors="ignore")
     layer = Labels(np.array(labels, dtype=np.int32), features=features, **placement)
-    _style(layer, task, display)
+    style(layer, task, display)
     return layer
 
 
-def _style(layer: Any, task: str, display: Display) -> None:
+def style(layer: Any, task: str, display: Display) -> None:
+    """Colours, outlines or areas, and how much shines through, as ``display`` says."""
     layer.colormap = colormap_for(task, layer.features, display)
     layer.contour = 0 if display.filled else OUTLINE_PX.get(task, 1)
     layer.opacity = FILLED_OPACITY if display.filled else OUTLINE_OPACITY

@@ -15,6 +15,9 @@ from typing import Any
 
 from ..errors import OutputError
 from ..files import write_text
+from ..tasks import INSTANCE_TASKS
+from .colours import is_colour
+from .session import ColourBy, Display
 
 logger = logging.getLogger(__name__)
 PLUGIN = "napari-cerberus"
@@ -41,6 +44,16 @@ class Preferences:
     lumina_colour: str = ""
     learn_by_itself: bool = True
     tour_seen: bool = False
+
+    @property
+    def display(self) -> Display:
+        """How result layers look."""
+        chosen = {task: str(getattr(self, f"{task}_colour")) for task in INSTANCE_TASKS}
+        return Display(
+            colour_by=ColourBy.OBJECT if self.colour_by == ColourBy.OBJECT else ColourBy.CLASS,
+            filled=self.filled,
+            colours={task: colour for task, colour in chosen.items() if is_colour(colour)},
+        )
 
 
 class Memory:

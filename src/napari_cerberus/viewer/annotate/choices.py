@@ -9,8 +9,6 @@ from typing import Any
 from ...errors import ImageError, SettingsError
 from ...model.library.promotion import promoted
 from ...pixel_size import PixelSize, PixelSizeSource
-from ...tasks import INSTANCE_TASKS
-from ..colours import is_colour
 from ..layer_events import LayerWatch
 from ..layers import ViewerLayers
 from ..pixel_size_lookup import find_pixel_size, siblings_key
@@ -172,10 +170,8 @@ class Choices:
         session.device = next((one for one in DEVICES if one == last.device), "auto")
         session.sensitivity = min(max(last.sensitivity, -1.0), 1.0)
         session.flips = last.flips
-        session.colour_by = ColourBy.OBJECT if last.colour_by == ColourBy.OBJECT else ColourBy.CLASS
-        session.filled = last.filled
-        chosen = {task: str(getattr(last, f"{task}_colour")) for task in INSTANCE_TASKS}
-        session.task_colours = {task: colour for task, colour in chosen.items() if is_colour(colour)}
+        session.colour_by, session.filled = last.display.colour_by, last.display.filled
+        session.task_colours = last.display.colours
         session.reviewer = last.reviewer
         session.pairs_folder = last.pairs_folder
 

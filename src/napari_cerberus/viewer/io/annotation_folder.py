@@ -27,7 +27,7 @@ from ..annotate.layer_brightness import brightness_value
 from ..annotated_layers import LayerData, annotated_of, by_place, image_layer_of, layer_of
 from ..layer_provenance import HISTORY, IMAGE_PATH, SAVED_IN
 from ..placement import size_of
-from ..session import Display
+from .layer_looks import chosen_display, styled_when_shown
 from .slide_reader import layer_data
 from .slide_results import read_slide_result
 
@@ -143,12 +143,13 @@ def _said(folder: Path, *, alone: bool) -> AnnotatedImage | None:
 def _layers(folder: Path, annotated: AnnotatedImage, image: Any | None, taken: set[str]) -> list[LayerData]:
     journal = folder / JOURNAL_FILE
     more = {HISTORY: str(journal) if journal.is_file() else "", SAVED_IN: str(common_folder(folder))}
-    found: list[LayerData] = []
+    display, found = chosen_display(), {}
     for task in annotated.labels:
-        layer = layer_of(annotated, task, image, Display(), taken=taken)
+        layer = layer_of(annotated, task, image, display, taken=taken)
         layer.metadata = {**layer.metadata, **more}
-        found.append(layer.as_layer_data_tuple())
-    return found
+        found[task] = layer.as_layer_data_tuple()
+    styled_when_shown(tuple(found.items()), display)
+    return list(found.values())
 
 
 def _taken(opened: Sequence[LayerData]) -> set[str]:

@@ -25,6 +25,7 @@ from ..pixel_size_lookup import find_pixel_size
 from ..placement import Box, placement, size_of
 from ..preferences import Memory
 from ..session import Display, Region
+from .layer_looks import chosen_display, styled_when_shown
 
 LayerData = tuple[Any, dict[str, Any], str]
 TOO_MANY = (
@@ -62,7 +63,12 @@ def read_outlines(path: str | list[str]) -> list[LayerData]:
         where = f"this part of “{image.name}”" if note else f"“{image.name}”; open the image that it was drawn on"
         raise DataError(f"{file} holds no outline on {where}.")
     record = _record(image, part)
-    return [_layer(image, replace(record, task=task), labels, found) for task, labels in found.labels.items()]
+    display = chosen_display()
+    layers = {
+        task: _layer(image, replace(record, task=task), labels, found, display) for task, labels in found.labels.items()
+    }
+    styled_when_shown(tuple(layers.items()), display)
+    return list(layers.values())
 
 
 def _part_of_slide(image: Any, file: Path) -> tuple[Box, str]:
@@ -92,12 +98,12 @@ def _whole(image: Any) -> Box:
     return Box(y0=0, x0=0, y1=height, x1=width)
 
 
-def _layer(image: Any, record: LayerRecord, labels: Any, found: ImportedObjects) -> LayerData:
+def _layer(image: Any, record: LayerRecord, labels: Any, found: ImportedObjects, display: Display) -> LayerData:
     """A result layer without a model: a re-run keeps all of it, as it keeps what was drawn by hand."""
     rows = table_from(of_task(found.objects, record.task), labels, record.task, record.pixel_size_um)
     name = f"{image.name} {record.task}"
     where = placement(image, record.region[:2])
-    layer = labels_layer(record.task, labels, rows, Display(), name=name, **where)
+    layer = labels_layer(record.task, labels, rows, display, name=name, **where)
     layer.features = features_of(rows)
     layer.metadata = {KEY: record.to_metadata(), MODEL_LABELS: np.zeros_like(layer.data)}
     data: LayerData = layer.as_layer_data_tuple()
