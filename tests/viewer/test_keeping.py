@@ -123,6 +123,30 @@ def test_an_image_that_was_corrected_is_offered_again_under_any_name(sit_down: C
     assert not np.any(glands.layer.data), "the journal went on after it was restored"
 
 
+def test_what_was_saved_and_opened_is_not_offered_again(sit_down: Callable[..., Sitting], tmp_path: Path) -> None:
+    first = sit_down()
+    first.annotate()
+    first.choose("lumina", 1)
+    first.correct.review.accept()
+    first.correct.corrections.undo()
+    first.correct.save(tmp_path / "saved.cerberus")
+    first.controller.close()
+    second = sit_down()
+    assert "2 changes" in second.correct.restore.sentence
+    open_saved(second, tmp_path / "saved.cerberus")
+    assert second.correct.restore.offer is None
+    second.choose("glands", 1)
+    second.correct.tools.use("delete")
+    second.controller.close()
+    third = sit_down()
+    open_saved(third, tmp_path / "saved.cerberus")
+    assert third.correct.restore.offer is not None, "more was done after it was saved"
+    told: list[str] = []
+    third.correct.corrections.said.connect(lambda sentence, problem: told.append(sentence))
+    third.correct.restore.accept()
+    assert "Restored 3 changes." in told
+
+
 def test_a_crash_loses_nothing_that_was_flushed(sit_down: Callable[..., Sitting], tmp_path: Path) -> None:
     first = sit_down()
     first.annotate()

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from psygnal import Signal
 
 from ...annotation.annotated_image import AnnotatedImage
 from ...annotation.frame import Region
 from ...annotation.journal import Replay, find_journals
-from ...annotation.journal.record import RESULT
+from ...annotation.journal.record import RESULT, SNAPSHOT
 from ...pixel_size import PixelSize
 from ..annotate.image_region import fingerprint, image_path, why_not
 from ..annotated_layers import layer_of
-from ..layer_provenance import LayerRecord
+from ..layer_provenance import LayerRecord, finished_of
 from ..placement import size_of
 from ..session import Session
 from .autosave import Autosave
 from .tracked_layer import TrackedLayer
 from .tracked_layers import Corrections
+
+_SEEN = ["class", "state"]
+"""What a person changes in the table."""
 
 
 class Restoring:
@@ -47,6 +52,7 @@ class Restoring:
         self.offers: tuple[Replay, ...] = ()
         self._declined: set[Path | None] = set()
         session.events.image_id.connect(self.look)
+        corrections.attached.connect(self._on_attached)
         self.look()
 
     @property
@@ -59,8 +65,7 @@ class Restoring:
         """What there is to restore, in words."""
         if self.offer is None:
             return ""
-        edits = sum(record.kind != RESULT for replay in self.offers for record in replay.records)
-        changes = f"{edits:,} change{'' if edits == 1 else 's'}"
+        changes = _changes(self.offers)
         where = "this image" if len(self.offers) == 1 else f"{len(self.offers)} parts of this image"
         problem = next((replay.problem for replay in self.offers if replay.problem), "")
         last = self.offer.records[-1].at[:10]
@@ -94,8 +99,22 @@ class Restoring:
             layers = [one for task in annotated.labels if (one := self._restore(annotated, task, image)) is not None]
             self._autosave.resume(layers, replay.path)
         self._corrections.attach_all()
-        count = sum(len(replay.records) for replay in offers)
-        self._corrections.said.emit(f"Restored {count:,} changes.", False)
+        self._corrections.said.emit(f"Restored {_changes(offers)}.", False)
+
+    def _on_attached(self, one: TrackedLayer) -> None:
+        """A saved annotation that was opened may be all that a journal would bring back."""
+        left = tuple(replay for replay in self.offers if not self._is_open(replay))
+        if left != self.offers:
+            self._set(left)
+
+    def _is_open(self, replay: Replay) -> bool:
+        mine = (replay.frame.image_key, tuple(replay.frame.region))
+        here = {
+            one.task: one
+            for one in self._corrections
+            if (one.record.image_fingerprint, tuple(one.record.region)) == mine
+        }
+        return all(task in here and _same(replay, here[task]) for task in replay.labels)
 
     def _set(self, offers: tuple[Replay, ...]) -> None:
         self.offers = offers
@@ -110,6 +129,21 @@ class Restoring:
     def _image(self) -> Any | None:
         image = self._corrections.layers.find(self._session.image_id)
         return None if image is None or why_not(image) else image
+
+
+def _changes(offers: Iterable[Replay]) -> str:
+    """How often the user changed something, undoing included, in words."""
+    count = sum(record.kind not in (RESULT, SNAPSHOT) for replay in offers for record in replay.records)
+    return f"{count:,} change{'' if count == 1 else 's'}"
+
+
+def _same(replay: Replay, one: TrackedLayer) -> bool:
+    """Whether a layer shows what a journal ends with: pixels, classes, decisions and finished areas."""
+    if not np.array_equal(replay.labels[one.task], one.tracked.labels):
+        return False
+    kept = replay.objects(one.task, one.record.pixel_size_um).set_index("index")[_SEEN]
+    shown = one.tracked.objects.set_index("index")[_SEEN]
+    return kept.sort_index().equals(shown.sort_index()) and replay.finished == finished_of(one.layer)
 
 
 def _annotated(replay: Replay, image: Any, size: PixelSize) -> AnnotatedImage:
