@@ -24,10 +24,14 @@ from napari_cerberus.progress import run_to_end
 from tiny import EXACT, spotted, tiny_model
 
 
-def part_of(prediction: Prediction, window: Window) -> Prediction:
+def part_of(prediction: Prediction, tasks: tuple[str, ...], window: Window) -> Prediction:
     return replace(
         prediction,
-        probabilities={task: both[(slice(None), *window.slices)] for task, both in prediction.probabilities.items()},
+        probabilities={
+            task: prediction.probabilities[task][(slice(None), *window.slices)]
+            for task in tasks
+            if task in prediction.probabilities
+        },
         type_maps={task: types[window.slices] for task, types in prediction.type_maps.items()},
     )
 
@@ -35,12 +39,14 @@ def part_of(prediction: Prediction, window: Window) -> Prediction:
 def in_blocks(
     predictions: dict[float, Prediction], layouts: dict[float, Layout], model: Model, chosen: AnnotateSettings
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    def probabilities(size_um: float, tasks: tuple[str, ...], window: Window) -> Prediction:
+        return part_of(predictions[size_um], tasks, window)
+
     labels: dict[str, np.ndarray] = {}
     tables = []
     layout = next(iter(layouts.values()))
     for place in layout.label_blocks():
-        job = cut_block(place, layouts, lambda size, window: part_of(predictions[size], window), model, chosen)
-        found = run_to_end(job)
+        found = run_to_end(cut_block(place, layouts, probabilities, model, chosen))
         for task, block in found.labels.items():
             labels.setdefault(task, np.zeros(layout.grid.image_shape, np.uint64))[layout.label_window(place).slices] = (
                 block

@@ -114,11 +114,12 @@ class SlideWork:
         self._run.write_objects(place, objects)
         give_back_memory()
 
-    def probabilities(self, size_um: float, window: Window) -> Prediction:
-        """The probabilities of the tasks of a pixel size, in any window of its model grid; glass is background."""
-        layout, tasks = self._layouts[size_um], self._tasks_at(size_um)
-        both = {task.key: np.zeros((2, *window.shape), np.float16) for task in tasks if task.kind == "instances"}
-        types = {task.key: np.zeros(window.shape, np.uint8) for task in tasks if task.kind == "types"}
+    def probabilities(self, size_um: float, tasks: tuple[str, ...], window: Window) -> Prediction:
+        """Probabilities of tasks of a pixel size, in any window of its model grid; glass is background."""
+        layout = self._layouts[size_um]
+        both = {task: np.zeros((2, *window.shape), np.float16) for task in tasks}
+        kinds = [one.key for one in self._tasks_at(size_um) if one.kind == "types" and one.types_of in tasks]
+        types = {key: np.zeros(window.shape, np.uint8) for key in kinds}
         for place in layout.touched(window):
             block = layout.network_window(place)
             common = block.grown(0, window)

@@ -36,7 +36,7 @@ _NEAR_PX, _FIRST_CONTEXT_PX, _STEP_PX = 32, 96, 160
 _STEP = Progress("Finding objects")
 _EIGHT = np.ones((3, 3), bool)
 Labels = dict[str, NDArray[np.uint64]]
-Probabilities = Callable[[float, Window], Prediction]
+Probabilities = Callable[[float, tuple[str, ...], Window], Prediction]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ def cut_block(
         Of the block of labels.
     layouts : mapping of pixel size to Layout
     probabilities : callable
-        Gives those of the tasks of a pixel size, in any window of its model grid.
+        Gives, of a pixel size and tasks read at it, what was said of them in any window of its model grid.
     model : Model
     settings : AnnotateSettings
     """
@@ -66,7 +66,7 @@ def cut_block(
     tables = []
     for size_um, tasks in model.spec.tasks_by_pixel_size().items():
         for together in _cut_together([task.key for task in tasks if task.kind == "instances"]):
-            part = partial(_only, partial(probabilities, size_um), together)
+            part = partial(probabilities, size_um, together)
             cut = yield from _cut_at(place, layouts[size_um], part, model, settings)
             for task, (found, owned) in cut.items():
                 labels[task] = found
@@ -102,11 +102,6 @@ def _cut_together(tasks: Sequence[str]) -> list[tuple[str, ...]]:
     """Lumina need their glands; every other task has a window of its own, no larger than its objects ask for."""
     pair = tuple(task for task in tasks if task in (LUMINA, GLANDS))
     return [*([pair] if pair else []), *((task,) for task in tasks if task not in pair)]
-
-
-def _only(probabilities: Callable[[Window], Prediction], tasks: tuple[str, ...], window: Window) -> Prediction:
-    every = probabilities(window)
-    return replace(every, probabilities={task: both for task, both in every.probabilities.items() if task in tasks})
 
 
 def _window_around(

@@ -32,10 +32,10 @@ def objects_by_blocks(
     ``block_objects.GIANT_PX`` is parted, as on a slide.
     """
     layouts = Layout.of_model(shape, settings.pixel_size_um, model.spec, BLOCK_PX)
-    tasks_at = {size_um: [task.key for task in tasks] for size_um, tasks in model.spec.tasks_by_pixel_size().items()}
+    types_of = {task.key: task.types_of for task in model.spec.tasks if task.kind == "types"}
 
-    def part(size_um: float, window: Window) -> Prediction:
-        return _part_of(prediction, window, tasks_at[size_um])
+    def part(_size_um: float, tasks: tuple[str, ...], window: Window) -> Prediction:
+        return _part_of(prediction, window, [*tasks, *(types for types, of in types_of.items() if of in tasks)])
 
     labels = {task: np.zeros(shape, np.int32) for task in prediction.probabilities}
     tables = []
