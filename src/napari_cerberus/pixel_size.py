@@ -14,6 +14,10 @@ from .errors import SettingsError
 RANGE_UM = (0.05, 20.0)
 """A pixel's side in µm: what is outside is a mistake of a file or of a hand."""
 
+ASSUMED_UM = 0.5
+"""Assumed, in the window and on the terminal, where nobody says how large a pixel is: a 20x scan, and within a factor
+of two of a 40x one. The size of a model's training images says nothing about a user's own file."""
+
 _MOST_DECIMALS = 6
 
 

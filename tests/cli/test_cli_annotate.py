@@ -21,7 +21,7 @@ from napari_cerberus.cli.main import main
 from napari_cerberus.errors import ModelError
 from napari_cerberus.exporting.saved_annotations import read_result
 from napari_cerberus.model.checkpoint import Model
-from napari_cerberus.pixel_size import PixelSize, PixelSizeSource
+from napari_cerberus.pixel_size import ASSUMED_UM, PixelSize, PixelSizeSource
 from napari_cerberus.progress import Progress
 from napari_cerberus.synthetic import TileSettings, make_tile
 from tiny import TINY_TASKS, tiny_model
@@ -112,24 +112,29 @@ def test_the_files_own_pixel_size_is_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "in_file", "provenance", "expected"),
+    ("given", "in_file", "expected"),
     [
-        ("0.3", 0.4, {"acquisition_pixel_size_um": 1.3}, ((0.3, 0.3), "set by you")),
-        ("1.13,1.50", 0.4, {}, ((1.13, 1.5), "set by you")),
-        ("", 0.4, {"acquisition_pixel_size_um": 1.3}, ((0.4, 0.4), "from the file")),
-        ("", None, {"acquisition_pixel_size_um": 1.3}, ((1.3, 1.3), "assumed")),
-        ("", None, {"acquisition_pixel_size_um": "wide"}, ((0.5, 0.5), "assumed")),
-        ("", None, {"acquisition_pixel_size_um": True}, ((0.5, 0.5), "assumed")),
-        ("", None, {"acquisition_pixel_size_um": -1}, ((0.5, 0.5), "assumed")),
-        ("", None, {}, ((0.5, 0.5), "assumed")),
+        ("0.3", 0.4, ((0.3, 0.3), "set by you")),
+        ("1.13,1.50", 0.4, ((1.13, 1.5), "set by you")),
+        ("", 0.4, ((0.4, 0.4), "from the file")),
+        ("", None, ((ASSUMED_UM, ASSUMED_UM), "assumed")),
     ],
 )
 def test_the_best_known_pixel_size_wins(
-    given: str, in_file: float | None, provenance: dict[str, Any], expected: tuple[tuple[float, float], str]
+    given: str, in_file: float | None, expected: tuple[tuple[float, float], str]
 ) -> None:
     stated = None if in_file is None else PixelSize.square(in_file, PixelSizeSource.FILE)
-    size = command.choose_pixel_size(given, stated, provenance)
+    size = command.choose_pixel_size(given, stated)
     assert (size.yx_um, size.source) == expected
+
+
+def test_a_stack_is_refused_before_its_pixel_size_is_assumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, np.zeros((4, 32, 32, 3), np.uint8), photometric="rgb")
+    assert main(["annotate", str(path), "--out", str(tmp_path / "out")]) == 1
+    assert "ASSUMED" not in capsys.readouterr().err
 
 
 def test_one_bad_image_fails_and_the_others_are_done(

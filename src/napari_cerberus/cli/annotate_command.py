@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..annotation.frame import Frame
 from ..annotation.store import check_target, save_annotation
@@ -21,7 +21,7 @@ from ..inference.images.rgb import to_rgb8
 from ..model.checkpoint import Model
 from ..model.library.opening import open_model
 from ..model.library.promotion import promoted_and_note
-from ..pixel_size import PixelSize, PixelSizeSource
+from ..pixel_size import ASSUMED_UM, PixelSize, PixelSizeSource
 from ..progress import run_to_end
 from ..slides.slide_files.open_slide import looks_like_slide, open_slide
 from .main import EXIT_FAILED, PROGRAM, one_line
@@ -31,14 +31,8 @@ from .slides.slide_jobs import add_slide_arguments, annotate_slides, stated_size
 if TYPE_CHECKING:
     from ..adaptation.stain import StainImage
 
-DEFAULT_PIXEL_SIZE_UM = 0.5
-"""Assumed where neither the user, the file nor the model says: a 20x scan."""
-
 _NAMELESS = "image"
 """Folder of an image whose name consists of dots."""
-
-ACQUISITION_FIELD = "acquisition_pixel_size_um"
-"""Field of a model's provenance: the pixel size of the images it is usually given."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Annotate every image; 1 if any of them failed, the others are done all the same."""
-    settings_for(arguments, choose_pixel_size(arguments.pixel_size_um, None, {}))  # before anything is loaded
+    settings_for(arguments, choose_pixel_size(arguments.pixel_size_um, None))  # before anything is loaded
     if arguments.full_brightness is not None:
         checked_brightness(arguments.full_brightness)
     choose_runtime(arguments.device)
@@ -130,7 +124,7 @@ def _stain_image(path: Path, model: Model, arguments: argparse.Namespace) -> Sta
             pixels, stated = stored.pixels, stored.pixel_size
     except CerberusError as error:
         raise ImageError(f"{path}: {error}") from error
-    size = choose_pixel_size(arguments.pixel_size_um, stated, model.spec.provenance)
+    size = choose_pixel_size(arguments.pixel_size_um, stated)
     return StainImage(pixels=pixels, pixel_size=size, name=path.name, full_brightness=arguments.full_brightness)
 
 
@@ -139,7 +133,7 @@ def _annotate_slides(slides: Mapping[Path, Path], model: Model, arguments: argpa
     settings: dict[Path, AnnotateSettings] = {}
     for path in slides:
         try:
-            size = choose_pixel_size(arguments.pixel_size_um, stated_size(path), model.spec.provenance)
+            size = choose_pixel_size(arguments.pixel_size_um, stated_size(path))
         except CerberusError as error:
             sys.stderr.write(f"{PROGRAM}: error: {path}: {one_line(error)}\n")
             continue
@@ -187,7 +181,7 @@ def folder_name(image: Path) -> str:
     return image.stem.rstrip(". ") or _NAMELESS
 
 
-def choose_pixel_size(given: str, in_file: PixelSize | None, provenance: Mapping[str, Any]) -> PixelSize:
+def choose_pixel_size(given: str, in_file: PixelSize | None) -> PixelSize:
     """The best that is known: what the user gave, what the file says, or a stated assumption.
 
     Raises
@@ -197,12 +191,7 @@ def choose_pixel_size(given: str, in_file: PixelSize | None, provenance: Mapping
     """
     if given:
         return PixelSize.parse(given, PixelSizeSource.USER)
-    if in_file is not None:
-        return in_file
-    usual = provenance.get(ACQUISITION_FIELD)
-    if isinstance(usual, bool) or not isinstance(usual, (int, float)) or not usual > 0:
-        usual = DEFAULT_PIXEL_SIZE_UM
-    return PixelSize.square(float(usual), PixelSizeSource.ASSUMED)
+    return in_file or PixelSize.square(ASSUMED_UM, PixelSizeSource.ASSUMED)
 
 
 def settings_for(arguments: argparse.Namespace, size: PixelSize) -> AnnotateSettings:
@@ -241,14 +230,14 @@ def _annotate_and_write(
     check_target(folder)
     _require_text(path)
     image = read_image(path)
-    size = choose_pixel_size(arguments.pixel_size_um, image.pixel_size, model.spec.provenance)
+    said = arguments.full_brightness if image.pixels.dtype != "uint8" else None
+    rgb, notes = to_rgb8(image.pixels, said)
+    size = choose_pixel_size(arguments.pixel_size_um, image.pixel_size)
     if size.assumed:
         line.say(
             f"the file does not say how large a pixel is; ASSUMED {size}. "
             "If that is wrong, run again with --pixel-size-um."
         )
-    said = arguments.full_brightness if image.pixels.dtype != "uint8" else None
-    rgb, notes = to_rgb8(image.pixels, said)
     as_stored = said is not None and image.pixels.shape[:2] == rgb.shape[:2]
     known_by = image.pixels if as_stored else rgb  # whoever opens it again scales it anew
     job = annotate(rgb, model, settings_for(arguments, size), frame=Frame.of_image(known_by, path.stem))

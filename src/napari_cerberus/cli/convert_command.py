@@ -192,7 +192,7 @@ def _read(arguments: argparse.Namespace) -> int:
     for note in found.notes:
         line.say(note)
     line.close()
-    size = choose_pixel_size(arguments.pixel_size_um, image.pixel_size, {})
+    size = choose_pixel_size(arguments.pixel_size_um, image.pixel_size)
     annotated = AnnotatedImage(
         frame=Frame.of_image(pixels, arguments.image.stem),
         pixel_size=size,

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import CerberusError
-from ..pixel_size import RANGE_UM, PixelSize, PixelSizeSource
+from ..pixel_size import ASSUMED_UM, RANGE_UM, PixelSize, PixelSizeSource
 from .placement import data_to_physical, size_of
 from .preferences import Memory
 
-DEFAULT_UM = 0.5
 PRESETS = (("40×", 0.25), ("20×", 0.5), ("10×", 1.0), ("EBHI biopsy tile", 1.3))
 """Scanner magnifications and their usual pixel size in µm."""
 
@@ -24,7 +23,7 @@ def find_pixel_size(
     fingerprint: str,
     memory: Memory,
     read_from_file: Callable[[Path], PixelSize | None],
-    assumed_um: float = DEFAULT_UM,
+    assumed_um: float = ASSUMED_UM,
 ) -> PixelSize:
     """The best known pixel size of an image layer.
 

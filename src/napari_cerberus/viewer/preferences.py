@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import OutputError
 from ..files import write_text
+from ..pixel_size import ASSUMED_UM
 from ..tasks import INSTANCE_TASKS
 from .colours import is_colour
 from .session import ColourBy, Display
@@ -34,7 +35,7 @@ class Preferences:
     device: str = "auto"
     sensitivity: float = 0.0
     flips: bool = False
-    assumed_pixel_size_um: float = 0.5
+    assumed_pixel_size_um: float = ASSUMED_UM
     colour_by: str = "class"
     filled: bool = False
     reviewer: str = ""

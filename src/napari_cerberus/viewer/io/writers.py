@@ -19,12 +19,11 @@ from ...interop.figure import write_figure
 from ...interop.geojson import GeoJsonSettings, write_geojson
 from ...interop.ome_tiff import write_label_tiff
 from ...pairs.object_rows import write_table
-from ...pixel_size import RANGE_UM, PixelSize, PixelSizeSource
+from ...pixel_size import ASSUMED_UM, RANGE_UM, PixelSize, PixelSizeSource
 from ...progress import run_to_end
 from ...tasks import INSTANCE_TASKS
 from ..layer_features import table_from
 from ..layer_provenance import KEY, LayerRecord, record_from
-from ..pixel_size_lookup import DEFAULT_UM
 
 LayerData = tuple[Any, Mapping[str, Any], str]
 """What napari hands to a writer: pixels, the layer's settings, its type."""
@@ -101,7 +100,7 @@ def _annotated(name: str, layers: Sequence[LayerData]) -> AnnotatedImage:
     labels: dict[str, NDArray[np.integer]] = {}
     tables: list[pd.DataFrame] = []
     record = next((one for _, meta, _ in layers if (one := _record(meta)) is not None), None)
-    size = _size(layers) or PixelSize.square(DEFAULT_UM, PixelSizeSource.ASSUMED)
+    size = _size(layers) or PixelSize.square(ASSUMED_UM, PixelSizeSource.ASSUMED)
     for data, meta, _ in layers:
         task = _task(meta)
         if task in labels:
