@@ -286,6 +286,13 @@ def test_a_bad_file_is_named_and_nothing_of_it_is_imported(
     assert not (tmp_path / "pairs").exists()
 
 
+def test_a_folder_of_other_pictures_is_one_sentence(tmp_path: Path) -> None:
+    for number in range(10):
+        save(tmp_path / "holiday" / f"{number}.png", IMAGE)
+    with pytest.raises(DataError, match=r"does not look like GlaS; expected: train_1\.bmp beside train_1_anno\.bmp"):
+        imported("glas", tmp_path / "holiday", tmp_path / "pairs")
+
+
 def test_missing_partners_are_named(tmp_path: Path) -> None:
     root = made("crag", tmp_path)
     save(root / "valid" / "Images" / "test_1.png", IMAGE)

@@ -16,6 +16,7 @@ from ..finetune.finetune_plan import Plan, prepare
 from ..finetune.finetune_settings import PRESETS, PURPOSES, FinetuneSettings
 from ..finetune.run.process import begin, command_line, resume
 from ..finetune.run_state import STARTING_S, RunState, read_state
+from ..pairs.words import counted
 from ..progress import Job, Progress, Result, run_to_end
 from .progress_line import ProgressLine
 
@@ -99,7 +100,7 @@ def _describe(plan: Plan) -> None:
     for sentence in filter(None, (*plan.warnings, plan.new_head)):
         sys.stderr.write(f"note: {sentence}\n")
     sides = ", ".join(f"{name.replace('_', ' ')} {n} of {p}" for name, (n, p) in plan.sides.items())
-    sys.stdout.write(f"{plan.pairs} pairs of {plan.patients} patients\n")
+    sys.stdout.write(f"{counted(plan.pairs, 'pair')} of {counted(plan.patients, 'patient')}\n")
     if sides:
         sys.stdout.write(f"pairs of patients by side: {sides}\n{plan.learns}\nbase model: {plan.base_name}\n")
 

@@ -84,8 +84,8 @@ def import_set(
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; give the folder that the archive was unpacked into.")
     items, problems = chosen.find(folder)
-    if not items and not problems:
-        raise DataError(f"{folder} holds no image of {chosen.title} in its published layout: {_layout(chosen)}")
+    if not items:
+        raise DataError(f"{folder} does not look like {chosen.title}; expected: {_layout(chosen)}")
     licence = Licence(
         title=chosen.title,
         cite=chosen.cite,
@@ -119,7 +119,7 @@ def import_set(
 
 
 def _layout(chosen: PublishedSet) -> str:
-    return (chosen.find.__doc__ or "").split("\n")[0]
+    return (chosen.find.__doc__ or "").split("\n")[0].replace("``", "")
 
 
 def _place(chosen: PublishedSet, item: Item, target: Path) -> Path:
