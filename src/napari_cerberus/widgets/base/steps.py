@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -63,6 +63,8 @@ class Page(QScrollArea):
         handled = bool(super().eventFilter(watched, event))
         if watched is self.widget() and event.type() in _RESIZING:
             self.updateGeometry()
+            if watched.height() < watched.minimumSizeHint().height():  # Qt does not always see that it has grown
+                QCoreApplication.postEvent(self, QEvent(QEvent.Type.LayoutRequest))
         return handled
 
     def scrollContentsBy(self, _dx: int, dy: int) -> None:
