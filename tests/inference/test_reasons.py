@@ -145,6 +145,22 @@ def test_margin_and_sharpness_are_those_that_confidence_is_made_of() -> None:
     assert reasons.agreement is None
 
 
+def test_on_a_finer_image_the_figures_still_give_the_confidence() -> None:
+    rows, columns = np.mgrid[:30, :30]
+    inner = np.clip(1.3 - np.hypot(rows - 14, columns - 13) / 10, 0, 0.98).astype(np.float32)
+    on_model = (inner > 0.5).astype(np.int32)
+    seen = ProbabilityMap(
+        probabilities=np.stack([inner, (1 - inner) / 3]), top_px=0, left_px=0, bottom_px=120, right_px=120
+    )
+    labels = np.kron(on_model, np.ones((4, 4), np.int32))
+    objects = pd.DataFrame({"index": [1], "area_um2": [1.0], "confidence": 0.5, "state": UNREVIEWED})
+    reasons = object_reasons(1, objects, window_around(labels, 1), seen, flips=False)
+    assert reasons.margin is not None
+    assert reasons.sharpness is not None
+    (expected,) = object_confidence(on_model, *seen.probabilities)
+    assert reasons.margin * (1 + reasons.sharpness) / 2 == pytest.approx(expected, abs=1e-6)
+
+
 def test_agreement_is_what_is_left_of_confidence_and_only_of_what_the_model_drew() -> None:
     labels, objects, seen = scene()
     expected = object_confidence((labels == 6).astype(np.int32), *seen.probabilities)[0]

@@ -16,6 +16,7 @@ from ...annotation.edits.window import Window
 from ...annotation.object_columns import EDITED
 from ..objects.found_objects import margins_and_blurs
 
+Plane = NDArray[np.float32]
 _LEAST_COUNT = 5
 """Among fewer objects a rank says nothing."""
 
@@ -27,14 +28,15 @@ class ObjectReasons:
     Attributes
     ----------
     margin, sharpness : float or None
-        0..1; mean of |2·p - 1| inside its outline, and one minus the mean entropy along it.
+        0..1; mean of |2·p - 1| inside its outline, and one minus the mean entropy along it, both on the model's own
+        grid: ``margin * (1 + sharpness) / 2`` is the confidence of an object that was not changed.
     larger_than : float or None
         Share of the other objects of its kind in the image that are smaller.
     others : int
         How many those are.
     agreement : float or None
         How well it was found again in the mirrored image, 0..1: what is left of its confidence after margin and
-        sharpness. About right only, since the confidence was taken on the model's own grid.
+        sharpness.
     """
 
     margin: float | None = None
@@ -79,10 +81,34 @@ def object_reasons(
 
 
 def _on_map(window: Window, index: int, probability: ProbabilityMap) -> tuple[float, float]:
-    mask: NDArray[np.int32] = window.mask(index).astype(np.int32)
-    inner, both = probability.on(window, 0.0), probability.on(window, 1.0)
-    margins, blurs = margins_and_blurs(mask, inner, both - inner)
+    mask, inner, contour = _cells(window, index, probability)
+    if not mask.any():  # smaller than a cell of the model's grid
+        mask, inner = window.mask(index).astype(np.int32), probability.on(window, 0.0)
+        contour = probability.on(window, 1.0) - inner
+    margins, blurs = margins_and_blurs(mask, inner, contour)
     return float(margins[0]), float(1.0 - blurs[0])
+
+
+def _cells(window: Window, index: int, probability: ProbabilityMap) -> tuple[NDArray[np.int32], Plane, Plane]:
+    """The object, inner and contour on the model's own grid, where its confidence was taken."""
+    _, height, width = probability.probabilities.shape
+    tall, wide = window.ids.shape
+    rows, in_rows = _centres(window.top, tall, probability.top_px, probability.bottom_px, height)
+    columns, in_columns = _centres(window.left, wide, probability.left_px, probability.right_px, width)
+    inside = ((in_rows >= 0) & (in_rows < tall))[:, None] & ((in_columns >= 0) & (in_columns < wide))
+    near = np.ix_(np.clip(in_rows, 0, tall - 1), np.clip(in_columns, 0, wide - 1))
+    mask = (window.mask(index)[near] & inside).astype(np.int32)
+    inner, contour = np.asarray(probability.probabilities[:, rows, columns], dtype=np.float32)
+    return mask, inner, contour
+
+
+def _centres(first: int, count: int, low: float, high: float, size: int) -> tuple[slice, NDArray[np.int64]]:
+    """Cells over and beside ``count`` image pixels from ``first`` on, and the pixel of those at each one's centre."""
+    side = (high - low) / size
+    start = min(max(int((first - low) / side) - 1, 0), size)
+    stop = min(max(int((first + count - low) / side) + 2, start), size)
+    centres = low + (np.arange(start, stop) + 0.5) * side
+    return slice(start, stop), np.floor(centres - first).astype(np.int64)
 
 
 def reasons_sentence(reasons: ObjectReasons, kinds: str) -> str:
