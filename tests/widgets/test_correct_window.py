@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from qtpy.QtCore import Qt
+import pytest
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import QApplication, QWidget
 
 from correct_window import RIGHT, WAIT_MS, Window
+from fake_jobs import he_like
 from napari_cerberus.widgets.correct.key_table import KeyTable
+from napari_cerberus.widgets.dock import CerberusDock
 
 
 def test_split_merge_and_undo_with_mouse_and_keys(window: Window) -> None:
@@ -102,3 +106,36 @@ def test_nothing_of_the_dock_is_cut_off_at_its_smallest_width(window: Window) ->
     for task in ("glands", "nuclei", "lumina"):
         window.click(window.layer(task), (5, 5))
         assert scroll.widget().minimumSizeHint().width() <= scroll.viewport().width()
+
+
+class _ShownWindows(QObject):
+    """Keeps the kinds of widget that were shown as a window of their own; napari does so with some of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kinds: list[str] = []
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt calls it so
+        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+            kind = type(watched)
+            if not kind.__module__.startswith("napari."):
+                self.kinds.append(kind.__name__)
+        return False
+
+
+def test_no_part_of_the_dock_is_ever_a_window_of_its_own(window: Window, request: pytest.FixtureRequest) -> None:
+    shown = _ShownWindows()
+    QApplication.instance().installEventFilter(shown)
+    request.addfinalizer(lambda: QApplication.instance().removeEventFilter(shown))
+    window.viewer.add_image(he_like(40, 56), rgb=True, name="next")
+    session, ids = window.dock.controller.session, [key for key, _ in window.dock.controller.layers.images()]
+    for task in ("glands", "nuclei", "lumina"):
+        one = next(one for one in window.corrections if one.layer is window.layer(task))
+        window.corrections.choose(one, 1)
+        for image_id in (*ids, *ids):  # twice at once: what was just added is taken out again
+            session.image_id = image_id
+        window.dock.controller.correct.corrections.active_changed.emit()
+        window.dock.controller.correct.corrections.active_changed.emit()
+        window.qtbot.wait(20)
+    window.qtbot.addWidget(CerberusDock(window.viewer, window.dock.controller))  # opened on an annotated image
+    assert not shown.kinds

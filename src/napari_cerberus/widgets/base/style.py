@@ -93,10 +93,13 @@ def field_label(text: str, buddy: QWidget) -> QLabel:
 
 
 def clear(layout: QLayout) -> None:
-    """Take every widget out of ``layout``, at once: one that is only deleted later would still be drawn."""
+    """Take every widget out of ``layout``, at once: one that is only deleted later would still be drawn.
+
+    It keeps its parent: what Qt shows late, as it does with a widget just added, would else be a window of its own.
+    """
     while (item := layout.takeAt(0)) is not None:
         if (widget := item.widget()) is not None:
-            widget.setParent(None)
+            widget.hide()
             widget.deleteLater()
 
 
