@@ -153,6 +153,10 @@ def test_a_cancel_in_the_middle_leaves_everything(make_desk: Callable[..., Desk]
     taught.wait(JobState.CANCELLED)
     assert taught.fake.closed.is_set()
     assert np.array_equal(taught.glands.layer.data, before)
+    assert taught.learning.status.message
+    other = taught.desk.viewer.add_image(he_like(40, 56, seed=9), rgb=True, name="other")
+    taught.desk.controller.choose.image(str(other.unique_id))
+    assert not taught.learning.status.message, "how it ended says nothing of another image"
 
 
 @pytest.mark.parametrize(

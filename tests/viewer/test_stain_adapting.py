@@ -75,6 +75,8 @@ def test_the_copy_becomes_the_chosen_model(bench: Bench) -> None:
     assert (bench.orders[0].model_name, bench.orders[0].name) == ("starter", "my lab")
     assert (kept, bench.session.model_name) == (["my lab"], "my lab")
     assert "nobody has tested it" in bench.adapting.status.message
+    bench.session.image_id = str(bench.images[1].unique_id)
+    assert not bench.adapting.status.message
 
 
 def test_all_open_colour_images_are_taken(bench: Bench) -> None:

@@ -90,6 +90,7 @@ class Learning:
         finishing.changed.connect(self.told_changed.emit)
         correct.corrections.run_walked.connect(self._on_run_walked)
         correct.corrections.merged.connect(self._on_run_walked)
+        session.events.image_id.connect(self._on_image_chosen)
 
     @property
     def busy(self) -> bool:
@@ -296,6 +297,10 @@ class Learning:
     def _on_run_walked(self, *_: Any) -> None:
         """A round was taken back or made again: another model is the adapted one."""
         self.told_changed.emit()
+
+    def _on_image_chosen(self, _unique_id: str) -> None:
+        if not self.status.state.busy:
+            self._tell(JobStatus())  # how a round ended says nothing of another image
 
     def _fail(self, error: CerberusError) -> None:
         self._tell(JobStatus(state=JobState.FAILED, message=str(error)))

@@ -74,6 +74,7 @@ class StainAdapting:
         self._choose_model, self._open_model, self._make_job = choose_model, open_model, make_job
         self._jobs = JobRunner("Adapting to a stain")
         self.status = JobStatus()
+        session.events.image_id.connect(self._on_image_chosen)
 
     @property
     def parent(self) -> str:
@@ -147,6 +148,10 @@ class StainAdapting:
             self._tell(JobStatus(state=JobState.RETURNED, fraction=1.0, message=words))
             self._choose_model(name)
             self.kept.emit(name)
+
+    def _on_image_chosen(self, _unique_id: str) -> None:
+        if not self.status.state.busy:
+            self._tell(JobStatus())
 
     def _fail(self, error: CerberusError) -> None:
         self._tell(JobStatus(state=JobState.FAILED, message=str(error)))
