@@ -54,7 +54,8 @@ class Window:
         self.qtbot.waitUntil(lambda: self.session.job.state is state, timeout=10_000)
 
     def names(self) -> list[str]:
-        return [layer.name for layer in self.viewer.layers]
+        """Of all layers but the marks of what lies under the pointer, wherever that happens to be."""
+        return [layer.name for layer in self.viewer.layers if layer.name != OVERLAY_LAYER]
 
     @property
     def message(self) -> str:
