@@ -48,10 +48,15 @@ def parent_of(entry: ModelEntry) -> str:
 
 
 def made_at(entry: ModelEntry) -> str:
-    """When it was made: what its record says, else the date of its weights file."""
+    """When it was made: what its record says, else the date of its weights file; "–" where nobody knows.
+
+    Files of a shipped model have the date of the installation, which says nothing.
+    """
     stated = _finetune(entry.spec.provenance).get("date") or entry.spec.provenance.get("made_at")
     if isinstance(stated, str) and stated:
         return stated
+    if entry.shipped:
+        return _DASH
     try:
         seconds = (entry.path / WEIGHTS_FILE).stat().st_mtime
     except OSError:

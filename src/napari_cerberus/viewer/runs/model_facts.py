@@ -51,9 +51,8 @@ class ModelFacts:
 
     @property
     def made(self) -> str:
-        """Its date; the files of a shipped model have that of the installation, which says nothing."""
-        known = not self.shipped or "made_at" in self.entry.spec.provenance
-        return made_at(self.entry)[:_DATE] if known else _DASH
+        """Its date."""
+        return made_at(self.entry)[:_DATE]
 
     @property
     def learnt_from(self) -> str:
