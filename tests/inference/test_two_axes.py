@@ -8,9 +8,11 @@ import pytest
 from napari_cerberus.errors import SettingsError
 from napari_cerberus.inference.annotate import annotate
 from napari_cerberus.inference.annotate_settings import AnnotateSettings
+from napari_cerberus.inference.device import choose_runtime
 from napari_cerberus.inference.grid.model_grid import ModelGrid
 from napari_cerberus.inference.grid.rescale import to_model_grid
 from napari_cerberus.inference.grid.upsample import to_image_grid
+from napari_cerberus.inference.read_image import read_image
 from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
 from tiny import tiny_model
@@ -50,6 +52,22 @@ def test_each_task_is_read_at_its_own_pixel_size():
     assert all(plane.shape == (64, 48) for plane in answer.labels.values())
     same = run_to_end(annotate(image, model, AnnotateSettings(pixel_size_um=size, device="cpu")))
     np.testing.assert_array_equal(answer.labels["glands"], same.labels["glands"])
+
+
+def test_progress_over_two_scales_is_one_and_never_falls():
+    model = tiny_model()
+    fine = replace(model, spec=replace(model.spec, task_pixel_size_um={"nuclei": model.spec.pixel_size_um / 2}))
+    image = np.random.default_rng(0).integers(0, 255, (64, 48, 3), np.uint8)
+    steps = []
+    job = read_image(image, fine, choose_runtime("cpu"), model.spec.pixel_size_um, tile_size_px=64)
+    reading = run_to_end(job, steps.append)
+    assert set(reading.prediction.probabilities) >= {"nuclei", "glands"}
+    read = [step for step in steps if step.stage == "Reading the image"]
+    shares = [step.fraction for step in read]
+    assert None not in shares
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert {step.total for step in read} == {64 * 48 * 5}
 
 
 def test_a_model_names_no_pixel_size_of_a_task_that_it_lacks():

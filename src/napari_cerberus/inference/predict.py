@@ -34,7 +34,7 @@ from .tile_memory import default_tile_px
 from .tissue_readout import tissue_cells
 
 SMALLEST_TILE_PX = 64
-_STAGE = "Reading the image"
+READING = "Reading the image"
 Result = TypeVar("Result")
 _OUT_OF_MEMORY = (
     "out of memory",
@@ -150,7 +150,7 @@ class _Reader:
                     if step > finished and (pending or done):  # a single tile is done sooner with the memory it has
                         give_back_memory()
                     finished = step
-                    yield Progress(_STAGE, done * steps + step, (done + 1 + len(pending)) * steps)
+                    yield Progress(READING, done * steps + step, (done + 1 + len(pending)) * steps)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -158,7 +158,7 @@ class _Reader:
                 pending.appendleft(tile)
                 parts = [part for waiting in pending for part in waiting.valid.split(side)]
                 pending = deque(tiles(parts, self._whole, margin))
-                yield Progress(_STAGE, done * steps, (done + len(pending)) * steps, message=self._notes[-1])
+                yield Progress(READING, done * steps, (done + len(pending)) * steps, message=self._notes[-1])
             else:
                 done += 1
         return Prediction(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ from ..progress import Job, Progress
 from .device import Runtime
 from .grid.model_grid import ModelGrid
 from .grid.rescale import to_model_grid
-from .predict import Prediction, predict
+from .predict import READING, Prediction, predict
 
 Pixels = NDArray[np.uint8]
 _PREPARING = "Preparing the image"
@@ -70,19 +71,40 @@ def read_image(
     own = ModelGrid.of(shape, pixel_size, model.spec.pixel_size_um)
     own_image = to_model_grid(rgb, own)
     yield Progress(_PREPARING)
-    whole = Prediction()
-    for size_um, tasks in model.spec.tasks_by_pixel_size().items():
+    scales = model.spec.tasks_by_pixel_size()
+    grids = {size_um: ModelGrid.of(shape, pixel_size, size_um) for size_um in scales}
+    total_px = sum(math.prod(grid.shape) for grid in grids.values())
+    whole, read_px = Prediction(), 0
+    for size_um, tasks in scales.items():
         is_own = size_um == model.spec.pixel_size_um
-        image = own_image if is_own else to_model_grid(rgb, ModelGrid.of(shape, pixel_size, size_um))
-        yield Progress(_PREPARING)
+        image = own_image if is_own else to_model_grid(rgb, grids[size_um])
+        yield Progress(READING, read_px, total_px) if read_px else Progress(_PREPARING)
         keys = None if len(tasks) == len(model.spec.tasks) else [task.key for task in tasks]
         seen = image if turned is None else turned(image)
-        part = yield from predict(seen, model, runtime, tile_size_px=tile_size_px, keys=keys)
+        size_px = math.prod(grids[size_um].shape)
+        job = predict(seen, model, runtime, tile_size_px=tile_size_px, keys=keys)
+        part = yield from _as_share(job, read_px, size_px, total_px)
+        read_px += size_px
         give_back_memory()  # what the features took, before the next grid needs as much
         whole = _joined(whole, part)
     order = [task.key for task in model.spec.tasks if task.key in whole.probabilities]
     whole = replace(whole, probabilities={key: whole.probabilities[key] for key in order})
     return Reading(prediction=whole, grid=own, image=own_image)
+
+
+def _as_share(job: Job[Prediction], before_px: int, size_px: int, total_px: int) -> Job[Prediction]:
+    """Drive ``job`` as that share of a longer one; what is done never falls, even where tiles get smaller."""
+    done_px = before_px
+    try:
+        while True:
+            try:
+                step = next(job)
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]
+            done_px = max(done_px, before_px + round(size_px * (step.fraction or 0.0)))
+            yield replace(step, done=done_px, total=total_px)
+    finally:
+        job.close()
 
 
 def embed(
