@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from desk import Desk
-from fake_jobs import FakeAnnotate
+from fake_jobs import FakeAnnotate, he_like
 from napari_cerberus.annotation.review.queue import CRUMBS_UM2
 from napari_cerberus.tasks import GLANDS, NUCLEI
 from napari_cerberus.viewer.correct.layer_switch import SWITCH_KEYS
@@ -106,3 +106,17 @@ def test_delete_small_proposes_nothing_dangerous(make_desk: Callable[..., Desk])
     small, total = desk.correct.tools.count_small(proposed)
     assert total == 100
     assert small <= 0.02 * total
+
+
+def test_an_image_that_is_chosen_comes_on_top_with_its_results_and_into_view(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk()
+    layers = desk.viewer.layers
+    first = layers[0]
+    desk.viewer.add_image(he_like(80, 90, seed=5), rgb=True, name="over it")
+    first.visible = False
+    desk.viewer.camera.center = (0.0, 9000.0, 9000.0)
+    desk.controller.choose.show_image(str(first.unique_id))
+    assert first.visible
+    assert layers["over it"].visible
+    assert layers[-1] is first or layers.index(first) > layers.index(layers["over it"])
+    assert desk.viewer.camera.center[-1] < 9000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -204,6 +204,22 @@ class ViewerLayers:
         layer.add_rectangles([layer.world_to_data(image.data_to_world(corner))[-2:] for corner in four])
         layer.mode = "pan_zoom"
 
+    def bring_into_view(self, image: Any, results: Sequence[Any]) -> None:
+        """Show an image with its result layers: above images that lie over it, and in the field of view.
+
+        Nothing else is hidden, moved or changed.
+        """
+        layers, shown = self.viewer.layers, [image, *results]
+        for one in shown:
+            one.visible = True
+        above = list(layers)[layers.index(image) + 1 :]
+        if any(isinstance(one, Image) and one.visible and _overlap(one, image) for one in above):
+            mine = {str(one.unique_id) for one in shown}
+            for one in [one for one in layers if str(one.unique_id) in mine]:
+                layers.move(layers.index(one), len(layers))
+        self._activate(str(image.name))
+        self._fit(image)
+
     # -- inside ----------------------------------------------------------------------------------
 
     def _older(self, record: LayerRecord) -> tuple[Any | None, list[Any]]:
@@ -230,6 +246,15 @@ class ViewerLayers:
         layer.metadata = {**layer.metadata, KEY: final.to_metadata()}
         return str(layer.name)
 
+    def _fit(self, image: Any) -> None:
+        """Fit the view to an image whose middle is not where the camera looks at."""
+        scene = getattr(self.viewer, "scene", None)
+        camera = self.viewer.camera if scene is None else scene.camera
+        low, high = _extent(image)
+        centre = np.asarray(camera.center)[-2:]
+        if not ((centre >= low) & (centre <= high)).all():
+            camera.center = (0.0, *((low + high) / 2).tolist())
+
     def _activate(self, name: str) -> None:
         layer = next((one for one in self.viewer.layers if one.name == name), None)
         if layer is not None:
@@ -238,6 +263,16 @@ class ViewerLayers:
 
 _BOTTOM_UP = (GLANDS, LUMINA, NUCLEI)
 """Large objects below small ones, so that filled areas hide nothing."""
+
+
+def _extent(layer: Any) -> tuple[Any, Any]:
+    low, high = np.asarray(layer.extent.world)[:, -2:]
+    return low, high
+
+
+def _overlap(one: Any, other: Any) -> bool:
+    (low, high), (bottom, top) = _extent(one), _extent(other)
+    return bool(((low < top) & (bottom < high)).all())
 
 
 def _drawing_order(task: str) -> int:

@@ -65,6 +65,14 @@ class Choices:
         session.full_brightness = brightness_of(layer) if layer is not None and not why_not(layer) else None
         self._find_pixel_size(layer)
 
+    def show_image(self, unique_id: str) -> None:
+        """As ``image``, and bring the image and its results before the user's eyes."""
+        self.image(unique_id)
+        layer = self._layers.find(unique_id)
+        if layer is not None:
+            mark = "" if why_not(layer) else fingerprint(layer)
+            self._layers.bring_into_view(layer, [one for one, _ in self._layers.results(mark)] if mark else [])
+
     def full_brightness(self, value: float) -> None:
         """Take the user's word on what is white in the chosen image; 0: the rule's. Raises ``SettingsError``."""
         layer = self._layers.find(self._session.image_id)

@@ -151,7 +151,7 @@ class AnnotatePanel(QWidget):
 
     def _connect_fields(self) -> None:
         choose = self._controller.choose
-        self.image.activated.connect(lambda index: choose.image(self.image.itemData(index)))
+        self.image.activated.connect(lambda index: choose.show_image(self.image.itemData(index)))
         self.pixel_size.answered.connect(choose.pixel_size)
         self.brightness.answered.connect(choose.full_brightness)
         self.region.activated.connect(lambda index: choose.region(Region(self.region.itemData(index))))
