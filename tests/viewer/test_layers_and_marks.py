@@ -114,9 +114,9 @@ def test_an_image_that_is_chosen_comes_on_top_with_its_results_and_into_view(mak
     first = layers[0]
     desk.viewer.add_image(he_like(80, 90, seed=5), rgb=True, name="over it")
     first.visible = False
-    desk.viewer.camera.center = (0.0, 9000.0, 9000.0)
+    camera_of(desk.viewer).center = (0.0, 9000.0, 9000.0)
     desk.controller.choose.show_image(str(first.unique_id))
     assert first.visible
     assert layers["over it"].visible
     assert layers[-1] is first or layers.index(first) > layers.index(layers["over it"])
-    assert desk.viewer.camera.center[-1] < 9000
+    assert camera_of(desk.viewer).center[-1] < 9000
