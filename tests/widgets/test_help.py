@@ -28,6 +28,8 @@ def test_help_opens_the_tutorial_without_a_network(window: Window) -> None:
     assert dialog is not None
     assert "From a click to a saved annotation" in dialog.text.toPlainText()
     assert dialog.text.document().baseUrl().isLocalFile()
+    assert dialog.text.document().size().height() > 3000, "the pictures are there"
+    assert dialog.text.horizontalScrollBar().maximum() == 0, "and none is wider than the window"
     assert all((tutorial_path().parent / one).is_file() for one in pictures(dialog.text.toMarkdown()))
 
 
