@@ -19,7 +19,7 @@ from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.correct.autosave import JOURNALS_VARIABLE
 from napari_cerberus.viewer.preferences import Memory
 from napari_cerberus.widgets.correct.compare_dialog import CompareDialog
-from napari_cerberus.widgets.correct.effort_dialog import EffortDialog
+from napari_cerberus.widgets.correct.effort_dialog import EffortDialog, _shown
 from napari_cerberus.widgets.dock import CerberusDock
 
 
@@ -65,6 +65,24 @@ def test_what_changed_since_a_saved_version_is_listed_and_shown(window: Window, 
     dialog.choose("earlier", tmp_path)
     window.qtbot.waitUntil(lambda: "annotation.json" in dialog.message.text(), timeout=WAIT_MS)
     assert dialog.tasks.isHidden()
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (11472.7, "11,473"),
+        (0.586, "0.59"),
+        (12.0, "12"),
+        (99.5, "99.5"),
+        (1.0, "1"),
+        (0.99997, "0.9999"),
+        (float("nan"), "–"),
+        (19727, "19,727"),
+        ("starter", "starter"),
+    ],
+)
+def test_numbers_of_effort_are_said_plainly(value: object, said: str) -> None:
+    assert _shown(value) == said
 
 
 def test_effort_is_shown_plainly_and_saved(

@@ -9,21 +9,25 @@ from qtpy.QtWidgets import QDialog, QFileDialog, QGridLayout, QLabel, QPushButto
 
 from ...errors import OutputError
 from ...files import write_text
-from ..base.style import SPACING_PX, Banner, Tone
+from ..base.style import SPACING_PX, Banner, Tone, small_label
 
 _ROWS = {
     "model_name": "Model",
     "active_s": "Active time, pauses over 30 s left out (s)",
     "edits": "Edits",
     "decisions": "Accepted, rejected, skipped",
-    "changed_px": "Changed pixels",
+    "changed_px": "Changed pixels, of all edits together",
     "objects": "Objects",
     "edits_per_100_objects": "Edits per 100 objects",
     "changed_px_per_100_objects": "Changed pixels per 100 objects",
-    "dice_nuclei": "Dice of the model against the corrected nuclei",
-    "dice_glands": "… glands",
-    "dice_lumina": "… lumina",
+    "dice_nuclei": "Area of nuclei, model against corrected (Dice)",
+    "dice_glands": "Area of glands, model against corrected (Dice)",
+    "dice_lumina": "Area of lumina, model against corrected (Dice)",
 }
+_DICE_NOTE = (
+    "Dice 1: together the objects cover the same pixels before and after correction; 0: none of the same. Cutting or "
+    "merging objects changes many pixels and little of the area."
+)
 
 
 class EffortDialog(QDialog):
@@ -50,6 +54,8 @@ class EffortDialog(QDialog):
             _fill(grid, effort)
         layout = QVBoxLayout(self)
         layout.addLayout(grid)
+        if effort is not None:
+            layout.addWidget(small_label(_DICE_NOTE))
         layout.addWidget(self.message)
         layout.addWidget(self.save)
 
@@ -77,6 +83,11 @@ def _fill(grid: QGridLayout, effort: pd.DataFrame) -> None:
 
 
 def _shown(value: object) -> str:
+    """ "11,473", "0.59", "–"; what is not quite 1 is not shown as 1."""
     if isinstance(value, float):
-        return "–" if value != value else f"{value:,.3g}"
+        if value != value:
+            return "–"
+        if 0.99 < value < 1:
+            return f"{min(value, 0.9999):.4f}"
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}".rstrip("0").rstrip(".")
     return f"{value:,}" if isinstance(value, int) else str(value)
