@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QInputDialog
+from qtpy.QtWidgets import QInputDialog, QScrollArea, QWidget
 
 from correct_window import LEFT, RIGHT, WAIT_MS, Window
 from fake_jobs import FakeLearn
@@ -17,6 +17,12 @@ from killed_learning import slowly
 from napari_cerberus.viewer.adapt.learn_jobs import LearnJobs
 from napari_cerberus.viewer.placement import Box
 from napari_cerberus.viewer.session import JobState
+
+
+def in_sight(widget: QWidget, page: QScrollArea) -> bool:
+    """Whether no part of a widget is scrolled away."""
+    top = widget.mapTo(page.viewport(), widget.rect().topLeft()).y()
+    return top >= 0 and top + widget.height() <= page.viewport().height()
 
 
 def better() -> dict[str, Any]:
@@ -78,6 +84,8 @@ def test_cancel_in_the_middle_of_real_steps_leaves_every_layer_as_it_was(
 ) -> None:
     jobs = LearnJobs(learn=slowly, measure=FakeLearn().jobs.measure)
     window = Window(qtbot, make_napari_viewer(show=True), learn_jobs=jobs)
+    window.viewer.window.resize(1280, 760)
+    window.dock.steps.show_step("correct")
     controller, panel, glands = window.dock.controller, window.dock.learn, window.layer("glands")
     glands.data_setitem(np.nonzero(np.pad(np.ones((8, 8)), ((20, 12), (2, 46)))), 5)
     controller.correct.sync()
@@ -86,6 +94,9 @@ def test_cancel_in_the_middle_of_real_steps_leaves_every_layer_as_it_was(
     panel.learn.click()
     qtbot.waitUntil(lambda: controller.learning.status.stage == "Learning glands", timeout=WAIT_MS)
     assert panel.job_bar.cancel.isVisibleTo(panel)
+    page = window.dock.steps.pages["correct"]
+    qtbot.waitUntil(lambda: page.widget().height() > page.viewport().height(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: in_sight(panel.job_bar.cancel, page), timeout=WAIT_MS)
     panel.job_bar.cancel.click()
     qtbot.waitUntil(lambda: controller.learning.status.state is JobState.CANCELLED, timeout=WAIT_MS)
     assert panel.job_bar.message.text() == "Cancelled; nothing was changed."

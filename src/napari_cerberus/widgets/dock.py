@@ -10,6 +10,7 @@ from qtpy.QtGui import QKeySequence, QShortcut, QShowEvent
 from qtpy.QtWidgets import QDockWidget, QLabel, QVBoxLayout, QWidget
 
 from ..viewer.controller import Controller
+from ..viewer.session import JobStatus
 from .adapt.learn_panel import LearnPanel
 from .annotate.annotate_panel import ANNOTATE_KEYS, AnnotatePanel
 from .annotate.objects_panel import ObjectsPanel
@@ -49,7 +50,7 @@ class CerberusDock(QWidget):
     def __init__(self, napari_viewer: Any, controller: Controller | None = None) -> None:
         super().__init__()
         self.controller = controller if controller is not None else Controller(napari_viewer)
-        self._was_docked = self._tools_shown = False
+        self._was_docked = self._tools_shown = self._learns = False
         self.annotate = AnnotatePanel(self.controller)
         session = self.controller.session
         self.job_bar = JobBar(session.job, session.events.job, self.controller.cancel)
@@ -76,6 +77,9 @@ class CerberusDock(QWidget):
         self._why_laid_out = QTimer(self, singleShot=True, interval=_LAID_OUT_MS)
         self._why_laid_out.timeout.connect(lambda: self.steps.show_panel(self.readout.panel))
         self.readout.why.toggled.connect(self._show_reasons)
+        self._learn_laid_out = QTimer(self, singleShot=True, interval=_LAID_OUT_MS)
+        self._learn_laid_out.timeout.connect(self._show_learning)
+        self.controller.learning.status_changed.connect(self._on_learning)
         self.controller.next_images.opened.connect(lambda: self.steps.show_step("annotate"))
         self._show_tools()
         # a bound method of self is not called any more when self is destroyed
@@ -123,6 +127,16 @@ class CerberusDock(QWidget):
             self._why_laid_out.start()
         else:
             self._why_laid_out.stop()
+
+    def _on_learning(self, status: JobStatus) -> None:
+        """Remember when a round begins."""
+        if status.state.busy and not self._learns:
+            self._learn_laid_out.start()
+        self._learns = status.state.busy
+
+    def _show_learning(self) -> None:
+        """Scroll to progress and Cancel once they have their place; a tab that one has left stays left."""
+        self.steps.pages["correct"].ensureWidgetVisible(self.learn.job_bar, 0, SPACING_PX)
 
     def _lay_out(self) -> None:
         """Tabs above; below them, in sight from every tab, questions and the running job."""
