@@ -13,6 +13,7 @@ from fake_jobs import FakeAnnotate, he_like
 from napari_cerberus.annotation.review.queue import CRUMBS_UM2
 from napari_cerberus.tasks import GLANDS, NUCLEI
 from napari_cerberus.viewer.correct.layer_switch import SWITCH_KEYS
+from napari_cerberus.viewer.correct.sight.camera import camera_of
 from napari_cerberus.viewer.correct.sight.overlay import _ACCEPTED_COLOUR, _REJECTED_COLOUR, OVERLAY_LAYER
 
 
