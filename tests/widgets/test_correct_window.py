@@ -130,7 +130,7 @@ def test_no_part_of_the_dock_is_ever_a_window_of_its_own(window: Window, request
     window.viewer.add_image(he_like(40, 56), rgb=True, name="next")
     session, ids = window.dock.controller.session, [key for key, _ in window.dock.controller.layers.images()]
     for task in ("glands", "nuclei", "lumina"):
-        one = next(one for one in window.corrections if one.layer is window.layer(task))
+        one = next(one for one in window.corrections if one.layer == window.layer(task))
         window.corrections.choose(one, 1)
         for image_id in (*ids, *ids):  # twice at once: what was just added is taken out again
             session.image_id = image_id
