@@ -18,8 +18,19 @@ GLANDS = "glands"
 LUMINA = "lumina"
 INSTANCE_TASKS = (NUCLEI, GLANDS, LUMINA)
 """The label layers a user sees, in drawing order."""
+_SINGULAR = {NUCLEI: "nucleus", GLANDS: "gland", LUMINA: "lumen"}
 
 INSTANCE_CHANNELS = ("background", "inner", "contour")
+
+
+def singular(task: str) -> str:
+    """What one object of a task is called."""
+    return _SINGULAR.get(task, task)
+
+
+def objects_of(task: str, number: int) -> str:
+    """ "1 gland", "31 glands"."""
+    return f"{number:,} {singular(task) if number == 1 else task}"
 
 
 @dataclass(frozen=True, kw_only=True)

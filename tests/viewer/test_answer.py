@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from napari_cerberus.inference.doubts.tissue_doubt import doubt
-from napari_cerberus.viewer.annotate.annotation_result import added_sentence, counted, summary_sentence
+from napari_cerberus.tasks import objects_of
+from napari_cerberus.viewer.annotate.annotation_result import added_sentence, summary_sentence
 from napari_cerberus.viewer.layers import Added
 from napari_cerberus.viewer.session import RunSummary
 
@@ -40,7 +41,7 @@ def test_the_summary() -> None:
     ],
 )
 def test_counts_in_words(task: str, number: int, words: str) -> None:
-    assert counted(task, number) == words
+    assert objects_of(task, number) == words
 
 
 def test_kept_layers_are_named() -> None:

@@ -24,6 +24,7 @@ from ..model.library.promotion import promoted_and_note
 from ..pixel_size import ASSUMED_UM, PixelSize, PixelSizeSource
 from ..progress import run_to_end
 from ..slides.slide_files.open_slide import looks_like_slide, open_slide
+from ..tasks import objects_of
 from .main import EXIT_FAILED, PROGRAM, one_line
 from .progress_line import ProgressLine
 from .slides.slide_jobs import add_slide_arguments, annotate_slides, stated_size
@@ -264,7 +265,7 @@ def _require_text(path: Path) -> None:
 
 def describe(result: Annotation) -> str:
     """Counts, tissue, time and device in one line."""
-    parts = [f"{count} {task}" for task, count in result.counts.items()]
+    parts = [objects_of(task, count) for task, count in result.counts.items()]
     if result.tissue:
         name, share = max(result.tissue.items(), key=lambda item: item[1])
         parts.append(f"tissue {name} {100 * share:.0f} %")

@@ -10,7 +10,8 @@ from psygnal import Signal
 
 from ...annotation.finished_areas import FinishedArea, Mask, finished_masks
 from ...errors import CerberusError, EditError
-from ..annotate.annotation_result import counted, ordered
+from ...tasks import objects_of
+from ..annotate.annotation_result import ordered
 from ..annotate.image_region import view_box
 from ..correct.autosave import Autosave
 from ..correct.sight.overlay import Overlay
@@ -165,7 +166,7 @@ class Finishing:
 
     def _sentence(self, one: TrackedLayer, area: FinishedArea) -> str:
         mask, layers = _mask(one, area), self._corrections.siblings(one)
-        found = [counted(task, _objects(layers[task], mask)) for task in ordered(dict.fromkeys(area.tasks))]
+        found = [objects_of(task, _objects(layers[task], mask)) for task in ordered(dict.fromkeys(area.tasks))]
         return f"Finished: {', '.join(found)}. Shift+Y reopens it."
 
     def _set(self, one: TrackedLayer, areas: Sequence[FinishedArea], summary: str) -> None:

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ...tasks import GLANDS, INSTANCE_TASKS, LUMINA, NUCLEI
+from ...tasks import INSTANCE_TASKS, objects_of
 from ..colours import LARGEST_PLAIN_ID, largest_coloured_id
 from ..layer_provenance import LayerRecord
 from ..layers import Added
 from ..session import RunSummary
 from .annotate_jobs import Request
 
-_SINGULAR = {NUCLEI: "nucleus", GLANDS: "gland", LUMINA: "lumen"}
 _DEVICE_NAMES = {"cpu": "CPU", "cuda": "GPU", "mps": "GPU"}
 
 
@@ -146,16 +145,6 @@ def ordered(tasks: Mapping[str, Any]) -> list[str]:
     return sorted(tasks, key=lambda task: INSTANCE_TASKS.index(task) if task in INSTANCE_TASKS else 99)
 
 
-def counted(task: str, number: int) -> str:
-    """ "1 gland", "31 glands"."""
-    return f"{number:,} {singular(task) if number == 1 else task}"
-
-
-def singular(task: str) -> str:
-    """What one object of a task is called."""
-    return _SINGULAR.get(task, task)
-
-
 def device_sentence(readout: RunSummary) -> str:
     """ "3.2 s on CPU (bf16)"."""
     device = _DEVICE_NAMES.get(readout.device, readout.device)
@@ -164,7 +153,7 @@ def device_sentence(readout: RunSummary) -> str:
 
 def summary_sentence(readout: RunSummary) -> str:
     """ "212 nuclei, 31 glands, 28 lumina; 3.2 s on CPU (bf16)"."""
-    found = ", ".join(counted(task, number) for task, number in readout.counts.items()) or "no objects"
+    found = ", ".join(objects_of(task, number) for task, number in readout.counts.items()) or "no objects"
     return f"{found}; {device_sentence(readout)}"
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from qtpy.QtWidgets import QCheckBox, QInputDialog, QPushButton, QVBoxLayout, QWidget
 
+from ...tasks import objects_of
 from ...viewer.adapt.finishing import KEYS, FinishedPart
 from ...viewer.adapt.learning import BY_ITSELF_UP_TO_S, seconds_words
-from ...viewer.annotate.annotation_result import counted
 from ...viewer.controller import Controller
 from ..base.forms import button_row, combo
 from ..base.job_bar import JobBar
@@ -132,6 +132,6 @@ def _finished_words(parts: dict[str, FinishedPart], seconds: float | None) -> st
     """ "Finished: 12 glands (25 % of the image). Learning takes about 12 s." """
     if not parts:
         return "No area is finished yet."
-    found = [f"{counted(task, part.objects)} ({part.share:.0%} of the image)" for task, part in parts.items()]
+    found = [f"{objects_of(task, part.objects)} ({part.share:.0%} of the image)" for task, part in parts.items()]
     time = "" if seconds is None else f" Learning takes {seconds_words(seconds)}."
     return f"Finished: {', '.join(found)}.{time}"

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...viewer.annotate.annotation_result import counted
+from ...tasks import objects_of
 from ...viewer.colours import class_colour, task_colour
 from ...viewer.controller import Controller
 from ...viewer.session import ColourBy, RunSummary
@@ -77,7 +77,7 @@ class ObjectsPanel(QWidget):
         for task, number in readout.counts.items():
             typed = readout.classes.get(task, {})
             colour = task_colour(task, self._session.task_colours)
-            self._add_line(counted(task, number), colour if by_class and not typed else "", task)
+            self._add_line(objects_of(task, number), colour if by_class and not typed else "", task)
             for name, count in typed.items():
                 self._add_line(f"    {count:,} {name}", class_colour(name) if by_class else "")
         tab_in_reading_order(self)  # of new buttons

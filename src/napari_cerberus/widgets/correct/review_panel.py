@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 from ...annotation.object_columns import SKIPPED, UNREVIEWED
 from ...annotation.review.findings import RULES
 from ...annotation.review.queue import ReviewFilter
-from ...viewer.annotate.annotation_result import singular
+from ...tasks import singular
 from ...viewer.controller import Controller
 from ...viewer.correct.review_session import KEYS
 from ..base.section import Section
