@@ -172,8 +172,15 @@ def test_the_check_finds_a_damaged_sidecar_and_keeps_the_pair(exported: Path, si
     assert found(exported) == set()
     sidecar_path.write_text("{}")
     report = run_to_end(check_data(exported))
-    assert "sidecar-damaged" in {problem.kind for problem in report.problems}
+    (problem,) = (problem for problem in report.problems if problem.kind == "sidecar-damaged")
+    assert "nothing is learned from it" in str(problem), "training leaves the pair out, its mask too"
     assert len(report.records) == 1
+
+
+def test_where_only_the_label_file_is_damaged_the_mask_can_be_used(exported: Path, sidecar_path: Path) -> None:
+    sidecar_path.with_suffix(".tif").write_bytes(b"damaged")
+    (problem,) = (one for one in run_to_end(check_data(exported)).problems if one.kind == "sidecar-damaged")
+    assert "mask can still be used" in str(problem)
 
 
 def test_the_check_finds_masks_edited_by_hand(exported: Path) -> None:

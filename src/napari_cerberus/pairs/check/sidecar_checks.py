@@ -30,8 +30,11 @@ def check_sidecar(record: PairRecord, grey: NDArray[np.uint8]) -> tuple[Sidecar 
     path, labels_path = sidecar_paths(record.image_path.parent.parent, record.name)
     try:
         sidecar = sidecar_of(record)
-        if sidecar is None:
-            return None, []
+    except DataError as error:
+        return None, [_refused(path, str(error))]
+    if sidecar is None:
+        return None, []
+    try:
         planes = read_label_planes(labels_path, sidecar)
     except DataError as error:
         return None, [_damaged(path, str(error))]
@@ -101,6 +104,16 @@ def _orphans(root: Path, known: set[str], records: Sequence[PairRecord]) -> Iter
                 what=f"This exported pair has no line in {NAME}.",
                 advice="It was copied here, or its export was cut off; it can be used, but will not be recognised.",
             )
+
+
+def _refused(path: Path, what: str) -> Problem:
+    return Problem(
+        kind="sidecar-damaged",
+        path=path,
+        severity="note",
+        what=what,
+        advice="What of the pair was checked is not known, so nothing is learned from it; export it again.",
+    )
 
 
 def _damaged(path: Path, what: str) -> Problem:
