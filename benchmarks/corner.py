@@ -13,7 +13,8 @@ Domains, all scored fields of patients that neither the base model nor the setti
   0.934 µm/px; the lumen lies inside the outline. Only for a base model that never saw prostate: the shipped one did, so
   give the starter before it (below);
 - ``nucls``: breast nuclei of another laboratory, test tiles; no patients are stated, so each field counts as one;
-- ``tnbc``: breast nuclei of test patients (the base model learned from other patients of the same set);
+- ``tnbc``: breast nuclei of test patients (the shipped model learned from others of the same set); for a base model
+  that learned from none of them (``configs/nuclei_without_tnbc.toml``) all patients but 05, who chose the settings;
 - ``ebhi``: colorectal glands of test patients in their true shape, where the base model is at home: it must not fall;
 - ``ebhi faded``: the same, recoloured by a rule. Secondary evidence: nobody has such slides.
 
@@ -34,6 +35,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,6 +66,8 @@ from napari_cerberus.training.evaluation.metrics.object_metrics import compare_o
 from napari_cerberus.training.evaluation.metrics.pixel_metrics import compare_pixels
 
 Result = TypeVar("Result")
+Sources = Mapping[str, object]
+"""What a base model learned from, by name of the source."""
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("CERBERUS_DATA", ROOT.parent / "shared" / "data"))
 DOCUMENT = ROOT / "docs" / "results.md"
@@ -79,6 +83,8 @@ SIDE = "test"
 WORSE = 0.01
 SEEN_BY = {"prostate": "rings"}
 """Source of a base model's training data that forbids a domain."""
+CHOSEN_BY = "05_"
+"""Fields of the TNBC patient who chose the settings begin so."""
 PHASES = {"Reading": "reading", "Learning": "learning", "Checking": "checking"}
 """First word of a step to what its seconds are told as; all else is annotating the rest again."""
 FIGURES: Mapping[str, Callable] = {
@@ -142,7 +148,7 @@ def main() -> int:
     base = f"{model.name} {model.sha256[:8]}"
     sources = model.spec.provenance.get("data", {})
     until = time.monotonic() + 60 * arguments.minutes
-    for one, share, seed in _order(arguments):
+    for one, share, seed in _order(arguments, sources):
         if time.monotonic() > until:
             break
         if (base, one.domain, one.name, share, seed, arguments.order) in done or SEEN_BY.get(one.domain) in sources:
@@ -162,13 +168,23 @@ def main() -> int:
     return 0
 
 
-def _order(arguments: argparse.Namespace) -> Iterator[tuple[Field, float, int]]:
+def _order(arguments: argparse.Namespace, sources: Sources) -> Iterator[tuple[Field, float, int]]:
     """The first field of every domain, then the second, ...: a run that is cut off has some of each."""
-    domains = {name: list(READERS[name]())[:MOST_FIELDS] for name in arguments.domains}
+    domains = {name: _spread(list(READERS[name](sources))) for name in arguments.domains}
     for seed in range(arguments.seeds):
         for share in arguments.shares:
             for place in range(MOST_FIELDS):
                 yield from ((fields[place], share, seed) for fields in domains.values() if place < len(fields))
+
+
+def _spread(fields: list[Field]) -> list[Field]:
+    """As many fields as are read, of as many patients as there are."""
+    turn: dict[str, int] = {}
+    order = []
+    for one in fields:
+        turn[one.patient] = turn.get(one.patient, 0) + 1
+        order.append(turn[one.patient])
+    return [fields[place] for place in np.argsort(order, kind="stable")[:MOST_FIELDS]]
 
 
 def finished_area(shape: tuple[int, int], share: float, seed: int, task: str) -> FinishedArea:
@@ -334,22 +350,25 @@ def _seconds(rows: list[Row]) -> str:
     return f"{np.median([row.seconds for row in learned]):.0f} ({', '.join(each)})"
 
 
-def _prostate() -> Iterator[Field]:
+def _prostate(_sources: Sources) -> Iterator[Field]:
     patient = {"test": "P4", "validation": "P3"}[SIDE]
     for path in sorted((DATA / "rings-prostate" / "images").glob(f"{patient}_*.png")):
         yield _instances("prostate", path, patient, GLANDS, 0.934)
 
 
-def _nucls() -> Iterator[Field]:
+def _nucls(_sources: Sources) -> Iterator[Field]:
     if SIDE != "test":
         return
     for path in sorted((DATA / "nucls-sample" / "images").glob("test_*.png")):
         yield _instances("nucls", path, path.stem, NUCLEI, 0.3)
 
 
-def _tnbc() -> Iterator[Field]:
-    for name in _tiles("tnbc/"):
-        path = next((DATA / "tnbc-nuclei" / "images").glob(f"{name[0]}.*"))
+def _tnbc(sources: Sources) -> Iterator[Field]:
+    images = DATA / "tnbc-nuclei" / "images"
+    seen = "tnbc" in sources or SIDE != "test"
+    names = [name[0] for name in _tiles("tnbc/")] if seen else sorted(path.stem for path in images.glob("*.*"))
+    for name in names if seen else [name for name in names if not name.startswith(CHOSEN_BY)]:
+        path = next(images.glob(f"{name}.*"))
         yield _instances("tnbc", path, name[0][:2], NUCLEI, 0.25)
 
 
@@ -365,7 +384,7 @@ def _instances(domain: str, path: Path, patient: str, task: str, pixel_size_um: 
     )
 
 
-def _ebhi(stain: str = "none") -> Iterator[Field]:
+def _ebhi(_sources: Sources, stain: str = "none") -> Iterator[Field]:
     tiles = _tiles("ebhi/")
     places = np.linspace(0, len(tiles) - 1, MOST_FIELDS).round().astype(int)
     for category, name in (tiles[place] for place in places):
@@ -395,12 +414,12 @@ def _tiles(source: str) -> list[tuple[str, ...]]:
     return [tuple(one.split("/")[1:]) for one in members if one.startswith(source)]
 
 
-READERS: Mapping[str, Callable[[], Iterator[Field]]] = {
+READERS: Mapping[str, Callable[[Sources], Iterator[Field]]] = {
     "prostate": _prostate,
     "nucls": _nucls,
     "tnbc": _tnbc,
     "ebhi": _ebhi,
-    "ebhi faded": lambda: _ebhi("faded"),
+    "ebhi faded": partial(_ebhi, stain="faded"),
 }
 
 
