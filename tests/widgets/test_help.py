@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QFileDialog
 
 from correct_window import Window
@@ -54,6 +55,8 @@ def test_a_report_has_what_helps_and_no_name(window: Window, tmp_path: Path, mon
     path = tmp_path / "problem.md"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(path), ""))
     window.dock.help.problem.click()
+    said = [str(one.message) for one in notification_manager.records]
+    assert any(str(path) in one for one in said), "it is said that the file was written, and where"
     text = path.read_text(encoding="utf-8")
     for helps in (
         "napari-cerberus ",

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from napari.utils.notifications import show_error, show_warning
+from napari.utils.notifications import show_error, show_info, show_warning
 
 from ..errors import CerberusError, ImageError
 from ..pixel_size import PixelSize
@@ -301,6 +301,10 @@ class Controller:
     def say_problem(self, error: CerberusError) -> None:
         """Show a problem that belongs to no job."""
         show_error(str(error))
+
+    def say_done(self, sentence: str) -> None:
+        """Say how something ended that belongs to no job."""
+        show_info(sentence)
 
     def _fail(self, error: CerberusError) -> None:
         self.session.job = JobStatus.failed(error)

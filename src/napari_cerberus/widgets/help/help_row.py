@@ -60,3 +60,5 @@ class HelpRow(QWidget):
             write_report(path, report(controller.session, controller.choose.preferences, controller.log))
         except OutputError as error:
             controller.say_problem(error)
+            return
+        controller.say_done(f"The report is in {path}. Write into it what you did and what happened, then send it.")
