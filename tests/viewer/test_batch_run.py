@@ -14,7 +14,7 @@ from napari_cerberus.progress import run_to_end
 from napari_cerberus.slides import open_slide
 from napari_cerberus.slides.annotating import annotate_slide
 from napari_cerberus.viewer.session import JobState, Session
-from napari_cerberus.viewer.slides.batch_run import BatchRun, annotate_batch, folders_of
+from napari_cerberus.viewer.slides.batch_run import BatchResult, BatchRun, _sentence, annotate_batch, folders_of
 from tiny import EXACT, spotted, tiny_model
 
 
@@ -43,6 +43,11 @@ def test_a_batch_names_what_failed_and_does_the_others(tmp_path: Path, monkeypat
     assert "how large a pixel is" in result.failed[1]
     assert any(stage.startswith("Slide 4 of 4, b.tif: Finding objects") for stage in stages)
     assert list(pd.read_csv(tmp_path / "out" / "cohort.csv")["slide"]) == ["a", "b"]
+
+
+def test_one_slide_is_one_slide() -> None:
+    one = _sentence(BatchResult(done=1, table=Path("cohort.csv"), failed=("b.svs: it is damaged.",)))
+    assert one == "1 slide annotated; the table is cohort.csv. b.svs: it is damaged."
 
 
 def test_without_slides_it_says_so() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 
 from ...errors import CerberusError, ImageError, SettingsError
+from ...pairs.words import counted
 from ...pixel_size import PixelSize
 from ...progress import Job, Progress
 from ..session import Device, JobState, JobStatus, Session
@@ -209,5 +210,5 @@ def _local(workers: int) -> AbstractContextManager[Any]:
 
 
 def _sentence(result: BatchResult) -> str:
-    found = f"{result.done} slides are annotated; their table is {result.table}." if result.done else ""
+    found = f"{counted(result.done, 'slide')} annotated; the table is {result.table}." if result.done else ""
     return " ".join((found, *result.failed)).strip()
