@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from make_slides import write_pyramid
 from napari.components import ViewerModel
 from napari.layers import Labels
 from pytestqt.qtbot import QtBot
@@ -16,6 +17,7 @@ from napari_cerberus.cli.main import main
 from napari_cerberus.errors import DataError
 from napari_cerberus.inference.annotate_settings import AnnotateSettings
 from napari_cerberus.inference.grid.model_grid import Window
+from napari_cerberus.pixel_size import PixelSize
 from napari_cerberus.progress import run_to_end
 from napari_cerberus.slides import open_slide
 from napari_cerberus.slides.annotating import annotate_slide
@@ -27,7 +29,7 @@ from napari_cerberus.viewer.io.slide_reader import read_slide
 from napari_cerberus.viewer.io.slide_results import read_slide_result
 from napari_cerberus.viewer.layers import ViewerLayers
 from napari_cerberus.viewer.session import JobState, Region, Session
-from napari_cerberus.viewer.slides.slide_run import SlideRun
+from napari_cerberus.viewer.slides.slide_run import PAUSED, SlideRun
 from tiny import EXACT, spotted, tiny_model
 
 UM = 0.5
@@ -162,6 +164,34 @@ def test_a_field_becomes_a_region(run: Path, slide_path: Path) -> None:
     slide_run.look(run)
     assert "is of another slide, “slide”" in slide_run.status.message
     slide_run.close()
+
+
+def test_a_result_is_of_its_slide_whatever_image_is_chosen(run: Path, slide_path: Path, qtbot: QtBot) -> None:
+    viewer, session = ViewerModel(), Session()
+    other_path = write_pyramid(slide_path.with_name("other.tif"), spotted((300, 310), spots=30), um=UM)
+    opened = [read_slide(str(path))[0] for path in (slide_path, other_path)]
+    slide, other = (viewer.add_image(levels, **about) for levels, about, _ in opened)
+    session.image_id = str(slide.unique_id)
+    slide_run = SlideRun(session, ViewerLayers(viewer), lambda _name: tiny_model(), lambda: None)
+    slide_run.look(slide_path.parent)
+    assert "no annotation of a slide" in slide_run.status.message
+    session.image_id = str(other.unique_id)
+    assert slide_run.status.message == "", "what was said of one slide is not said beside another"
+    session.image_id, session.pixel_size = str(slide.unique_id), PixelSize.square(UM)
+    slide_run.start(run.parent / "here")
+    session.image_id = str(other.unique_id)
+    qtbot.waitUntil(lambda: not slide_run.status.state.busy, timeout=60_000)
+    assert slide_run.status.state is JobState.RETURNED, slide_run.status.message
+    assert slide_run.fields
+    assert "slide nuclei (slide)" in viewer.layers
+    assert not slide_run.is_of_chosen, "the other slide has no fields"
+    session.image_id = str(slide.unique_id)
+    assert slide_run.is_of_chosen
+    slide_run.close()
+
+
+def test_what_is_said_of_a_pause_names_the_button() -> None:
+    assert "Annotate the slide …" in PAUSED
 
 
 def test_all_objects_go_to_qupath_from_the_window(run: Path, qtbot: QtBot) -> None:

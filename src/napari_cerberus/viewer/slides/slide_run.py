@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ...slides.fields import Field
 
 OpenModel = Callable[[str], "Model"]
-PAUSED = "Paused: what was done is kept. Choose the same folder to go on."
+PAUSED = "Paused: what was done is kept. Press Annotate the slide … and choose the same folder to go on."
 OBJECTS_STAGE = "Finding objects"
 _FIELD_SHARE, _EVERY_BLOCKS = 0.8, 8
 
@@ -44,6 +44,8 @@ class SlideRun:
         Of the last finished run, the least certain first.
     finished : Path or None
         Folder of the finished run that is shown.
+    writing : bool
+        The work is to write outlines, not to annotate.
 
     Parameters
     ----------
@@ -62,18 +64,22 @@ class SlideRun:
         self._session, self._layers, self._open_model, self._annotate = session, layers, open_model, annotate
         self._jobs = JobRunner("Annotation of the slide")
         self._folder, self._image_id = Path(), ""
+        self._slide_of_fields: Path | None = None
         self._shown_blocks = -1
+        self.writing = False
         self.status = JobStatus()
         self.fields: tuple[Field, ...] = ()
         self.finished: Path | None = None
+        session.events.image_id.connect(self._on_image_chosen)
 
     def slide_path(self) -> Path | None:
         """File of the chosen image, where it is a slide that we opened."""
-        from ..io.slide_reader import SLIDE_KEY
+        return _slide_file(self._layers.find(self._session.image_id))
 
-        layer = self._layers.find(self._session.image_id)
-        about = None if layer is None else layer.metadata.get(SLIDE_KEY)
-        return Path(about["path"]) if isinstance(about, dict) else None
+    @property
+    def is_of_chosen(self) -> bool:
+        """Whether ``fields`` and ``finished`` are of the chosen slide."""
+        return self.finished is not None and self.slide_path() == self._slide_of_fields
 
     def start(self, folder: Path) -> None:
         """Annotate the chosen slide into a folder, or go on there; a problem is shown, not raised."""
@@ -89,6 +95,7 @@ class SlideRun:
             self._say(JobState.FAILED, str(error))
             return
         self._folder, self._image_id, self._shown_blocks = folder, self._session.image_id, -1
+        self.writing = False
         self._set(JobStatus(state=JobState.RUNNING, stage="Starting"))
 
     def pause(self) -> None:
@@ -98,13 +105,16 @@ class SlideRun:
             self._set(JobStatus(state=JobState.CANCELLING, stage="Pausing"))
 
     def look(self, folder: Path) -> None:
-        """Show an annotation of a slide: layers and its least certain fields; a problem is shown, not raised."""
+        """Show an annotation of the chosen slide: layers and least certain fields; a problem is shown, not raised."""
+        self._look(folder, self._session.image_id)
+
+    def _look(self, folder: Path, image_id: str) -> None:
         from ...slides.fields import is_run
 
         try:
             if not is_run(folder):
                 raise DataError(f"{folder} holds no annotation of a slide.")
-            self._show(folder)
+            self._show(folder, image_id)
         except CerberusError as error:
             self._say(JobState.FAILED, str(error))
 
@@ -162,6 +172,7 @@ class SlideRun:
         except CerberusError as error:
             self._say(JobState.FAILED, str(error))
             return
+        self.writing = True
         self._set(JobStatus(state=JobState.RUNNING, stage="Writing outlines"))
 
     def close(self) -> None:
@@ -181,7 +192,7 @@ class SlideRun:
         elif isinstance(end, Cancelled):
             self._say(JobState.CANCELLED, PAUSED)
         else:
-            self.look(self._folder)
+            self._look(self._folder, self._image_id)
             self._say(JobState.RETURNED, _sentence(end.result))
 
     def _on_written(self, path: Path, end: End) -> None:
@@ -198,18 +209,19 @@ class SlideRun:
             return
         first, self._shown_blocks = self._shown_blocks < 0, blocks
         if first:
-            self.look(self._folder)
+            self._look(self._folder, self._image_id)
             return
         for layer in self._layers.viewer.layers:
             about = (layer.metadata or {}).get(RUN_KEY)
             if about and about["folder"] == str(self._folder) and layer.visible:
                 layer.refresh()
 
-    def _show(self, folder: Path) -> None:
+    def _show(self, folder: Path, image_id: str) -> None:
         from ...slides.fields import is_finished, least_certain_fields
         from ..io.slide_results import read_slide_result
 
-        self._check_slide(folder)
+        layer = self._layers.find(image_id)
+        _check_slide(folder, layer)
         shown = {
             one.metadata[RUN_KEY]["folder"] for one in self._layers.viewer.layers if RUN_KEY in (one.metadata or {})
         }
@@ -219,17 +231,13 @@ class SlideRun:
                 self._layers.add_beside_the_point(Labels(levels, **details))
         if is_finished(folder):
             self.finished, self.fields = folder, least_certain_fields(folder)
+            self._image_id, self._slide_of_fields = image_id, _slide_file(layer)
             self.changed.emit()
 
-    def _check_slide(self, folder: Path) -> None:
-        """Raises ``DataError`` where the chosen image is another slide."""
-        from ...slides.slide_folder import RUN
-        from ...strict_json import read_object
-
-        about, path = read_object(folder / RUN), self.slide_path()
-        layer = self._layers.find(self._session.image_id)
-        if path is not None and fingerprint(layer) != about.get("image_key"):
-            raise DataError(f"{folder} is of another slide, “{about.get('slide')}”; open and choose that one first.")
+    def _on_image_chosen(self) -> None:
+        """How a job on another slide ended says nothing of this one."""
+        if not self.status.state.busy:
+            self._set(JobStatus())
 
     def _say(self, state: JobState, message: str) -> None:
         self._set(JobStatus(state=state, message=message))
@@ -237,6 +245,24 @@ class SlideRun:
     def _set(self, status: JobStatus) -> None:
         self.status = status
         self.changed.emit()
+
+
+def _slide_file(layer: Any | None) -> Path | None:
+    """File of a layer that is a slide we opened."""
+    from ..io.slide_reader import SLIDE_KEY
+
+    about = None if layer is None else layer.metadata.get(SLIDE_KEY)
+    return Path(about["path"]) if isinstance(about, dict) else None
+
+
+def _check_slide(folder: Path, layer: Any | None) -> None:
+    """Raises ``DataError`` where a layer is another slide than the one that was annotated into the folder."""
+    from ...slides.slide_folder import RUN
+    from ...strict_json import read_object
+
+    about = read_object(folder / RUN)
+    if _slide_file(layer) is not None and fingerprint(layer) != about.get("image_key"):
+        raise DataError(f"{folder} is of another slide, “{about.get('slide')}”; open and choose that one first.")
 
 
 def _job(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _TONES = {JobState.RETURNED: Tone.GOOD, JobState.FAILED: Tone.BAD, JobState.CANCELLED: Tone.CAUTION}
 _LIST_PX = 110
+_PAUSE_TIP = "Stop at the next field; Annotate the slide with the same folder goes on from there."
+_STOP_TIP = "No file is written; one that stands there already stays as it was."
 
 
 class SlidePanel(QWidget):
@@ -33,7 +35,6 @@ class SlidePanel(QWidget):
         self.start = QPushButton("Annotate the slide …")
         self.start.setToolTip("All tissue, in the background, into a folder; choose the same folder to go on")
         self.pause = QPushButton("Pause")
-        self.pause.setToolTip("Stop at the next field; Annotate the slide with the same folder goes on from there.")
         self.look = QPushButton("Open result …")
         self.look.setToolTip("Show an earlier annotation of this slide")
         self.stage, self.message = small_label(), Banner()
@@ -63,9 +64,12 @@ class SlidePanel(QWidget):
         self.start.setEnabled(not status.state.busy)
         self.pause.setVisible(status.state.busy)
         self.pause.setEnabled(status.state is JobState.RUNNING)
+        self.pause.setText("Stop" if run.writing else "Pause")
+        self.pause.setToolTip(_STOP_TIP if run.writing else _PAUSE_TIP)
         self.stage.setText(status.stage if status.state.busy else "")
         self.message.say(status.message, _TONES.get(status.state, Tone.INFO))
-        wanted = [f"{place}. {_shown(field)}" for place, field in enumerate(run.fields, start=1)]
+        fields = run.fields if run.is_of_chosen else ()
+        wanted = [f"{place}. {_shown(field)}" for place, field in enumerate(fields, start=1)]
         if wanted != [self.fields.item(row).text() for row in range(self.fields.count())]:
             self.fields.clear()
             self.fields.addItems(wanted)
@@ -73,7 +77,7 @@ class SlidePanel(QWidget):
         self.correct.setVisible(bool(wanted))
         for button in (self.look, self.outlines):
             button.setEnabled(not status.state.busy)
-        self.outlines.setVisible(run.finished is not None)
+        self.outlines.setVisible(run.is_of_chosen)
 
     def _choose_and_start(self) -> None:
         if folder := self._chosen("Folder for the slide's annotation"):
