@@ -23,6 +23,7 @@ BASE = {
     "files",
     "whole_folders",
     "strict_json",
+    "time_left",
     "schemas",
     "locks",
     "decode_errors",

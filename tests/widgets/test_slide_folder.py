@@ -16,11 +16,12 @@ from qtpy.QtWidgets import QFileDialog
 from fake_jobs import FakeAnnotate, no_pixel_size, two_models
 from napari_cerberus.annotation.regions import regions_in
 from napari_cerberus.exporting.saved_annotations import find_saved
-from napari_cerberus.progress import run_to_end
+from napari_cerberus.progress import Progress, run_to_end
+from napari_cerberus.time_left import TimeLeft
 from napari_cerberus.viewer.controller import Controller
 from napari_cerberus.viewer.correct.autosave import JOURNALS_VARIABLE
 from napari_cerberus.viewer.preferences import Memory
-from napari_cerberus.viewer.session import JobState, Region
+from napari_cerberus.viewer.session import JobState, JobStatus, Region
 from napari_cerberus.widgets.dock import CerberusDock
 from tiny import spotted
 
@@ -166,3 +167,22 @@ def test_all_corrected_parts_are_offered_together(sit_down: Callable[[], Sitting
         np.testing.assert_array_equal(one.layer.data, labels[part])
         np.testing.assert_allclose(one.layer.translate, second.in_world(part))
     assert second.correct.restore.offer is None
+
+
+def test_a_slide_says_how_long_it_will_take_and_what_stop_stops(sit_down: Callable[[], Sitting]) -> None:
+    sitting = sit_down()
+    panel, run, now = sitting.dock.slide, sitting.controller.slide_run, [0.0]
+    panel._left = TimeLeft(lambda: now[0])
+    for done, seconds in ((0, 0.0), (10, 60.0), (11, 66.0)):
+        now[0] = seconds
+        run._on_progress(Progress("Reading the slide", done, 100))
+    assert panel.stage.text() == "Reading the slide: 11 of 100 tiles · about 9 min left"
+    assert panel.pause.text() == "Pause"
+    now[0] = 70.0
+    run._on_progress(Progress("Finding objects", 0, 0))
+    assert panel.stage.text() == "Finding objects", "the time of an earlier step is not said beside a later one"
+    run.writing = True
+    run.changed.emit()
+    assert panel.pause.text() == "Stop"
+    assert "No file is written" in panel.pause.toolTip()
+    run._set(JobStatus())

@@ -6,6 +6,7 @@ import sys
 from typing import TextIO
 
 from ..progress import Progress
+from ..time_left import TimeLeft
 
 _LOG_STEP = 0.25
 """In a log, a stage says something at its start and at every quarter."""
@@ -28,6 +29,7 @@ class ProgressLine:
         self._live = self._stream.isatty()
         self._stage = ""
         self._said = -1.0
+        self._left = TimeLeft()
         self._width = 0
 
     def __call__(self, step: Progress) -> None:
@@ -35,7 +37,9 @@ class ProgressLine:
         if step.message:
             self.say(step.message)
         share = step.fraction
+        left = self._left.told(step.stage, share)
         text = f"{self._label}: {step.stage}" + (f" {100 * share:.0f} %" if share is not None else "")
+        text += f", {left}" if left else ""
         if self._live:
             self._stream.write("\r" + text.ljust(self._width))
             self._width = len(text)

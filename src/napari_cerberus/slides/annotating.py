@@ -187,13 +187,11 @@ def _blocks(
     the generator leaves at once; what the thread still does is not waited for.
     """
     todo = [place for place in places if not path(place).is_file()]
-    before, started = len(places) - len(todo), time.perf_counter()
+    before = len(places) - len(todo)
     pool = ThreadPoolExecutor(1)
     try:
         for done, place in enumerate(todo):
-            seconds = (time.perf_counter() - started) / max(done, 1) * (len(todo) - done)
-            left = f"{stage}: about {max(1, round(seconds / 60))} min left" if done and done % 10 == 0 else ""
-            yield Progress(stage, before + done, len(places), message=left)
+            yield Progress(stage, before + done, len(places))
             future = pool.submit(do, place)
             while not wait([future], timeout=_HEARTBEAT_S).done:
                 yield Progress(stage, before + done, len(places))

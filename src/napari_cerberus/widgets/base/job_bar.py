@@ -7,9 +7,9 @@ from collections.abc import Callable
 from psygnal import SignalInstance
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from ...time_left import TimeLeft
 from ...viewer.session import JobState, JobStatus
 from .style import PROGRESS_BAR, SPACING_PX, Banner, Tone, small_label
-from .time_left import TimeLeft
 
 _TONES = {JobState.RETURNED: Tone.GOOD, JobState.FAILED: Tone.BAD, JobState.CANCELLED: Tone.CAUTION}
 _BAR_STEPS = 1000

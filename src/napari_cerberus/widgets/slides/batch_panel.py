@@ -6,6 +6,7 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
+from ...time_left import TimeLeft
 from ...viewer.controller import Controller
 from ...viewer.session import JobState
 from ..base.section import Section
@@ -36,7 +37,7 @@ class BatchPanel(QWidget):
         self.start.setToolTip("Each into a folder of its own, with one table of all; choose the same folder to go on")
         self.stop = QPushButton("Stop")
         self.stop.setToolTip("What was done is kept")
-        self.chosen, self.stage, self.message = small_label(), small_label(), Banner()
+        self.chosen, self.stage, self.message, self._left = small_label(), small_label(), Banner(), TimeLeft()
         self._lay_out()
         self.choose.clicked.connect(self._choose)
         self.start.clicked.connect(self._start)
@@ -57,7 +58,8 @@ class BatchPanel(QWidget):
         self.stop.setVisible(status.state.busy)
         self.stop.setEnabled(status.state is JobState.RUNNING)
         share = "" if status.fraction is None else f" {status.fraction:.0%}"
-        self.stage.setText(f"{status.stage}{share}" if status.state.busy else "")
+        left = self._left.told(status.stage, status.fraction)
+        self.stage.setText(f"{status.stage}{share}{f' · {left}' if left else ''}" if status.state.busy else "")
         self.message.say(status.message, _TONES.get(status.state, Tone.INFO))
 
     def _choose(self) -> None:

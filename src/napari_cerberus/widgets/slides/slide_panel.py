@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QListWidget, QPushButton, QVBoxLayout, QWidget
 
+from ...time_left import TimeLeft
 from ...viewer.controller import Controller
 from ...viewer.session import JobState
 from ..base.section import Section
@@ -37,7 +38,7 @@ class SlidePanel(QWidget):
         self.pause = QPushButton("Pause")
         self.look = QPushButton("Open result …")
         self.look.setToolTip("Show an earlier annotation of this slide")
-        self.stage, self.message = small_label(), Banner()
+        self.stage, self.message, self._left = small_label(), Banner(), TimeLeft()
         self.fields = QListWidget()
         self.fields.setMaximumHeight(_LIST_PX)
         self.fields.setToolTip("The fields that are least certain, the most doubtful first; click one to look at it")
@@ -66,7 +67,8 @@ class SlidePanel(QWidget):
         self.pause.setEnabled(status.state is JobState.RUNNING)
         self.pause.setText("Stop" if run.writing else "Pause")
         self.pause.setToolTip(_STOP_TIP if run.writing else _PAUSE_TIP)
-        self.stage.setText(status.stage if status.state.busy else "")
+        left = self._left.told(status.stage.split(":")[0], status.fraction)
+        self.stage.setText(f"{status.stage}{f' · {left}' if left else ''}" if status.state.busy else "")
         self.message.say(status.message, _TONES.get(status.state, Tone.INFO))
         fields = run.fields if run.is_of_chosen else ()
         wanted = [f"{place}. {_shown(field)}" for place, field in enumerate(fields, start=1)]

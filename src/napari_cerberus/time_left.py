@@ -9,6 +9,7 @@ LONG_S = 5.0
 """Of shorter steps nobody wants to know."""
 _SURE_AFTER_S = 1.5
 _MINUTE_S = 90.0
+_MINUTES = 100
 
 
 class TimeLeft:
@@ -38,7 +39,8 @@ class TimeLeft:
 
 
 def in_words(seconds: float) -> str:
-    """ "about 20 s left", "about 3 min left"."""
+    """ "about 20 s left", "about 3 min left", "about 2 h 10 min left"."""
     if seconds < _MINUTE_S:
         return f"about {max(round(seconds / 5) * 5, 1)} s left"
-    return f"about {round(seconds / 60)} min left"
+    minutes = round(seconds / 60)
+    return f"about {minutes} min left" if minutes < _MINUTES else f"about {minutes // 60} h {minutes % 60:02d} min left"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_cerberus.widgets.base.time_left import TimeLeft, in_words
+from napari_cerberus.time_left import TimeLeft, in_words
 
 
 def test_a_long_step_says_how_long_it_will_take() -> None:
@@ -31,7 +31,8 @@ def test_a_short_step_and_one_of_unknown_length_say_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0.4, "1 s"), (23, "25 s"), (89, "90 s"), (100, "2 min"), (600, "10 min")]
+    ("seconds", "words"),
+    [(0.4, "1 s"), (23, "25 s"), (89, "90 s"), (100, "2 min"), (600, "10 min"), (7800, "2 h 10 min")],
 )
 def test_in_words(seconds: float, words: str) -> None:
     assert in_words(seconds) == f"about {words} left"
