@@ -104,7 +104,7 @@ def test_what_a_key_will_hit_is_marked_before_it_is_hit(window: Window, nuclei: 
     point_at(window, nuclei, (30, 40))
     empty = marks(window)
     point_at(window, nuclei, (9, 9))
-    assert marks(window) > empty, "the object under the pointer has corners"
+    window.qtbot.waitUntil(lambda: marks(window) > empty)  # the object under the pointer has corners
     press(window, window.canvas, KEY.Key_D)
     assert present(nuclei) == {1}
     assert marks(window) == empty, "what is gone is not marked any more"
