@@ -33,7 +33,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -66,8 +66,8 @@ from napari_cerberus.training.evaluation.metrics.object_metrics import compare_o
 from napari_cerberus.training.evaluation.metrics.pixel_metrics import compare_pixels
 
 Result = TypeVar("Result")
-Sources = Mapping[str, object]
-"""What a base model learned from, by name of the source."""
+Sources = Container[str]
+"""Names of what a base model learned from."""
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("CERBERUS_DATA", ROOT.parent / "shared" / "data"))
 DOCUMENT = ROOT / "docs" / "results.md"
@@ -179,12 +179,9 @@ def _order(arguments: argparse.Namespace, sources: Sources) -> Iterator[tuple[Fi
 
 def _spread(fields: list[Field]) -> list[Field]:
     """As many fields as are read, of as many patients as there are."""
-    turn: dict[str, int] = {}
-    order = []
-    for one in fields:
-        turn[one.patient] = turn.get(one.patient, 0) + 1
-        order.append(turn[one.patient])
-    return [fields[place] for place in np.argsort(order, kind="stable")[:MOST_FIELDS]]
+    patients = [one.patient for one in fields]
+    turns = [patients[:place].count(patient) for place, patient in enumerate(patients)]
+    return [fields[place] for place in np.argsort(turns, kind="stable")[:MOST_FIELDS]]
 
 
 def finished_area(shape: tuple[int, int], share: float, seed: int, task: str) -> FinishedArea:
@@ -365,11 +362,13 @@ def _nucls(_sources: Sources) -> Iterator[Field]:
 
 def _tnbc(sources: Sources) -> Iterator[Field]:
     images = DATA / "tnbc-nuclei" / "images"
-    seen = "tnbc" in sources or SIDE != "test"
-    names = [name[0] for name in _tiles("tnbc/")] if seen else sorted(path.stem for path in images.glob("*.*"))
-    for name in names if seen else [name for name in names if not name.startswith(CHOSEN_BY)]:
+    if "tnbc" in sources or SIDE != "test":
+        names = [name[0] for name in _tiles("tnbc/")]
+    else:
+        names = sorted(path.stem for path in images.glob("*.*") if not path.stem.startswith(CHOSEN_BY))
+    for name in names:
         path = next(images.glob(f"{name}.*"))
-        yield _instances("tnbc", path, name[0][:2], NUCLEI, 0.25)
+        yield _instances("tnbc", path, name[:2], NUCLEI, 0.25)
 
 
 def _instances(domain: str, path: Path, patient: str, task: str, pixel_size_um: float | PixelSize) -> Field:

@@ -60,7 +60,7 @@ def _fields(domain: str, side: str) -> Iterator[Field]:
             yield _instances(domain, path, prefix, GLANDS, 0.934)
         return
     name, _, stain = domain.partition(" ")
-    for field in READERS[name]({"tnbc": "learned from by both base models"}):
+    for field in READERS[name]({"tnbc"}):
         yield replace(field, domain=domain, stain=stain or "none")
 
 
