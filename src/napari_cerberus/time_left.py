@@ -37,6 +37,11 @@ class TimeLeft:
         left = elapsed * (1 - share) / gained
         return in_words(left) if elapsed + left > LONG_S and share < 1 else ""
 
+    def beside(self, text: str, stage: str, fraction: float | None) -> str:
+        """``text``, and behind a dot what ``told`` says, where it says something."""
+        left = self.told(stage, fraction)
+        return f"{text} · {left}" if left else text
+
 
 def in_words(seconds: float) -> str:
     """ "about 20 s left", "about 3 min left", "about 2 h 10 min left"."""

@@ -57,7 +57,7 @@ def marks(window: Window) -> int:
 def nuclei(window: Window) -> Any:
     """The nuclei layer, active and with nothing chosen or pointed at."""
     layer = window.layer("nuclei")
-    window.qtbot.wait(1500)  # the first window of a process finds its size late, and points are reckoned from it
+    window.qtbot.wait(400)  # the first window of a process finds its size late, and points are reckoned from it
     window.viewer.reset_view()
     window.qtbot.wait(50)
     return layer

@@ -17,6 +17,9 @@ from ..layout.sidecar_reading import read_label_planes, sidecar_of
 from ..layout.tile_pixels import MASK_THRESHOLD
 from ..problems import Problem
 
+_REFUSED = "What of the pair was checked is not known, so nothing is learned from it; export it again."
+_USABLE = "The pair's mask can still be used; export it again to mend the sidecar."
+
 
 def check_sidecar(record: PairRecord, grey: NDArray[np.uint8]) -> tuple[Sidecar | None, list[Problem]]:
     """Whether a pair's sidecar, if it has one, is whole and agrees with the pair.
@@ -31,7 +34,7 @@ def check_sidecar(record: PairRecord, grey: NDArray[np.uint8]) -> tuple[Sidecar 
     try:
         sidecar = sidecar_of(record)
     except DataError as error:
-        return None, [_refused(path, str(error))]
+        return None, [_damaged(path, str(error), _REFUSED)]
     if sidecar is None:
         return None, []
     try:
@@ -106,24 +109,8 @@ def _orphans(root: Path, known: set[str], records: Sequence[PairRecord]) -> Iter
             )
 
 
-def _refused(path: Path, what: str) -> Problem:
-    return Problem(
-        kind="sidecar-damaged",
-        path=path,
-        severity="note",
-        what=what,
-        advice="What of the pair was checked is not known, so nothing is learned from it; export it again.",
-    )
-
-
-def _damaged(path: Path, what: str) -> Problem:
-    return Problem(
-        kind="sidecar-damaged",
-        path=path,
-        severity="note",
-        what=what,
-        advice="The pair's mask can still be used; export it again to mend the sidecar.",
-    )
+def _damaged(path: Path, what: str, advice: str = _USABLE) -> Problem:
+    return Problem(kind="sidecar-damaged", path=path, severity="note", what=what, advice=advice)
 
 
 def _edited(path: Path) -> Problem:

@@ -60,8 +60,9 @@ class JobBar(QWidget):
             self.bar.setRange(0, _BAR_STEPS)
             self.bar.setValue(round(status.fraction * _BAR_STEPS))
         percent = f" · {status.fraction:.0%}" if status.fraction is not None else " …"
-        left = self._left.told(status.stage, status.fraction) if status.state is JobState.RUNNING else ""
-        self.stage.setText(f"{status.stage}{percent}{f' · {left}' if left else ''}")
+        step = f"{status.stage}{percent}"
+        running = status.state is JobState.RUNNING
+        self.stage.setText(self._left.beside(step, status.stage, status.fraction) if running else step)
         self.message.say(status.message, _TONES.get(status.state, Tone.INFO))
 
     def _lay_out(self) -> None:

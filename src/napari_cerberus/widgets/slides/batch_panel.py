@@ -58,8 +58,8 @@ class BatchPanel(QWidget):
         self.stop.setVisible(status.state.busy)
         self.stop.setEnabled(status.state is JobState.RUNNING)
         share = "" if status.fraction is None else f" {status.fraction:.0%}"
-        left = self._left.told(status.stage, status.fraction)
-        self.stage.setText(f"{status.stage}{share}{f' · {left}' if left else ''}" if status.state.busy else "")
+        step = self._left.beside(f"{status.stage}{share}", status.stage, status.fraction)
+        self.stage.setText(step if status.state.busy else "")
         self.message.say(status.message, _TONES.get(status.state, Tone.INFO))
 
     def _choose(self) -> None:

@@ -67,8 +67,8 @@ class SlidePanel(QWidget):
         self.pause.setEnabled(status.state is JobState.RUNNING)
         self.pause.setText("Stop" if run.writing else "Pause")
         self.pause.setToolTip(_STOP_TIP if run.writing else _PAUSE_TIP)
-        left = self._left.told(status.stage.split(":")[0], status.fraction)
-        self.stage.setText(f"{status.stage}{f' · {left}' if left else ''}" if status.state.busy else "")
+        step = self._left.beside(status.stage, status.stage.split(":")[0], status.fraction)
+        self.stage.setText(step if status.state.busy else "")
         self.message.say(status.message, _TONES.get(status.state, Tone.INFO))
         fields = run.fields if run.is_of_chosen else ()
         wanted = [f"{place}. {_shown(field)}" for place, field in enumerate(fields, start=1)]
